@@ -1,0 +1,65 @@
+"""A small curve of the fit, painted by Qt itself: no plotting library needed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtGui import QPainter, QPainterPath, QPalette, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPaintEvent
+
+MARGIN = 6
+
+
+class FitCurve(QWidget):
+    """The misfit of each step on a logarithmic axis, the newest at the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._misfits: Sequence[float] = ()
+        self.setFixedHeight(70)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip("The fit's error at each step, on a logarithmic scale: it falls as the image is fitted.")
+
+    def show_misfits(self, misfits: Sequence[float]) -> None:
+        """Draw these values."""
+        self._misfits = misfits
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802  (Qt's name)
+        """Paint the frame and the curve."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ink = self.palette().color(QPalette.ColorRole.WindowText)
+        faint = self.palette().color(QPalette.ColorRole.WindowText)
+        faint.setAlpha(60)
+        painter.setPen(QPen(faint, 1))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        values = [math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)]
+        if len(values) < 2:
+            painter.setPen(QPen(ink, 1))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "The fit's error will be drawn here")
+            return
+        painter.setPen(QPen(ink, 1.5))
+        painter.drawPath(self._path(values))
+
+    def _path(self, values: list[float]) -> QPainterPath:
+        low, high = min(values), max(values)
+        width, height = self.width() - 2 * MARGIN, self.height() - 2 * MARGIN
+        # at most one point for each pixel of width
+        stride = max(1, len(values) // max(1, width))
+        path = QPainterPath()
+        for index in range(0, len(values), stride):
+            x = MARGIN + width * index / (len(values) - 1)
+            y = MARGIN + height * (high - values[index]) / ((high - low) or 1)
+            if index == 0:
+                path.moveTo(QPointF(x, y))
+            else:
+                path.lineTo(QPointF(x, y))
+        return path

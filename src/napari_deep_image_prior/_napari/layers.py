@@ -1,0 +1,180 @@
+"""Between napari layers and arrays: which plane is restored, and where its result lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.transforms import Affine
+
+from ..tasks import Denoise, Inpaint, SuperResolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import ViewerModel
+    from numpy.typing import NDArray
+
+    from ..tasks import Task
+
+SUFFIX = {"denoise": "denoised", "inpaint": "inpainted", "super-resolve": "super-resolved"}
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """The 2D plane of a layer that is on display."""
+
+    layer: Image | Labels
+    values: NDArray[Any]
+    """(Y, X), or (Y, X, 3) of a colour picture."""
+    index: tuple[int, ...]
+    """Where the plane lies along the layer's other axes."""
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the last axis holds colours."""
+        return self.values.ndim == 3
+
+
+def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
+    """Take the plane of `layer` that `viewer` shows, at full resolution, into memory.
+
+    Raises
+    ------
+    ValueError
+        If the layer has no pixel at the position of the viewer's sliders.
+    """
+    # a multiscale layer as a whole converts to its coarsest level; a dask one loads only the plane
+    pixels = layer.data[0] if layer.multiscale else layer.data
+    position = np.asarray(layer.world_to_data(viewer.dims.point[-layer.ndim :]))[:-2]
+    index = tuple(int(i) for i in np.rint(position))
+    if layer.ndim < 2 or any(not 0 <= i < size for i, size in zip(index, pixels.shape, strict=False)):
+        raise ValueError(f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it.")
+    values = np.asarray(pixels[index])
+    if getattr(layer, "rgb", False):
+        values = values[..., :3]  # transparency is not restored
+    return Plane(layer, values, index)
+
+
+def task_of_layers(
+    viewer: ViewerModel,
+    kind: str,
+    image: Image,
+    *,
+    missing: Labels | NDArray[Any] | None = None,
+    factor: float | Sequence[float] | None = None,
+    **options: Any,  # noqa: ANN401  (noise, noise_std: checked by the task)
+) -> tuple[Task, Plane]:
+    """Make the task of the displayed plane of `image`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a layer or an argument is missing or does not fit.
+    """
+    if not isinstance(image, Image):
+        raise TypeError(f"choose an Image layer to restore, not {_described(image)}.")
+    if kind not in SUFFIX:
+        raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
+    plane = displayed_plane(viewer, image)
+    options["channel_axis"] = -1 if plane.is_rgb else None
+    if kind == "denoise":
+        return Denoise(plane.values, **options), plane
+    if kind == "super-resolve":
+        if factor is None:
+            raise ValueError("super-resolve needs a factor, for example factor=4.")
+        return SuperResolve(plane.values, factor=factor, **options), plane
+    if missing is None:
+        missing = np.zeros(plane.values.shape[:2], dtype=bool)  # NaNs may mark the missing pixels
+    elif isinstance(missing, Labels):
+        missing = _painted(viewer, missing, plane)
+    return Inpaint(plane.values, missing=np.asarray(missing) != 0, **options), plane
+
+
+def _painted(viewer: ViewerModel, labels: Labels, plane: Plane) -> NDArray[Any]:
+    painted = displayed_plane(viewer, labels)
+    shape = plane.values.shape[:2]
+    if painted.values.shape != shape:
+        raise ValueError(
+            f"labels '{labels.name}' have {painted.values.shape} pixels, but image '{plane.layer.name}' has {shape}: "
+            "make a fitting layer with 'New mask'."
+        )
+    corners = np.array([[0, 0], [shape[0] - 1, shape[1] - 1]], dtype=float)
+    if not np.allclose(_world(painted, corners), _world(plane, corners), atol=0.5 * min(plane.layer.scale[-2:])):
+        raise ValueError(
+            f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
+            "make a fitting layer with 'New mask'."
+        )
+    return painted.values
+
+
+def _world(plane: Plane, points: NDArray[Any]) -> NDArray[Any]:
+    """Return the world coordinates of (Y, X) points of a plane, last two axes."""
+    return np.array([plane.layer.data_to_world((*plane.index, *point))[-2:] for point in points])
+
+
+def _described(layer: object) -> str:
+    return "nothing" if layer is None else f"a {type(layer).__name__}"
+
+
+def first_picture(task: Task) -> NDArray[Any]:
+    """Return what the result layer shows before the first restoration: the input itself."""
+    image = np.array(task.image, dtype=np.float32 if np.asarray(task.image).dtype.kind == "f" else None)
+    if isinstance(task, SuperResolve):
+        # nearest: each large pixel takes the small one below its centre
+        for axis, (size, factor) in enumerate(zip(task.result_shape, task.factors, strict=False)):
+            nearest = np.floor((np.arange(size) + 0.5) / factor).astype(int)
+            image = image.take(np.minimum(nearest, image.shape[axis] - 1), axis)
+    unknown = np.asarray(task.missing) if isinstance(task, Inpaint) else ~np.isfinite(image)
+    if unknown.any():
+        image[unknown] = np.median(image[~unknown]).astype(image.dtype)
+    return image
+
+
+def picture(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
+    """Give a restored plane the axes of its source layer."""
+    return values.reshape((1,) * len(plane.index) + values.shape)
+
+
+def placement(plane: Plane, factors: Sequence[float] = (1, 1)) -> dict[str, Any]:
+    """Return the layer options that put a result exactly on its source plane.
+
+    `factors` tell how many result pixels make one of the source along Y and X.
+    """
+    layer = plane.layer
+    shrink = 1 / np.array([1.0] * len(plane.index) + list(factors))
+    # the centre of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
+    origin = np.array([*plane.index, 0, 0]) + (shrink - 1) / 2
+    linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
+    return {
+        "scale": np.asarray(layer.scale) * shrink,
+        "translate": np.asarray(layer.translate) + linear @ origin,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine.affine_matrix,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+
+
+def result_options(plane: Plane, kind: str, factors: Sequence[float]) -> dict[str, Any]:
+    """Return how the result layer is named, placed and shown."""
+    layer = plane.layer
+    shown = {"name": f"{layer.name} {SUFFIX[kind]}", "rgb": plane.is_rgb, **placement(plane, factors)}
+    if isinstance(layer, Image) and not plane.is_rgb:
+        shown |= {"colormap": layer.colormap, "contrast_limits": layer.contrast_limits, "gamma": layer.gamma}
+    return shown
+
+
+def empty_mask(viewer: ViewerModel, image: Image) -> Labels:
+    """Add an empty Labels layer that fits the displayed plane of `image`, ready to paint."""
+    plane = displayed_plane(viewer, image)
+    blank = picture(plane, np.zeros(plane.values.shape[:2], dtype=np.uint8))
+    labels = Labels(blank, name=f"{image.name} missing", **placement(plane))
+    viewer.add_layer(labels)
+    viewer.layers.selection.active = labels
+    labels.brush_size = max(2, round(max(blank.shape) / 50))
+    labels.mode = "paint"
+    return labels

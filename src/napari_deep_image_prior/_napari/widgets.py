@@ -1,0 +1,209 @@
+"""The three widgets: Denoise, Inpaint, Super-resolve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import Qt
+
+from ..devices import available_devices
+from ..settings import PRESETS
+from .curve import FitCurve
+from .layers import empty_mask
+from .run import Run, active_run, restore_layer
+
+if TYPE_CHECKING:
+    from magicgui.widgets.bases import Widget
+    from napari.components import ViewerModel
+
+PRESET_HELP = (
+    "fast: good and quick. best: higher quality, about ten times as long. paper: the published settings, hours on a CPU."
+)
+
+
+class RestorationWidget(Container[Any]):
+    """What the widgets share: the image, how to restore it, the buttons, and what the fit does.
+
+    The members are reached by name, those in rows as well: `image`, `preset`,
+    `device`, `seed`, `run`, `pause`, `stop`, `cancel`, and each task's own.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(labels=True)
+        self._viewer = napari_viewer
+        self._run: Run | None = None
+        self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
+        for widget in self._own_widgets():
+            self.append(widget)
+        self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
+        self.append(ComboBox(name="device", choices=["auto", *available_devices()], tooltip="auto takes the GPU if there is one."))
+        self.append(SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."))
+        self.append(self._buttons())
+        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self._status = _wrapping_label("status")
+        self.append(self._status)
+        self._curve = FitCurve()
+        self.native.layout().addWidget(self._curve)
+        self.native.layout().addStretch()
+        self._show_state()
+        if (run := active_run(napari_viewer)) is not None and run.task.kind == self.kind:
+            self._follow(run)  # the widget was closed and opened again
+
+    def _own_widgets(self) -> list[Widget]:
+        """Return the widgets that only this task has."""
+        return []
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what only this task passes on."""
+        return {}
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            for widget in self:
+                if isinstance(widget, Container) and any(member.name == name for member in widget):
+                    return getattr(widget, name)
+            raise
+
+    def _buttons(self) -> Container[Any]:
+        texts = {
+            "run": ("Run", "Restore the layer into a new one.", self._start),
+            "pause": ("Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
+            "stop": ("Stop", "End the fit and keep the best image so far.", lambda: self._run and self._run.stop()),
+            "cancel": ("Cancel", "End the fit and remove the result layer.", lambda: self._run and self._run.cancel()),
+        }
+        row: Container[Any] = Container(layout="horizontal", labels=False, label=" ", name="buttons")
+        for name, (text, tooltip, pressed) in texts.items():
+            button = PushButton(name=name, text=text, tooltip=tooltip)
+            button.changed.connect(lambda _value, pressed=pressed: pressed())
+            row.append(button)
+        row.margins = (0, 0, 0, 0)
+        return row
+
+    def _start(self) -> None:
+        try:
+            run = restore_layer(
+                self._viewer,
+                self.image.value,
+                task=self.kind,
+                preset=self.preset.value,
+                device=self.device.value,
+                seed=self.seed.value,
+                **self._arguments(),
+            )
+        except (ValueError, TypeError, RuntimeError) as error:
+            self._status.value = str(error)
+            show_warning(str(error))
+            return
+        self._follow(run)
+
+    def _pause_or_resume(self) -> None:
+        if self._run is None:
+            return
+        if self._run.state == "paused":
+            self._run.resume()
+        else:
+            self._run.pause()
+
+    def _follow(self, run: Run) -> None:
+        if self._run is not None:
+            self._run.changed.disconnect(self._show_state)
+        self._run = run
+        run.changed.connect(self._show_state)  # a weak reference: a closed widget is forgotten
+        self._show_state()
+
+    def _show_state(self, _run: Run | None = None) -> None:
+        run = self._run
+        active = run is not None and run.is_active
+        self.run.enabled = not active
+        for button in (self.pause, self.stop, self.cancel):
+            button.enabled = active and run.state != "stopping"
+        self.cancel.enabled = active
+        self.pause.text = "Resume" if active and run.state == "paused" else "Pause"
+        if run is None:
+            self._status.value = "Choose an image and press Run."
+            return
+        if run.step is not None:
+            self.progress.max = run.step.total
+            self.progress.value = run.step.iteration if active or run.state == "done" else 0
+        if run.state == "done":
+            self.progress.value = self.progress.max
+        self._status.value = _status_text(run)
+        self._curve.show_misfits(run.misfits)
+
+
+def _status_text(run: Run) -> str:
+    if not run.is_active:
+        return {"done": "Done: ", "failed": "Failed: ", "cancelled": ""}[run.state] + run.message + "."
+    if run.step is None:
+        return f"Starting on {run.device} …"
+    doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
+    left = f", {_duration(run.seconds_left)} left" if run.state == "running" and run.seconds_left is not None else ""
+    return f"{doing} {run.step.iteration} of {run.step.total}{left}\n{run.device}\n{run.step.note}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _wrapping_label(name: str) -> Label:
+    label = Label(name=name, label=" ")
+    label.native.setWordWrap(True)
+    label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.native.setMinimumHeight(3 * label.native.fontMetrics().lineSpacing())
+    return label
+
+
+class DenoiseWidget(RestorationWidget):
+    """Remove the noise from an image layer."""
+
+    kind = "denoise"
+
+
+class InpaintWidget(RestorationWidget):
+    """Fill in the painted pixels of an image layer."""
+
+    kind = "inpaint"
+
+    def _own_widgets(self) -> list[Widget]:
+        missing = create_widget(
+            annotation=Labels | None, name="missing", options={"tooltip": "Painted pixels are unknown and will be filled in."}
+        )
+        new_mask = PushButton(name="new_mask", text="New mask", label=" ", tooltip="Add an empty mask to paint on the image.")
+        new_mask.changed.connect(lambda _value: self._add_mask())
+        return [missing, new_mask]
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"missing": self.missing.value}
+
+    def _add_mask(self) -> None:
+        if self.image.value is None:
+            show_warning("Choose an image first: the mask is made to its shape.")
+            return
+        try:
+            mask = empty_mask(self._viewer, self.image.value)
+        except ValueError as error:
+            show_warning(str(error))
+            return
+        self.missing.reset_choices()
+        self.missing.value = mask
+
+
+class SuperResolveWidget(RestorationWidget):
+    """Enlarge an image layer."""
+
+    kind = "super-resolve"
+
+    def _own_widgets(self) -> list[Widget]:
+        return [SpinBox(name="factor", value=4, min=2, max=16, tooltip="How many times larger along each side.")]
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"factor": self.factor.value}

@@ -1,0 +1,107 @@
+"""Between the user's arrays and the network's: axes, intensity scaling, dtype.
+
+Inside, an image is (C, Y, X) float32 with intensities near 0..1. The scaling is
+linear and never clips, so its inverse is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The linear map between an image's intensity units and the network's, for each channel."""
+
+    offset: tuple[float, ...]
+    """Intensity that becomes 0, one for each channel."""
+    scale: tuple[float, ...]
+    """Intensity difference that becomes 1, one for each channel."""
+
+    def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Map a (C, Y, X) image to the network's range; nothing is clipped."""
+        # float64 in between: large offsets (camera pedestals, 32-bit integers) survive
+        offset, scale = self._columns()
+        return ((image.astype(np.float64) - offset) / scale).astype(np.float32)
+
+    def invert(self, image: NDArray[Any]) -> NDArray[np.float64]:
+        """Map a (C, Y, X) image back to the intensity units it came from."""
+        offset, scale = self._columns()
+        return image.astype(np.float64) * scale + offset
+
+    def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.array(self.offset)[:, None, None], np.array(self.scale)[:, None, None]
+
+
+def percentile_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling:
+    """Map each channel's 1st and 99th percentile to 0.05 and 0.95.
+
+    Percentiles rather than extremes: one hot pixel must not squeeze the image.
+    """
+    offsets, scales = [], []
+    for channel, valid in zip(image, known, strict=True):
+        low, high = np.percentile(channel[valid].astype(np.float64), [1, 99])
+        if high <= low:  # flat but for a few pixels
+            low, high = float(channel[valid].min()), float(channel[valid].max())
+        scale = (high - low) / 0.9 if high > low else max(abs(low), 1.0)
+        offsets.append(float(low - 0.05 * scale))
+        scales.append(float(scale))
+    return Scaling(tuple(offsets), tuple(scales))
+
+
+def full_range_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling:
+    """Map the range an image can have to 0..1, for networks that end in a sigmoid.
+
+    That is 0..255 for uint8 and 0..1 for floats within it, as in the publication;
+    the extremes of all channels together otherwise.
+    """
+    low, high = float(image[known].min()), float(image[known].max())
+    if image.dtype == np.uint8:
+        low, high = 0.0, 255.0
+    elif image.dtype.kind == "f" and low >= 0 and high <= 1 and high > 0.5:
+        low, high = 0.0, 1.0
+    scale = high - low if high > low else max(abs(low), 1.0)
+    return Scaling((low,) * len(image), (scale,) * len(image))
+
+
+def channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """Bring the channels to the front, or add a single one: (C, Y, X)."""
+    return image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+
+
+def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """Undo `channels_first`."""
+    return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
+
+
+def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a result: a float one, or with "same" that of the source.
+
+    Raises
+    ------
+    ValueError
+        If `dtype` is neither "same" nor a float dtype.
+    """
+    wanted = source if isinstance(dtype, str) and dtype == "same" else np.dtype(dtype)
+    if wanted != source and wanted.kind != "f":
+        raise ValueError(f"dtype={dtype!r} is not supported: use a float dtype, or 'same' for the input's.")
+    return wanted
+
+
+def cast(image: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert to `dtype`; integers are rounded and clipped to their range."""
+    if dtype.kind == "f":
+        return np.ascontiguousarray(image, dtype=dtype)
+    limits = np.iinfo(dtype)
+    rounded = np.rint(image)
+    # float64 cannot hold the largest 64-bit integers: a clip to them would wrap around
+    inside = rounded < limits.max
+    result = np.full(image.shape, limits.max, dtype=dtype)
+    result[inside] = np.maximum(rounded[inside], limits.min).astype(dtype)
+    return result

@@ -1,0 +1,200 @@
+"""The command line: deep-image-prior denoise | inpaint | super-resolve | demo.
+
+Exit status 0: done, 1: a fit failed, 2: bad usage or bad input. Messages are one
+line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from . import __version__
+from .files import SUFFIXES, FileError, ImageFile, check_writable, enlarged, image_files, read_image, write_image
+from .settings import PRESETS
+from .tasks import Denoise, Inpaint, SuperResolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .restoration import Restoration, Step
+    from .tasks import Task
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(arguments)
+    from .restoration import RestorationError
+
+    try:
+        return int(options.action(options))
+    except RestorationError as error:
+        return _complain(error, EXIT_FAILED)
+    except (ValueError, TypeError, OSError) as error:
+        return _complain(error, EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was written for the unfinished image.", EXIT_INTERRUPTED)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message} (see {self.prog} --help)", EXIT_BAD_INPUT)
+        raise SystemExit(EXIT_BAD_INPUT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="deep-image-prior",
+        description="Restore one image with an untrained network (Deep Image Prior). No training data, no download.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    denoise = _restoring(commands, "denoise", "remove noise", _denoise_task)
+    denoise.add_argument(
+        "--noise",
+        default="auto",
+        choices=("auto", "gaussian", "poisson", "poisson-gaussian"),
+        help="kind of noise; auto measures it (default)",
+    )
+    inpaint = _restoring(commands, "inpaint", "fill in missing pixels", _inpaint_task)
+    inpaint.add_argument(
+        "--missing", required=True, type=Path, metavar="MASK", help="image of the same size (or a folder): nonzero = unknown"
+    )
+    enlarge = _restoring(commands, "super-resolve", "enlarge", _super_resolve_task)
+    enlarge.add_argument("--factor", required=True, type=_number, help="how many times larger, for example 4")
+
+    demo = commands.add_parser("demo", help="show what it does on the bundled samples")
+    demo.add_argument("--headless", action="store_true", help="write pictures instead of opening napari")
+    demo.add_argument("--output", type=Path, default=Path("deep-image-prior-demo"), metavar="DIR", help="folder for the pictures")
+    _add_how(demo)
+    demo.set_defaults(action=_demo)
+    return parser
+
+
+def _restoring(commands: argparse._SubParsersAction[_Parser], name: str, summary: str, make_task: object) -> _Parser:
+    parser: _Parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}: one image, or each of a folder.")
+    parser.add_argument("input", type=Path, metavar="IN", help=f"image ({', '.join(SUFFIXES)}) or a folder of images")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="file to write, or folder for a folder")
+    parser.add_argument("--dtype", default="same", choices=("same", "float32"), help="of the result (default: the input's)")
+    _add_how(parser)
+    parser.set_defaults(action=_restore_files, make_task=make_task)
+    return parser
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="fast", choices=PRESETS, help="fast (default), best, or as published: paper")
+    parser.add_argument("--seed", default=0, type=int, help="of the random numbers (default 0)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _denoise_task(source: ImageFile, _path: Path, options: argparse.Namespace) -> Task:
+    return Denoise(source.image, noise=options.noise, channel_axis=source.channel_axis)
+
+
+def _inpaint_task(source: ImageFile, path: Path, options: argparse.Namespace) -> Task:
+    mask_path: Path = options.missing / path.name if options.missing.is_dir() else options.missing
+    mask = read_image(mask_path)
+    missing = mask.image != 0
+    if mask.channel_axis is not None and source.image.shape != missing.shape:
+        missing = missing.any(axis=mask.channel_axis)  # a mask saved as a colour picture
+    return Inpaint(source.image, missing=missing, channel_axis=source.channel_axis)
+
+
+def _super_resolve_task(source: ImageFile, _path: Path, options: argparse.Namespace) -> Task:
+    return SuperResolve(source.image, factor=options.factor, channel_axis=source.channel_axis)
+
+
+def _restore_files(options: argparse.Namespace) -> int:
+    if not options.input.is_dir():
+        _restore_file(options.input, options.output, options)
+        return 0
+    paths = image_files(options.input)
+    if not paths:
+        raise FileError(f"{options.input}: no image ({', '.join(SUFFIXES)}) in this folder.")
+    if options.output.exists() and not options.output.is_dir():
+        raise FileError(f"{options.output}: must be a folder, as {options.input} is one.")
+    options.output.mkdir(parents=True, exist_ok=True)
+    return max(_restore_one_of_many(path, options) for path in paths)
+
+
+def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
+    """Restore one file of a folder; a bad one is reported and the others go on."""
+    from .restoration import RestorationError
+
+    try:
+        _restore_file(path, options.output / path.name, options)
+    except RestorationError as error:
+        return _complain(f"{path.name}: {error}", EXIT_FAILED)
+    except (ValueError, TypeError, OSError) as error:
+        return _complain(f"{path.name}: {error}", EXIT_BAD_INPUT)
+    return 0
+
+
+def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None:
+    source = read_image(path)
+    check_writable(output)
+    task = options.make_task(source, path, options)
+    result = _restore(task, options, name=path.name, dtype=options.dtype)
+    factors = task.factors if isinstance(task, SuperResolve) else (1, 1)
+    write_image(output, enlarged(source, result.image, factors), result.provenance)
+    print(f"{output}: {_summary(result)}")  # noqa: T201
+
+
+def _restore(task: Task, options: argparse.Namespace, *, name: str, dtype: str = "float32") -> Restoration:
+    """Restore with a line of progress on a terminal."""
+    from .restoration import iter_restore
+
+    with iter_restore(task, preset=options.preset, device=options.device, seed=options.seed, dtype=dtype) as steps:
+        steps.wants_image = lambda: False
+        shown = 0.0
+        started = time.monotonic()
+        for step in steps:
+            now = time.monotonic()
+            if sys.stderr.isatty() and now - shown > 0.2:
+                shown = now
+                sys.stderr.write(f"\r\x1b[K{name}: {_progress(step, now - started)} on {steps.device}")
+                sys.stderr.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    return steps.result
+
+
+def _progress(step: Step, elapsed: float) -> str:
+    left = elapsed / step.iteration * (step.total - step.iteration)
+    return f"{step.iteration}/{step.total}, about {left:.0f} s left"
+
+
+def _summary(result: Restoration) -> str:
+    made = result.provenance
+    return f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device']}; {result.stop_reason}"
+
+
+def _complain(message: object, status: int) -> int:
+    line = " ".join(str(message).split())
+    sys.stderr.write(f"deep-image-prior: error: {line}\n")
+    return status
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import open_demo, write_demo
+
+    if not options.headless:
+        obstacle = open_demo(options)
+        if obstacle is None:
+            return 0
+        sys.stderr.write(f"deep-image-prior: {obstacle}; writing pictures instead.\n")
+    return write_demo(options)

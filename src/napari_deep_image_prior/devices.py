@@ -1,0 +1,40 @@
+"""Which processor a fit runs on."""
+
+from __future__ import annotations
+
+import torch
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """Return the device called `device`; "auto" takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    found = available_devices()
+    if device == "auto":
+        return torch.device(found[0])
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={device!r} is unknown; choose auto or one of {', '.join(found)}.") from error
+    name = f"cuda:{chosen.index or 0}" if chosen.type == "cuda" else chosen.type
+    if name not in found:
+        raise ValueError(f"device={device!r} is not available here; choose auto or one of {', '.join(found)}.")
+    return torch.device(name)
+
+
+def available_devices() -> list[str]:
+    """Return the devices of this machine, the fastest first."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name to show: the GPU's model, or the CPU with its threads."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)

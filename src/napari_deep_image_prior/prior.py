@@ -1,0 +1,135 @@
+"""The untrained network that is the prior: an hourglass with skip connections.
+
+Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
+One class serves the published networks and the lean ones; they differ in their
+`NetworkSettings` only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from .settings import NetworkSettings
+
+
+class SkipNetwork(nn.Module):
+    """An encoder-decoder with (optionally) a thin skip connection at each scale.
+
+    Parameters
+    ----------
+    settings : NetworkSettings
+    in_channels, out_channels : int
+        Depth of the input tensor and of the image.
+
+    Notes
+    -----
+    Input and output are (N, C, Y, X); Y and X must be multiples of `stride`.
+    """
+
+    def __init__(self, settings: NetworkSettings, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.stride = 2 ** len(settings.widths)
+        self.body = _Scale(settings, in_channels, level=0)
+        self.head = nn.Conv2d(settings.widths[0], out_channels, 1)
+        self.sigmoid = settings.head == "sigmoid"
+        if settings.norm_gain == "uniform":
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    nn.init.uniform_(module.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the image that the network makes of its input."""
+        x = self.head(self.body(x))
+        return torch.sigmoid(x) if self.sigmoid else x
+
+
+class _Scale(nn.Module):
+    """One scale: down, the next scale (recursively), up, and the skip beside them."""
+
+    def __init__(self, settings: NetworkSettings, in_channels: int, level: int) -> None:
+        super().__init__()
+        width, skip = settings.widths[level], settings.skips[level]
+        is_deepest = level + 1 == len(settings.widths)
+        deeper_width = width if is_deepest else settings.widths[level + 1]
+        self.upsample = settings.upsample
+        self.align_corners = settings.align_corners
+        self.skip = _block(settings, in_channels, skip, 1) if skip else None
+        self.down = nn.Sequential(
+            *_downsampling(settings, in_channels, width),
+            _block(settings, width, width, settings.down_kernel),
+        )
+        self.deeper = nn.Identity() if is_deepest else _Scale(settings, width, level + 1)
+        self.up = nn.Sequential(
+            _norm(settings, deeper_width + skip),
+            _block(settings, deeper_width + skip, width, settings.up_kernel),
+            _block(settings, width, width, 1) if settings.up_1x1 else nn.Identity(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        deeper = self.deeper(self.down(x))  # (N, width, Y / 2, X / 2)
+        if self.upsample == "bilinear":
+            up = functional.interpolate(deeper, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+        else:
+            up = functional.interpolate(deeper, scale_factor=2, mode="nearest")
+        return self.up(up if self.skip is None else torch.cat([self.skip(x), up], dim=1))  # (N, width, Y, X)
+
+
+def _downsampling(settings: NetworkSettings, in_channels: int, width: int) -> list[nn.Module]:
+    strided = settings.downsample == "stride"
+    convolution = _convolution(settings, in_channels, width, settings.down_kernel, stride=2 if strided else 1)
+    pooling = [] if strided else [nn.AvgPool2d(2)]
+    return [convolution, *pooling, _norm(settings, width), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _block(settings: NetworkSettings, in_channels: int, width: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        _convolution(settings, in_channels, width, kernel),
+        _norm(settings, width),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _convolution(settings: NetworkSettings, in_channels: int, width: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels, width, kernel, stride, padding=kernel // 2, padding_mode=settings.padding if kernel > 1 else "zeros"
+    )
+
+
+def _norm(settings: NetworkSettings, width: int) -> nn.Module:
+    # running statistics would only be kept, never used: the network stays in training mode
+    return nn.BatchNorm2d(width, track_running_stats=False) if settings.norm == "batch" else nn.Identity()
+
+
+def build_network(settings: NetworkSettings, in_channels: int, out_channels: int, seed: int) -> SkipNetwork:
+    """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPUs too
+        return SkipNetwork(settings, in_channels, out_channels)
+
+
+def padded_shape(shape: tuple[int, int], settings: NetworkSettings) -> tuple[int, int]:
+    """Return the smallest (Y, X) that the network can halve and double and that holds `shape`.
+
+    Even the coarsest scale is then large enough to be padded by reflection.
+    """
+    stride = 2 ** len(settings.widths)
+    coarsest = max(2, settings.down_kernel // 2 + 1, settings.up_kernel // 2 + 1)
+    height, width = (stride * max(math.ceil(size / stride), coarsest) for size in shape)
+    return height, width
+
+
+def noise_input(depth: int, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Draw the fixed random input z ~ U(0, 0.1), (1, depth, Y, X)."""
+    return 0.1 * torch.rand((1, depth, *shape), generator=generator)
+
+
+def meshgrid_input(shape: tuple[int, int]) -> Tensor:
+    """Return the coordinates as an input, (1, 2, Y, X), each from 0 to 1."""
+    axes = [torch.linspace(0, 1, size) for size in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]

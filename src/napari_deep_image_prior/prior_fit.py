@@ -1,0 +1,115 @@
+r"""The published method: fit f(z) to the one image that there is,
+
+    theta* = argmin_theta || A f_theta(z + jitter) - observed ||^2  over the known pixels.
+
+Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .fit import Progress, Schedule, fit
+from .prior import build_network, meshgrid_input, noise_input, padded_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .measurement import Measurement
+    from .settings import PriorFit
+
+
+class PriorModel:
+    """One network with its fixed input z, fitted to a measurement."""
+
+    def __init__(self, measurement: Measurement, settings: PriorFit, seed: int) -> None:
+        self._measurement, self._settings = measurement, settings
+        device = measurement.observed.device
+        generator = torch.Generator().manual_seed(seed)
+        shape = padded_shape(measurement.shape, settings.network)
+        if settings.input == "noise":
+            z = noise_input(settings.input_depth, shape, generator)
+        else:
+            z = meshgrid_input(shape)
+        self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
+        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], seed)
+        self.network.to(device, memory_format=torch.channels_last)
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._last: Tensor | None = None
+        self._average: Tensor | None = None
+
+    def loss(self) -> Tensor:
+        """Return the misfit of one output, and keep that output."""
+        if self._settings.weight_noise:
+            self._shake_weights()
+        z = self._z
+        if self._settings.jitter:
+            # added to the saved z each time: a jitter, not a random walk
+            noise = torch.empty_like(z).normal_(generator=self._generator)
+            z = z + self._settings.jitter * noise
+        height, width = self._measurement.shape
+        output = self.network(z)[..., :height, :width]
+        self._keep(output.detach())
+        misfit: Tensor = self._measurement.misfit(output)
+        return misfit
+
+    def _keep(self, output: Tensor) -> None:
+        self._last = output
+        if not self._settings.averaging:
+            return
+        if self._average is None:
+            self._average = output.clone()
+        else:
+            self._average.lerp_(output, 1 - self._settings.averaging)
+
+    def _shake_weights(self) -> None:
+        with torch.no_grad():
+            for weight in self.network.parameters():
+                if weight.ndim == 4:
+                    noise = torch.empty_like(weight).normal_(generator=self._generator)
+                    weight.add_(noise * weight.std() * self._settings.weight_noise)
+
+    def estimate(self) -> Tensor:
+        """Return the averaged output, or the last one; before the first step, that of the fresh network."""
+        kept = self._average if self._average is not None else self._last
+        if kept is None:
+            height, width = self._measurement.shape
+            with torch.no_grad():
+                kept = self.network(self._z)[..., :height, :width]
+        return kept.clone()
+
+    def average(self) -> Tensor | None:
+        """Return the running average, which a recovery takes back too."""
+        return self._average
+
+
+class PriorRestorer:
+    """Runs the published method, once or several times with the results averaged."""
+
+    def __init__(self, measurement: Measurement, settings: PriorFit, seed: int) -> None:
+        self._measurement, self._settings, self._seed = measurement, settings, seed
+        self._finished: list[Tensor] = []
+        self._model: PriorModel | None = None
+        self.total = settings.iterations * settings.runs
+        self.note = f"runs its {self.total} iterations"
+        self.stop_reason = f"all {self.total} iterations done"
+
+    def steps(self) -> Iterator[Progress]:
+        """Fit, one step at a time."""
+        schedule = Schedule(self._settings.iterations, self._settings.learning_rate)
+        for run in range(self._settings.runs):
+            self._model = PriorModel(self._measurement, self._settings, self._seed + run)
+            for progress in fit(self._model, schedule):
+                yield Progress(run * self._settings.iterations + progress.iteration, progress.misfit)
+            self._finished.append(self._model.estimate())
+            self._model = None
+
+    def estimate(self) -> Tensor:
+        """Return the image as restored so far: the mean over the runs, (1, C, Y, X)."""
+        running = [] if self._model is None else [self._model.estimate()]
+        return torch.stack(self._finished + running).mean(dim=0)
+
+    finish = estimate

@@ -1,0 +1,186 @@
+"""How a restoration is done: the presets and the numbers behind them.
+
+Settings are plain values: they compare, print, and go to JSON and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Preset = Literal["fast", "best", "paper"]
+PRESETS: tuple[str, ...] = get_args(Preset)
+
+
+def _check(settings: object) -> None:
+    """Raise TypeError or ValueError where a field is not of its annotated kind."""
+    for name, kind in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        if choices and value not in choices:
+            raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}.")
+        if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+            raise TypeError(f"{name}={value!r} must be a whole number.")
+        if kind is float and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
+            raise TypeError(f"{name}={value!r} must be a finite number.")
+
+
+def _check_positive(settings: object, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise ValueError(f"{name}={getattr(settings, name)!r} must be above 0.")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The shape of the untrained network; the defaults are the published one."""
+
+    widths: tuple[int, ...] = (128,) * 5
+    """Channels of each scale, from the finest to the coarsest."""
+    skips: tuple[int, ...] = (4,) * 5
+    """Channels of the skip connection of each scale; 0 leaves it out."""
+    downsample: Literal["stride", "average"] = "stride"
+    """Halve by a strided convolution, or by average pooling after it."""
+    upsample: Literal["bilinear", "nearest"] = "bilinear"
+    """How a coarse scale is doubled."""
+    down_kernel: int = 3
+    """Edge length of the convolutions on the way down, in pixels, odd."""
+    up_kernel: int = 3
+    """Edge length of the convolutions on the way up, in pixels, odd."""
+    up_1x1: bool = True
+    """A 1x1 convolution after the one on the way up."""
+    norm: Literal["batch", "none"] = "batch"
+    """Batch normalisation (with one image: instance normalisation) or none."""
+    padding: Literal["reflect", "zeros"] = "reflect"
+    """What convolutions see outside the image."""
+    head: Literal["sigmoid", "linear"] = "sigmoid"
+    """A sigmoid keeps the result in the range of the input."""
+    align_corners: bool = False
+    """Bilinear upsampling as it was in the torch of 2017 (True) or today's."""
+    norm_gain: Literal["ones", "uniform"] = "ones"
+    """Start of the normalisation's gain: 1 as today, or U(0, 1) as in the torch of 2017."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.widths or len(self.widths) != len(self.skips):
+            raise ValueError(f"widths={self.widths} and skips={self.skips} need one number for each scale.")
+        if min(self.widths) < 1 or min(self.skips) < 0:
+            raise ValueError(f"widths={self.widths} must be at least 1 and skips={self.skips} at least 0.")
+        if self.down_kernel % 2 == 0 or self.up_kernel % 2 == 0:
+            raise ValueError("down_kernel and up_kernel must be odd.")
+
+
+@dataclass(frozen=True)
+class PriorFit:
+    """Fit f(z) to the image: the published method.
+
+    z is a fixed random tensor, f the untrained network; the weights minimise the
+    misfit of f(z + jitter) to the observed image (arXiv:1711.10925, equation 2).
+    """
+
+    network: NetworkSettings = NetworkSettings()
+    iterations: int = 2000
+    """Steps of a run; at least 1."""
+    learning_rate: float = 0.01
+    """Of Adam."""
+    input: Literal["noise", "meshgrid"] = "noise"
+    """z: uniform noise, or the pixel coordinates (2 channels)."""
+    input_depth: int = 32
+    """Channels of a noise z."""
+    jitter: float = 0.03
+    """Standard deviation of the noise that is added to z anew in each step."""
+    weight_noise: float = 0.0
+    """Standard deviation of the noise added to the weights in each step, in units of each weight tensor's own."""
+    averaging: float = 0.0
+    """Weight of the past in the moving average of the outputs; 0 takes the last output."""
+    runs: int = 1
+    """Independent runs whose results are averaged."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        _check_positive(self, "iterations", "learning_rate", "input_depth", "runs")
+        if not 0 <= self.averaging < 1 or self.jitter < 0 or self.weight_noise < 0:
+            raise ValueError("averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative.")
+
+
+# the rows of the publication's supplementary table
+_THIN = NetworkSettings(widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average")
+PUBLISHED: Mapping[str, PriorFit] = {
+    "denoise": PriorFit(iterations=1800, jitter=1 / 30, averaging=0.99),
+    "jpeg": PriorFit(
+        NetworkSettings(widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+        iterations=2400,
+        input_depth=3,
+        jitter=1 / 30,
+        averaging=0.99,
+    ),
+    "super-resolve-x4": PriorFit(iterations=2000, jitter=0.03),
+    "super-resolve-x8": PriorFit(iterations=4000, jitter=0.05),
+    "inpaint": PriorFit(iterations=11000, learning_rate=0.001, jitter=0.03),
+    "inpaint-98": PriorFit(_THIN, iterations=1000, jitter=0.0),
+    "inpaint-text": PriorFit(NetworkSettings(skips=(128,) * 5, upsample="nearest"), iterations=6001, jitter=0.03),
+    "inpaint-vase": PriorFit(
+        NetworkSettings(skips=(0,) * 5, upsample="nearest"), iterations=5001, input="meshgrid", jitter=0.03
+    ),
+    "inpaint-library": PriorFit(
+        NetworkSettings(
+            widths=(16, 32, 64, 128, 128, 128), skips=(0,) * 6, down_kernel=5, upsample="nearest", up_1x1=False
+        ),
+        iterations=3001,
+        input_depth=1,
+        jitter=0.0,
+        weight_noise=1 / 50,
+    ),
+}
+
+
+def published_settings(experiment: str) -> PriorFit:
+    """Return the published settings of one experiment of the publication.
+
+    Parameters
+    ----------
+    experiment : str
+        "denoise", "jpeg", "super-resolve-x4", "super-resolve-x8", "inpaint"
+        (half of the pixels missing), "inpaint-98" (98 % missing),
+        "inpaint-text", "inpaint-vase" or "inpaint-library" (large holes).
+
+    Examples
+    --------
+    >>> published_settings("inpaint").iterations
+    11000
+    """
+    if experiment not in PUBLISHED:
+        raise ValueError(f"experiment={experiment!r} is unknown; choose one of {', '.join(PUBLISHED)}.")
+    return PUBLISHED[experiment]
+
+
+Settings = PriorFit
+
+
+def preset_settings(task_kind: str, preset: str, *, factor: float = 1) -> Settings:
+    """Return the settings of a preset.
+
+    Parameters
+    ----------
+    task_kind : {"denoise", "inpaint", "super-resolve"}
+    preset : {"fast", "best", "paper"}
+    factor : float
+        Of super-resolution: the publication has other settings from 8 on.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
+    if preset == "paper":
+        experiment = task_kind if task_kind != "super-resolve" else f"super-resolve-x{8 if factor >= 8 else 4}"
+        return published_settings(experiment)
+    raise NotImplementedError
+
+
+def settings_to_dict(settings: Settings) -> dict[str, Any]:
+    """Return settings as a JSON-able dict, with the name of their class."""
+    return {"method": type(settings).__name__, **json.loads(json.dumps(dataclasses.asdict(settings)))}

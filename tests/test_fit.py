@@ -1,0 +1,70 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_deep_image_prior.fit import FitFailedError, Schedule, fit
+
+
+class Parabola:
+    """One weight that shall become 3; `spoil` is called before each loss."""
+
+    def __init__(self, spoil: object = None) -> None:
+        self.network = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.network.weight)
+        self.spoil = spoil
+        self.calls = 0
+        self._average = torch.zeros(1)
+
+    def loss(self) -> Tensor:
+        self.calls += 1
+        if self.spoil is not None:
+            self.spoil(self)  # type: ignore[operator]
+        weight = self.network.weight
+        self._average.lerp_(weight.detach().reshape(1), 0.5)
+        return (weight - 3).square().sum() + 0.1
+
+    def average(self) -> Tensor:
+        return self._average
+
+
+def test_a_fit_finds_the_minimum_and_counts_its_steps() -> None:
+    model = Parabola()
+    steps = list(fit(model, Schedule(300, 0.1)))
+    assert [step.iteration for step in steps] == list(range(1, 301))
+    assert model.network.weight.item() == pytest.approx(3, abs=0.05)
+    assert steps[-1].misfit < steps[0].misfit
+
+
+@pytest.mark.parametrize("value", [math.nan, 1000.0])
+def test_a_bad_step_is_taken_back_with_weights_optimiser_and_average(value: float) -> None:
+    def spoil(model: Parabola) -> None:
+        if model.calls == 200:
+            with torch.no_grad():
+                model.network.weight.fill_(value)
+
+    model = Parabola(spoil)
+    steps = list(fit(model, Schedule(300, 0.05)))
+    assert len(steps) == 299, "the bad step is not reported as one"
+    assert all(step.misfit < 10 for step in steps)
+    assert model.network.weight.item() == pytest.approx(3, abs=0.1)
+    assert model.average().item() == pytest.approx(3, abs=0.1)
+
+
+def test_a_fit_that_keeps_diverging_fails_with_advice() -> None:
+    def spoil(model: Parabola) -> None:
+        if model.calls > 50:
+            with torch.no_grad():
+                model.network.weight.fill_(math.nan)
+
+    with pytest.raises(FitFailedError, match="learning rate"):
+        list(fit(Parabola(spoil), Schedule(300, 0.05)))
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    schedule = Schedule(100, 0.2, warm_up=9, decay=True)
+    assert schedule.rate(0) == pytest.approx(0.02)
+    assert max(schedule.rate(iteration) for iteration in range(100)) <= 0.2
+    assert schedule.rate(99) < 0.001
+    assert Schedule(100, 0.2).rate(99) == 0.2

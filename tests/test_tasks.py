@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from napari_deep_image_prior import Denoise, Inpaint, SuperResolve
+
+IMAGE = np.linspace(0, 1, 72).reshape(8, 9)
+HOLE = np.zeros((8, 9), dtype=bool)
+HOLE[2:4, 3] = True
+
+
+def test_result_has_the_input_shape_or_is_enlarged() -> None:
+    assert Denoise(IMAGE).result_shape == (8, 9)
+    assert Inpaint(IMAGE, missing=HOLE).result_shape == (8, 9)
+    assert SuperResolve(IMAGE, factor=4).result_shape == (32, 36)
+    assert SuperResolve(np.zeros((3, 8, 9)), factor=(2, 1.5), channel_axis=0).result_shape == (3, 16, 14)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "words"),
+    [
+        (IMAGE > 0.5, TypeError, "boolean"),
+        (IMAGE + 1j, TypeError, "complex"),
+        (np.array([["a"]]), TypeError, "dtype"),
+        (np.zeros((0, 5)), ValueError, "empty"),
+        (np.full((4, 4), np.nan), ValueError, "no finite pixel"),
+        (np.zeros(5), ValueError, r"\(5,\)"),
+        (np.zeros((2, 3, 4)), ValueError, "channel_axis"),
+    ],
+)
+def test_an_unusable_image_is_refused_with_the_reason(image: np.ndarray, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Denoise(image)
+    with pytest.raises(error, match=words):
+        SuperResolve(image, factor=2)
+
+
+def test_a_channel_axis_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="channel_axis=3"):
+        Denoise(np.zeros((3, 4, 5)), channel_axis=3)
+    with pytest.raises(TypeError, match="channel_axis"):
+        Denoise(np.zeros((3, 4, 5)), channel_axis=True)
+
+
+@pytest.mark.parametrize("noise_std", [0, -1, np.nan, np.inf])
+def test_a_noise_level_that_is_not_positive_is_refused(noise_std: float) -> None:
+    with pytest.raises(ValueError, match="noise_std"):
+        Denoise(IMAGE, noise_std=noise_std)
+
+
+def test_options_of_denoise_that_contradict_are_refused() -> None:
+    with pytest.raises(ValueError, match="leave one of them out"):
+        Denoise(IMAGE, noise="poisson", noise_std=3)
+    with pytest.raises(ValueError, match="noise='pink'"):
+        Denoise(IMAGE, noise="pink")  # type: ignore[arg-type]
+
+
+def test_a_mask_of_another_shape_is_refused_with_both_shapes() -> None:
+    with pytest.raises(ValueError, match=r"\(8, 8\).*\(8, 9\)"):
+        Inpaint(IMAGE, missing=HOLE[:, :8])
+
+
+def test_a_mask_that_is_not_boolean_is_refused_with_advice() -> None:
+    with pytest.raises(TypeError, match="labels != 0"):
+        Inpaint(IMAGE, missing=HOLE.astype(int))
+
+
+def test_a_mask_with_nothing_known_or_nothing_missing_is_refused() -> None:
+    with pytest.raises(ValueError, match="every pixel"):
+        Inpaint(IMAGE, missing=np.ones((8, 9), dtype=bool))
+    with pytest.raises(ValueError, match="no pixel is missing"):
+        Inpaint(IMAGE, missing=np.zeros((8, 9), dtype=bool))
+
+
+def test_nan_and_infinite_pixels_count_as_missing() -> None:
+    image = IMAGE.copy()
+    image[0, 0], image[1, 1] = np.nan, -np.inf
+    task = Inpaint(image, missing=HOLE)
+    assert np.asarray(task.missing).sum() == HOLE.sum() + 2
+
+
+def test_a_flat_mask_holds_for_every_channel() -> None:
+    task = Inpaint(np.zeros((8, 9, 3)), missing=HOLE, channel_axis=-1)
+    assert np.asarray(task.missing).shape == (8, 9, 3)
+    assert task.channel_axis == 2
+
+
+@pytest.mark.parametrize("factor", [0, 1, -2, 17, (2, 0.5), (1, 1), np.nan])
+def test_a_factor_out_of_range_is_refused(factor: float) -> None:
+    with pytest.raises(ValueError, match="factor"):
+        SuperResolve(IMAGE, factor=factor)
+
+
+@pytest.mark.parametrize("factor", ["4", True, None, (2, 2, 2)])
+def test_a_factor_that_is_no_number_for_each_axis_is_refused(factor: object) -> None:
+    with pytest.raises((ValueError, TypeError), match="factor"):
+        SuperResolve(IMAGE, factor=factor)  # type: ignore[arg-type]
+
+
+def test_a_task_does_not_change_the_image_nor_let_it_be_changed() -> None:
+    image = IMAGE.copy()
+    task = Denoise(image)
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(task.image)[0, 0] = 5
+    image[0, 0] = 7  # the caller's own array stays writable
