@@ -9,17 +9,17 @@ def _mask() -> Mask:
     return Mask((torch.rand((1, 1, 13, 16), generator=torch.Generator().manual_seed(3)) > 0.5).double())
 
 
-def _downsample(factors: tuple[float, float], small: tuple[int, int]) -> Downsample:
-    made = Downsample.lanczos((13, 16), small, factors)
+def _downsample(small: tuple[int, int]) -> Downsample:
+    made = Downsample.lanczos((13, 16), small)
     return Downsample(made.rows.double(), made.columns.double())
 
 
 OPERATORS = {
     "identity": Identity,
     "mask": _mask,
-    "downsample by 4": lambda: _downsample((4, 4), (3, 4)),
-    "downsample by 3 and 2": lambda: _downsample((3, 2), (4, 8)),
-    "downsample by 1.5 and 1": lambda: _downsample((1.5, 1), (9, 16)),
+    "downsample by about 4": lambda: _downsample((3, 4)),
+    "downsample by about 3 and 2": lambda: _downsample((4, 8)),
+    "downsample along one axis": lambda: _downsample((9, 16)),
 }
 
 
@@ -37,7 +37,7 @@ def test_an_operator_is_linear_and_knows_its_adjoint(make: object) -> None:
 @pytest.mark.parametrize("factor", [2, 3, 4, 8, 2.5])
 def test_downsampling_keeps_flat_images_and_does_not_shift_ramps(factor: float) -> None:
     small = 24
-    matrix = lanczos_matrix(round(small * factor), small, factor)
+    matrix = lanczos_matrix(round(small * factor), small)
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
     ramp = np.arange(round(small * factor))
     # small pixel i lies at (i + 0.5) * factor - 0.5 of the large image
@@ -46,13 +46,13 @@ def test_downsampling_keeps_flat_images_and_does_not_shift_ramps(factor: float) 
 
 
 def test_downsampling_is_the_same_seen_in_a_mirror() -> None:
-    matrix = lanczos_matrix(32, 8, 4)
+    matrix = lanczos_matrix(32, 8)
     np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-12)
 
 
 def test_downsampling_removes_what_the_small_grid_cannot_hold() -> None:
     finest = np.cos(np.pi * np.arange(64))
-    assert np.abs(lanczos_matrix(64, 16, 4) @ finest)[2:-2].max() < 0.001
+    assert np.abs(lanczos_matrix(64, 16) @ finest)[2:-2].max() < 0.001
 
 
 def test_unknown_pixels_do_not_enter_the_misfit() -> None:

@@ -19,6 +19,11 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .settings import LeanFit
+
 CHECK_EVERY = 10
 """Iterations between looks at the misfit on a GPU; each look makes the GPU wait."""
 SETTLING = 20
@@ -52,18 +57,42 @@ class Schedule:
     learning_rate: float
     warm_up: int = 0
     """Iterations in which the learning rate rises from 0."""
-    decay: bool = False
-    """Let the learning rate fall to 0 along a half cosine."""
+    cool_down: int = 0
+    """Last iterations, in which the learning rate falls to 0 along a half cosine."""
     clip: float = math.inf
     """Largest norm of the gradient."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of Adam."""
     worse_by: float = 10**0.5
     """A misfit this many times the recent ones (5 dB, as published) is a bad step."""
 
-    def rate(self, iteration: int) -> float:
-        """Return the learning rate of an iteration, counted from 0."""
+    def rate(self, iteration: int, end: int) -> float:
+        """Return the learning rate of an iteration, counted from 0, of a fit that ends at `end`."""
         rising = min(1.0, (iteration + 1) / (self.warm_up + 1))
-        falling = 0.5 * (1 + math.cos(math.pi * iteration / self.iterations)) if self.decay else 1.0
+        cooling = max(0, iteration - (end - self.cool_down))
+        falling = 0.5 * (1 + math.cos(math.pi * cooling / self.cool_down)) if cooling else 1.0
         return self.learning_rate * rising * falling
+
+
+def lean_schedule(settings: LeanFit) -> Schedule:
+    """Return how the lean networks are stepped."""
+    return Schedule(
+        settings.iterations,
+        settings.learning_rate,
+        warm_up=settings.iterations // 20,
+        cool_down=int(settings.iterations * settings.cool_down),
+        clip=0.5,
+        betas=(0.9, 0.99),
+        worse_by=10,  # random crops differ from each other by more than the published 5 dB
+    )
+
+
+class StoppingRule(Protocol):
+    """Decides, from the error at each step, when a fit may be brought to its end."""
+
+    def settled(self, misfit: float) -> bool:
+        """Take note of a step's error; return whether further steps would gain nothing."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,43 +101,50 @@ class Progress:
 
     iteration: int
     """Steps done, from 1."""
+    total: int
+    """Steps it will take, as far as is known now."""
     misfit: float
     """The loss; on a GPU that of the last look."""
 
 
-def fit(model: Fitted, schedule: Schedule) -> Iterator[Progress]:
+def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> Iterator[Progress]:
     """Fit `model`, yielding after each step.
+
+    Once the `rule` finds the fit settled, only the cool-down is left to do.
 
     Raises
     ------
     FitFailedError
         If the fit keeps diverging.
     """
-    optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate)
+    optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
     on_cpu = next(model.network.parameters()).device.type == "cpu"
     recovery = Recovery(model, optimiser, schedule.worse_by)
     misfit = math.nan
-    for iteration in range(schedule.iterations):
+    iteration, end = 0, schedule.iterations
+    while iteration < end:
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(iteration) * recovery.slowdown
+            group["lr"] = schedule.rate(iteration, end) * recovery.slowdown
         optimiser.zero_grad(set_to_none=True)
         loss = model.loss()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's annotation is missing
         if math.isfinite(schedule.clip):
             nn.utils.clip_grad_norm_(model.network.parameters(), schedule.clip)
-        if on_cpu or iteration % CHECK_EVERY == 0 or iteration + 1 == schedule.iterations:
+        iteration += 1
+        if on_cpu or iteration % CHECK_EVERY == 0 or iteration in (1, end):
             misfit = float(loss.detach())
             if not recovery.accepts(misfit, iteration):
                 continue  # the bad step is not taken: everything is as it was at the last good look
+            if rule is not None and rule.settled(misfit):
+                end = min(end, iteration + schedule.cool_down)
+                rule = None
         optimiser.step()
-        yield Progress(iteration + 1, misfit)
+        yield Progress(iteration, end, misfit)
 
 
 class Restorer(Protocol):
     """A whole restoration, whatever it is made of."""
 
-    total: int
-    """Steps it will take at most."""
     note: str
     """What the stopping rule thinks just now."""
     stop_reason: str
@@ -118,12 +154,12 @@ class Restorer(Protocol):
         """Restore, one step at a time."""
         ...
 
-    def estimate(self) -> Tensor:
-        """Return the image as restored so far, quickly, (1, C, Y, X)."""
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the image as restored so far, quickly: (C, Y, X) in the input's intensity units."""
         ...
 
-    def finish(self) -> Tensor:
-        """Return the best image that the steps so far allow, (1, C, Y, X)."""
+    def finish(self) -> NDArray[np.float64]:
+        """Return the best image that the steps so far allow, (C, Y, X) in the input's intensity units."""
         ...
 
 
@@ -144,7 +180,7 @@ class Recovery:
 
     def accepts(self, misfit: float, iteration: int) -> bool:
         """Note a good state and return True, or restore the last one and return False."""
-        limit = math.inf if self._recent is None or iteration < SETTLING else self._worse_by * self._recent
+        limit = math.inf if self._recent is None or iteration <= SETTLING else self._worse_by * self._recent
         if math.isfinite(misfit) and misfit <= limit:
             self._recent = misfit if self._recent is None else 0.9 * self._recent + 0.1 * misfit
             if iteration % CHECK_EVERY == 0:

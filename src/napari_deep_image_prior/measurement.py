@@ -77,12 +77,11 @@ class Downsample:
         cls,
         large: tuple[int, int],
         small: tuple[int, int],
-        factors: tuple[float, float],
         *,
         device: str | torch.device = "cpu",
     ) -> Downsample:
-        """Build the operator from `large` to `small` (Y, X) shapes."""
-        matrices = [lanczos_matrix(*sizes) for sizes in zip(large, small, factors, strict=True)]
+        """Build the operator from `large` to `small` (Y, X) shapes, which cover the same area."""
+        matrices = [lanczos_matrix(*sizes) for sizes in zip(large, small, strict=True)]
         rows, columns = (torch.from_numpy(matrix).to(device, torch.float32) for matrix in matrices)
         return cls(rows, columns)
 
@@ -96,15 +95,16 @@ class Downsample:
         return self.rows.T @ measured @ self.columns
 
 
-def lanczos_matrix(large: int, small: int, factor: float, lobes: int = 2) -> np.ndarray:
-    """Return the (small, large) matrix that shrinks a line by `factor` with a Lanczos kernel.
+def lanczos_matrix(large: int, small: int, lobes: int = 2) -> np.ndarray:
+    """Return the (small, large) matrix that shrinks a line with a Lanczos kernel.
 
-    The kernel is stretched by the factor (anti-aliasing), has `lobes` lobes on
+    The kernel is stretched by the factor large / small (anti-aliasing), has `lobes` lobes on
     each side, and its weights are normalised to sum 1. Duchon, J. Appl. Meteor. 18
     (1979) 1016, doi:10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2.
     """
+    factor = large / small
     if factor == 1:
-        return np.eye(small, large)
+        return np.eye(large)
     matrix = np.zeros((small, large))
     reach = math.ceil(lobes * factor)
     for i in range(small):

@@ -7,15 +7,17 @@ One class serves the published networks and the lean ones; they differ in their
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from .settings import NetworkSettings
+from .settings import LeanSettings, NetworkSettings
+
+FOLD = 2
+"""Edge of the square of pixels that a lean network folds into channels."""
 
 
 class SkipNetwork(nn.Module):
@@ -106,10 +108,77 @@ def _norm(settings: NetworkSettings, width: int) -> nn.Module:
     return nn.BatchNorm2d(width, track_running_stats=False) if settings.norm == "batch" else nn.Identity()
 
 
-def build_network(settings: NetworkSettings, in_channels: int, out_channels: int, seed: int) -> SkipNetwork:
+class LeanNetwork(nn.Module):
+    """A small hourglass that corrects a first estimate: quick on a CPU, quick to fit.
+
+    It works on 2x2 pixels folded into channels (a quarter of the cost of the full
+    grid), has no normalisation (a third of the time of small networks), pads with
+    zeros, and starts by changing nothing.
+
+    Parameters
+    ----------
+    settings : LeanSettings
+    in_channels, out_channels : int
+
+    Notes
+    -----
+    Input and output are (N, C, Y, X) of any size.
+    """
+
+    def __init__(self, settings: LeanSettings, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        widths = settings.widths
+        self.stride = FOLD * 2 ** (len(widths) - 1)
+        self.first = nn.Sequential(
+            _lean_block(in_channels * FOLD**2, widths[0]),
+            *(_lean_block(widths[0], widths[0]) for _ in range(settings.depth)),
+        )
+        steps = list(itertools.pairwise(widths))
+        self.down = nn.ModuleList(nn.Sequential(_lean_block(a, b, stride=2), _lean_block(b, b)) for a, b in steps)
+        self.skip = nn.ModuleList(_lean_block(a, a // 2, kernel=1) for a, _ in steps)
+        self.up = nn.ModuleList(_lean_block(b + a // 2, a) for a, b in steps)
+        self.last = nn.Conv2d(widths[0], out_channels * FOLD**2, 3, padding=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=0.2)
+                nn.init.zeros_(_bias(module))
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the correction for the input."""
+        height, width = x.shape[-2:]
+        x = functional.pad(x, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
+        x = functional.pixel_unshuffle(x, FOLD).contiguous(memory_format=torch.channels_last)
+        x = self.first(x)  # (N, widths[0], Y / 2, X / 2)
+        passed = []
+        for down in self.down:
+            passed.append(x)
+            x = down(x)
+        for level in reversed(range(len(passed))):
+            x = functional.interpolate(x, scale_factor=2, mode="nearest")
+            x = self.up[level](torch.cat([x, self.skip[level](passed[level])], dim=1))
+        return functional.pixel_shuffle(self.last(x), FOLD)[..., :height, :width]
+
+
+def _lean_block(in_channels: int, width: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2), nn.LeakyReLU(0.2, inplace=True)
+    )
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    bias: Tensor = convolution.bias  # type: ignore[assignment]  # none of ours goes without
+    return bias
+
+
+def build_network(
+    settings: NetworkSettings | LeanSettings, in_channels: int, out_channels: int, seed: int
+) -> SkipNetwork | LeanNetwork:
     """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPUs too
+        if isinstance(settings, LeanSettings):
+            return LeanNetwork(settings, in_channels, out_channels)
         return SkipNetwork(settings, in_channels, out_channels)
 
 

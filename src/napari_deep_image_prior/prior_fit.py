@@ -18,6 +18,10 @@ from .prior import build_network, meshgrid_input, noise_input, padded_shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .arrays import Scaling
     from .measurement import Measurement
     from .settings import PriorFit
 
@@ -89,27 +93,29 @@ class PriorModel:
 class PriorRestorer:
     """Runs the published method, once or several times with the results averaged."""
 
-    def __init__(self, measurement: Measurement, settings: PriorFit, seed: int) -> None:
-        self._measurement, self._settings, self._seed = measurement, settings, seed
+    def __init__(self, measurement: Measurement, scaling: Scaling, settings: PriorFit, seed: int) -> None:
+        self._measurement, self._scaling, self._settings, self._seed = measurement, scaling, settings, seed
         self._finished: list[Tensor] = []
         self._model: PriorModel | None = None
-        self.total = settings.iterations * settings.runs
-        self.note = f"runs its {self.total} iterations"
-        self.stop_reason = f"all {self.total} iterations done"
+        self._total = settings.iterations * settings.runs
+        self.note = f"runs its {self._total} iterations"
+        self.stop_reason = f"all {self._total} iterations done"
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
         schedule = Schedule(self._settings.iterations, self._settings.learning_rate)
         for run in range(self._settings.runs):
             self._model = PriorModel(self._measurement, self._settings, self._seed + run)
+            done = run * self._settings.iterations
             for progress in fit(self._model, schedule):
-                yield Progress(run * self._settings.iterations + progress.iteration, progress.misfit)
+                yield Progress(done + progress.iteration, self._total, progress.misfit)
             self._finished.append(self._model.estimate())
             self._model = None
 
-    def estimate(self) -> Tensor:
-        """Return the image as restored so far: the mean over the runs, (1, C, Y, X)."""
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the image as restored so far: the mean over the runs."""
         running = [] if self._model is None else [self._model.estimate()]
-        return torch.stack(self._finished + running).mean(dim=0)
+        mean = torch.stack(self._finished + running).mean(dim=0)
+        return self._scaling.invert(mean[0].cpu().numpy())
 
     finish = estimate

@@ -14,11 +14,15 @@ import torch
 
 from . import __version__
 from .arrays import cast, channels_back, channels_first, full_range_scaling, percentile_scaling, result_dtype
+from .denoising import GuidedRestorer
 from .devices import choose_device, device_name
+from .filling import biharmonic_fill
 from .fit import FitFailedError
+from .inpainting import MaskedRestorer
 from .measurement import Downsample, Identity, Mask, Measurement
 from .prior_fit import PriorRestorer
-from .settings import PriorFit, preset_settings, settings_to_dict
+from .settings import CrossScaleFit, GuidedFit, MaskedFit, PriorFit, preset_settings, settings_to_dict
+from .super_resolution import CrossScaleRestorer
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from .arrays import Scaling
     from .fit import Restorer
     from .settings import Settings
     from .tasks import Task
@@ -182,9 +185,9 @@ class Steps:
     ) -> None:
         self.task, self.settings, self.preset, self.seed, self.dtype = task, settings, preset, seed, dtype
         self._device = device
-        self._last_image = -math.inf
-        self.wants_image: Callable[[], bool] = self._image_is_due
-        """Asked after each step whether it shall come with an image; by default about 3 times a second."""
+        self._last_image, self._rest = -math.inf, 0.0
+        self.wants_image: Callable[[], bool] = self.image_is_due
+        """Asked after each step whether it shall come with an image."""
         self._stop_requested = False
         self._result: Restoration | None = None
         self._generator = self._run()
@@ -225,35 +228,35 @@ class Steps:
         started = time.perf_counter()
         history: list[float] = []
         with _explained_errors(self._device):
-            scaling, restorer = _restorer(self.task, self.settings, self._device, self.seed)
-            progress = restorer.steps()
-            for step in progress:
-                history.append(step.misfit)
+            restorer = _restorer(self.task, self.settings, self._device, self.seed)
+            for done in restorer.steps():
+                history.append(done.misfit)
+                last = self._stop_requested or done.iteration >= done.total
+                image = None if last or not self.wants_image() else self._preview(restorer)
+                yield Step(done.iteration, done.total, done.misfit, image, "finishing" if last else restorer.note)
                 if self._stop_requested:
                     break
-                if step.iteration == restorer.total:
-                    continue
-                image = self._image(scaling, restorer.estimate()) if self.wants_image() else None
-                yield Step(step.iteration, restorer.total, step.misfit, image, restorer.note)
-            reason = f"stopped by the user after {len(history)} of {restorer.total} iterations"
-            self._result = self._restoration(
-                self._image(scaling, restorer.finish()),
-                history=history,
-                reason=reason if self._stop_requested else restorer.stop_reason,
-                seconds=time.perf_counter() - started,
-            )
-        done = len(history)
-        yield Step(done, done, history[-1], self._result.image, self._result.stop_reason, self._result)
+            image = self._finite(restorer.finish())
+            reason = restorer.stop_reason
+            if self._stop_requested:
+                reason = f"stopped by the user after {done.iteration} of {done.total} iterations"
+            seconds = time.perf_counter() - started
+            self._result = self._restoration(image, history=history, reason=reason, seconds=seconds)
+        yield Step(done.iteration, done.iteration, done.misfit, self._result.image, reason, self._result)
 
-    def _image_is_due(self) -> bool:
-        now = time.monotonic()
-        if now - self._last_image < PREVIEW_SECONDS:
-            return False
-        self._last_image = now
-        return True
+    def image_is_due(self) -> bool:
+        """Return whether it is time for another image: about 3 times a second, less often where it costs much."""
+        return time.monotonic() - self._last_image > max(PREVIEW_SECONDS, self._rest)
 
-    def _image(self, scaling: Scaling, estimate: torch.Tensor) -> NDArray[Any]:
-        image = scaling.invert(estimate[0].float().cpu().numpy())
+    def _preview(self, restorer: Restorer) -> NDArray[Any]:
+        started = time.monotonic()
+        image = self._finite(restorer.estimate())
+        self._last_image = time.monotonic()
+        # previews of a large image are dear: at most a tenth of the time goes into them
+        self._rest = 9 * (self._last_image - started)
+        return image
+
+    def _finite(self, image: NDArray[np.float64]) -> NDArray[Any]:
         if not np.isfinite(image).all():
             raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
         return cast(channels_back(image, self.task.channel_axis), self.dtype)
@@ -299,16 +302,31 @@ def _memory_advice(device: torch.device) -> str:
     return f"not enough memory on {device} for this image: crop it, take the preset 'fast', or {other}."
 
 
-def _restorer(task: Task, settings: Settings, device: torch.device, seed: int) -> tuple[Scaling, Restorer]:
-    """Bring the task into the network's world."""
+def _restorer(task: Task, settings: Settings, device: torch.device, seed: int) -> Restorer:
+    """Choose what restores the task, and give it the task's arrays."""
     image = channels_first(np.asarray(task.image), task.channel_axis)  # (C, Y, X)
     known = np.isfinite(image)
     if isinstance(task, Inpaint):
         known = ~channels_first(np.asarray(task.missing), task.channel_axis)
     if isinstance(settings, PriorFit):
         scaling = full_range_scaling(image, known)
-        return scaling, PriorRestorer(_measurement(task, scaling.apply(image), known, device), settings, seed)
-    raise NotImplementedError
+        measurement = _measurement(task, scaling.apply(image), known, device)
+        return PriorRestorer(measurement, scaling, settings, seed)
+    scaling = percentile_scaling(image, known)
+    measurement = _measurement(task, scaling.apply(image), known, device)
+    if isinstance(task, Inpaint) and isinstance(settings, MaskedFit):
+        return MaskedRestorer(measurement, scaling, settings, seed)
+    whole = measurement.observed
+    if not known.all():
+        whole = biharmonic_fill(whole, measurement.known, iterations=50)
+    if isinstance(task, SuperResolve) and isinstance(settings, CrossScaleFit):
+        return CrossScaleRestorer(whole, measurement.shape, scaling, settings, seed)
+    if isinstance(task, Denoise) and isinstance(settings, GuidedFit):
+        intensities = np.where(known, image, scaling.invert(whole[0].cpu().numpy()))
+        return GuidedRestorer(
+            intensities, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
+        )
+    raise TypeError(f"{type(settings).__name__} settings cannot serve the task {task.kind}.")
 
 
 def _measurement(
@@ -321,8 +339,8 @@ def _measurement(
         return Measurement(values, weights, Identity(), small)
     if isinstance(task, Inpaint):
         return Measurement(values, weights, Mask(weights), small)
-    height, width = (max(1, round(size * factor)) for size, factor in zip(small, task.factors, strict=True))
-    operator = Downsample.lanczos((height, width), small, (task.factors[0], task.factors[1]), device=device)
+    height, width = (size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis)
+    operator = Downsample.lanczos((height, width), small, device=device)
     return Measurement(values, weights, operator, (height, width))
 
 

@@ -109,6 +109,78 @@ class PriorFit:
             raise ValueError("averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative.")
 
 
+@dataclass(frozen=True)
+class LeanSettings:
+    """The shape of the small network of the quick fits."""
+
+    widths: tuple[int, ...] = (64,)
+    """Channels of each scale; the finest works on 2x2 pixels folded into channels."""
+    depth: int = 2
+    """Further convolutions at the finest scale."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.widths or min(self.widths) < 2 or self.depth < 0:
+            raise ValueError(f"widths={self.widths} must be at least 2 each and depth={self.depth} not negative.")
+
+
+@dataclass(frozen=True)
+class LeanFit:
+    """What the quick fits share: a lean network, fitted on random crops of the one image.
+
+    The learning rate rises in the first steps, stays until the held-out error has
+    stopped falling (or the iterations run out), and then falls to 0.
+    """
+
+    network: LeanSettings = LeanSettings()
+    iterations: int = 2500
+    """Steps at most, the last ones with falling learning rate included."""
+    patience: int = 500
+    """Steps without improvement of the held-out error after which the fit is brought to its end."""
+    cool_down: float = 0.5
+    """Share of the steps in which the learning rate falls to 0."""
+    learning_rate: float = 0.004
+    """Of Adam."""
+    crop: int = 64
+    """Edge of the crops in pixels."""
+    batch: int = 4
+    """Crops in a step."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        _check_positive(self, "iterations", "patience", "learning_rate", "batch")
+        if self.crop < 8 or not 0 <= self.cool_down <= 1:
+            raise ValueError(f"crop={self.crop} must be at least 8 and cool_down={self.cool_down} lie in 0..1.")
+
+
+@dataclass(frozen=True)
+class MaskedFit(LeanFit):
+    """Inpainting: hide known pixels, fill them smoothly, and fit the network to correct the fill."""
+
+    hidden: tuple[float, float] = (0.05, 0.4)
+    """Share of the known pixels hidden in a crop, drawn between these."""
+
+
+@dataclass(frozen=True)
+class CrossScaleFit(LeanFit):
+    """Super-resolution: shrink the image, and fit the network to undo that."""
+
+    father_scales: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)
+    """The image is also learnt from at these scales."""
+    back_projections: int = 10
+    """Corrections that make the enlarged image consistent with the small one."""
+
+
+@dataclass(frozen=True)
+class GuidedFit(LeanFit):
+    """Denoising: noise a classical estimate anew, denoise that, and fit the network to correct the result."""
+
+    draws: int = 8
+    """Newly noised images."""
+    region: int = 256
+    """Edge of the part of the image that is noised anew, in pixels."""
+
+
 # the rows of the publication's supplementary table
 _THIN = NetworkSettings(widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average")
 PUBLISHED: Mapping[str, PriorFit] = {
@@ -160,7 +232,22 @@ def published_settings(experiment: str) -> PriorFit:
     return PUBLISHED[experiment]
 
 
-Settings = PriorFit
+Settings = PriorFit | MaskedFit | CrossScaleFit | GuidedFit
+
+
+# what the experiments in docs/experiments.md decided
+_FAST: Mapping[str, Settings] = {
+    "denoise": GuidedFit(LeanSettings(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002),
+    "inpaint": MaskedFit(iterations=2500, learning_rate=0.008),
+    "super-resolve": CrossScaleFit(iterations=1000, batch=8, crop=48),
+}
+_BEST: Mapping[str, Settings] = {
+    "denoise": GuidedFit(
+        LeanSettings(widths=(48, 64, 96), depth=2), iterations=5000, batch=8, learning_rate=0.002, draws=24, patience=2000
+    ),
+    "inpaint": MaskedFit(LeanSettings(widths=(64, 96), depth=2), iterations=16000, patience=4000),
+    "super-resolve": CrossScaleFit(LeanSettings(widths=(64, 96)), iterations=6000, batch=8, crop=48, patience=2000),
+}
 
 
 def preset_settings(task_kind: str, preset: str, *, factor: float = 1) -> Settings:
@@ -169,16 +256,27 @@ def preset_settings(task_kind: str, preset: str, *, factor: float = 1) -> Settin
     Parameters
     ----------
     task_kind : {"denoise", "inpaint", "super-resolve"}
+        A task's `kind`.
     preset : {"fast", "best", "paper"}
     factor : float
         Of super-resolution: the publication has other settings from 8 on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset.
+
+    Examples
+    --------
+    >>> preset_settings("super-resolve", "paper", factor=8).iterations
+    4000
     """
     if preset not in PRESETS:
         raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
     if preset == "paper":
         experiment = task_kind if task_kind != "super-resolve" else f"super-resolve-x{8 if factor >= 8 else 4}"
         return published_settings(experiment)
-    raise NotImplementedError
+    return (_FAST if preset == "fast" else _BEST)[task_kind]
 
 
 def settings_to_dict(settings: Settings) -> dict[str, Any]:

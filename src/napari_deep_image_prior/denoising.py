@@ -1,0 +1,183 @@
+"""Denoising by a guided fit: noise a first estimate anew, denoise that, learn what was lost.
+
+First the noise is measured and made the same everywhere, and a classical estimate is
+made from groups of alike patches. Then an untrained network is fitted to undo what
+that classical method does to this very image: the estimate is noised anew, denoised
+the same way, and the network learns the way back. Applied to the image itself, the
+correction is followed as far as held-out noise says that it helps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .fit import Progress, fit, lean_schedule
+from .grouping import finished, group_denoise
+from .noise import measure_noise
+from .prior import build_network
+from .stopping import HeldOutPlateau
+from .views import Crops, mean_over_views
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from numpy.typing import NDArray
+
+    from .settings import GuidedFit
+
+PARTS = 20
+"""Steps in which a classical estimate is reported."""
+JUDGEMENTS = 2
+"""Parts of the image on which the network is judged."""
+SPLIT = 0.5
+"""Share of fresh noise that is added to one half of a judged pair and divides that of the other."""
+
+
+class GuidedModel:
+    """The network that corrects the classical estimate, and the pairs it is fitted on."""
+
+    def __init__(self, channels: int, settings: GuidedFit, device: torch.device, seed: int) -> None:
+        self._settings = settings
+        self._crops = Crops(settings.crop, seed)
+        self.pairs: list[Tensor] = []
+        """Each (3 C, Y, X): newly noised, its classical estimate, and what both came from."""
+        self.network = build_network(settings.network, 2 * channels, channels, seed)
+        self.network.to(device, memory_format=torch.channels_last)
+
+    def loss(self) -> Tensor:
+        """Return the mean squared error of some crops, in units of the noise variance."""
+        noisy, classical, clean = self._crops.draw(self.pairs, self._settings.batch).chunk(3, dim=1)
+        correction = self.network(torch.cat([noisy, classical], dim=1))
+        misfit: Tensor = (correction - (clean - classical)).square().mean()
+        return misfit
+
+    def average(self) -> None:
+        """No average is kept."""
+        return
+
+    def correction(self, noisy: Tensor, classical: Tensor, views: int) -> Tensor:
+        """Return what the network adds to a classical estimate, all (C, Y, X)."""
+        return mean_over_views(self.network, torch.cat([noisy, classical])[None], views)[0]
+
+
+class GuidedRestorer:
+    """Denoises a (C, Y, X) image in its own intensity units."""
+
+    def __init__(
+        self,
+        image: NDArray[np.float64],
+        settings: GuidedFit,
+        seed: int,
+        *,
+        device: torch.device,
+        noise: str = "auto",
+        noise_std: float | None = None,
+    ) -> None:
+        self._settings = settings
+        self._noise = [measure_noise(channel, noise, noise_std) for channel in image]
+        stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
+        self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
+        self._noisy = torch.from_numpy((stabilised - self._offset).astype(np.float32)).to(device)
+        self._classical = self._noisy
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._places = Crops(settings.region, seed)
+        self._model = GuidedModel(len(image), settings, device, seed)
+        self._rule = HeldOutPlateau(settings.patience)
+        self._trust = 1.0
+        self._found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
+
+    def steps(self) -> Iterator[Progress]:
+        """Make the classical estimate, then fit the network to correct it."""
+        self._classical = yield from self._denoised(self._noisy, 0)
+        for draw in range(self._settings.draws):
+            clean = self._places.draw([self._classical], 1)[0]
+            noisy = clean + self._fresh_noise(clean)
+            classical = yield from self._denoised(noisy, (1 + draw) * PARTS)
+            self._model.pairs.append(torch.cat([noisy, classical, clean]))
+        done = (1 + self._settings.draws) * PARTS
+        for progress in fit(self._model, lean_schedule(self._settings), self._rule):
+            yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
+
+    def _denoised(self, noisy: Tensor, done: int) -> Generator[Progress, None, Tensor]:
+        """Denoise classically, in PARTS reported steps."""
+        total = (1 + self._settings.draws) * PARTS + self._settings.iterations
+        working = group_denoise(noisy)
+        part = 0
+        while part < PARTS:
+            try:
+                fraction = next(working)
+            except StopIteration as finished:
+                fraction, estimate = 1.0, finished.value
+            for part in range(part + 1, int(PARTS * fraction) + 1):
+                yield Progress(done + part, total, 0.0)
+        return cast("Tensor", estimate)
+
+    @property
+    def note(self) -> str:
+        """The noise that was found, and what the stopping rule thinks just now."""
+        rule = self._rule.note if self._model.pairs else "makes the first estimate"
+        return f"{self._found}; {rule}"
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        return f"{self._rule.reason}; the network's correction counts {self._trust:.0%}"
+
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the classical estimate, corrected as far as the network has learnt."""
+        return self._restored(views=1, trust=1.0)
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
+        self._trust = self._judged_trust() if self._rule.has_errors else 0.0
+        return self._restored(views=8, trust=self._trust)
+
+    def _restored(self, views: int, trust: float) -> NDArray[np.float64]:
+        estimate = self._classical
+        if trust > 0 and self._rule.has_errors:
+            estimate = estimate + trust * self._model.correction(self._noisy, estimate, views)
+        stabilised = estimate.cpu().numpy().astype(np.float64) + self._offset
+        return np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
+
+    def _judged_trust(self) -> float:
+        """Return how far to follow the network, 0 to 1, judged by noise that it has not seen.
+
+        With fresh noise n, y + a n and y - n / a are two images of the same truth
+        with independent noise: the first is restored, the second judges.
+        """
+        agreed = power = 0.0
+        spread = math.sqrt(1 + SPLIT**2)
+        for _ in range(JUDGEMENTS):
+            part = self._places.draw([self._noisy], 1)[0]
+            fresh = self._fresh_noise(part)
+            seen = (part + SPLIT * fresh) / spread  # noise of standard deviation 1 again
+            classical = finished(group_denoise(seen))
+            correction = self._model.correction(seen, classical, views=8) * spread
+            wanted = part - fresh / SPLIT - classical * spread
+            agreed += float((correction * wanted).sum())
+            power += float(correction.square().sum())
+        return 0.0 if power == 0 else min(max(agreed / power, 0.0), 1.0)
+
+    def _fresh_noise(self, like: Tensor) -> Tensor:
+        """Draw noise of standard deviation 1, correlated to the next pixels as the image's own."""
+        channels, height, width = like.shape
+        noise = torch.randn((channels, 1, height + 2, width + 2), device=like.device, generator=self._generator)
+        for axis in (0, 1):
+            correlation = float(np.mean([model.correlation[axis] for model in self._noise]))
+            kernel = _correlating_kernel(correlation).to(like)
+            noise = functional.conv2d(noise, kernel.view((1, 1, 3, 1) if axis == 0 else (1, 1, 1, 3)))
+        return noise[:, 0]
+
+
+def _correlating_kernel(correlation: float) -> Tensor:
+    """Return the kernel (c, 1, c), of norm 1, that gives white noise this correlation to the next pixel."""
+    rho = min(max(correlation, 0.0), 0.65)
+    # rho = 2 c / (1 + 2 c^2); measured correlations below 0.1 are chance
+    c = 0.0 if rho < 0.1 else (1 - math.sqrt(max(1 - 2 * rho**2, 0))) / (2 * rho)
+    return torch.tensor([c, 1.0, c]) / math.sqrt(1 + 2 * c * c)

@@ -1,0 +1,131 @@
+r"""Classical denoising by groups of alike patches, each estimated from all of its group.
+
+A patch of the image is replaced by the combination of the k patches most alike,
+with the weights that minimise the expected error under the known noise:
+
+    T = I - n s^2 (X X' + n s^2 I)^-1,     estimate = T Y,
+
+Y the (k, n) noisy patches, X the same of the best estimate so far. Herbreteau and
+Kervrann, "Towards a unified view of unsupervised non-local methods for image
+denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+PATCH = 9
+"""Edge of a patch in pixels."""
+GROUPS = (18, 90)
+"""Patches in a group: in the first pass, and in the second, which is guided by the first."""
+REACH = 18
+"""How far alike patches are looked for, in pixels."""
+STEP = 4
+"""Distance between the patches that are restored; they overlap."""
+BAND = 16
+"""Rows of patches done at once: bounds the memory."""
+CHUNK = 1024
+"""Groups solved at once: bounds the memory."""
+
+
+def group_denoise(noisy: Tensor) -> Generator[float, None, Tensor]:
+    """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate."""
+    mean = noisy.mean(dim=(1, 2), keepdim=True)
+    centred = noisy - mean
+    first = yield from _one_pass(centred, None, GROUPS[0])
+    second = yield from _one_pass(centred, first, GROUPS[1])
+    return second + mean
+
+
+def finished(working: Generator[float, None, Tensor]) -> Tensor:
+    """Run `group_denoise` to its end and return the estimate."""
+    while True:
+        try:
+            next(working)
+        except StopIteration as done:
+            return cast("Tensor", done.value)
+
+
+def _one_pass(noisy: Tensor, guide: Tensor | None, group: int) -> Generator[float, None, Tensor]:
+    channels, height, width = noisy.shape
+    # mirrored at the far border until patches at every STEP pixels cover all
+    extra = [max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)]
+    noisy = _extended(noisy, extra)
+    alike = noisy if guide is None else _extended(guide, extra)
+    _, tall, wide = noisy.shape
+    total = torch.zeros((channels, tall * wide), device=noisy.device)
+    weight = torch.zeros(tall * wide, device=noisy.device)
+    offsets = (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
+    rows = range(0, tall - PATCH + 1, STEP)
+    for start in range(0, len(rows), BAND):
+        corners = _alike_patches(alike, rows[start : start + BAND], group)  # (patches, group)
+        for chunk in corners.split(CHUNK):
+            _restore_groups(noisy, guide if guide is None else alike, chunk[:, :, None] + offsets, total, weight)
+            yield (0 if guide is None else 0.5) + 0.5 * start / len(rows)
+    restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
+    return restored[:, :height, :width]
+
+
+def _extended(image: Tensor, extra: list[int]) -> Tensor:
+    # replicate, as reflection cannot exceed the image
+    return functional.pad(image[None], (0, extra[1], 0, extra[0]), mode="replicate")[0]
+
+
+def _alike_patches(image: Tensor, rows: range, group: int) -> Tensor:
+    """Return the flat indices of the corners of the patches most alike to those at `rows`, themselves first."""
+    _, tall, wide = image.shape
+    top, bottom = rows[0], rows[-1] + PATCH
+    band = image[:, top:bottom]
+    around = functional.pad(image, (REACH, REACH, REACH, REACH))[:, top : bottom + 2 * REACH]
+    ys = torch.tensor(list(rows), device=image.device)
+    xs = torch.arange(0, wide - PATCH + 1, STEP, device=image.device)
+    side = 2 * REACH + 1
+    distances = torch.full((side * side, len(ys), len(xs)), torch.inf, device=image.device)
+    for dy in range(-REACH, REACH + 1):
+        fits_y = (ys + dy >= 0) & (ys + dy <= tall - PATCH)
+        if not fits_y.any():
+            continue
+        for dx in range(-REACH, REACH + 1):
+            fits = fits_y[:, None] & ((xs + dx >= 0) & (xs + dx <= wide - PATCH))
+            moved = around[:, REACH + dy : REACH + dy + bottom - top, REACH + dx : REACH + dx + wide]
+            squares = (moved - band).square_().sum(dim=0)
+            distance = functional.avg_pool2d(squares[None, None], PATCH, STEP)[0, 0]
+            if dy == 0 and dx == 0:
+                distance = distance - 1  # itself first, whatever else is equal
+            distances[(dy + REACH) * side + dx + REACH] = distance.masked_fill(~fits, torch.inf)
+    distances = distances.view(side * side, -1).T
+    group = min(group, int(torch.isfinite(distances).sum(dim=1).min()))
+    chosen = distances.topk(group, dim=1, largest=False).indices
+    own = (ys[:, None] * wide + xs).reshape(-1, 1)
+    return own + (chosen // side - REACH) * wide + (chosen % side - REACH)
+
+
+def _restore_groups(noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: Tensor, weight: Tensor) -> None:
+    """Restore groups of patches and add them into `total` and `weight`; pixels: (groups, k, PATCH^2) flat indices."""
+    channels = noisy.shape[0]
+    groups, size, area = pixels.shape
+    observed = _taken(noisy, pixels)  # (groups, k, channels * area)
+    known = observed if guide is None else _taken(guide, pixels)
+    n = channels * area
+    eye = torch.eye(size, device=noisy.device)
+    # without a guide the noise's own power is in X X' already; a little of it keeps the inverse stable
+    ridge = n * (1e-3 if guide is None else 1.0)
+    combine = eye - n * torch.linalg.inv(known @ known.transpose(1, 2) + ridge * eye)  # T
+    # patches whose estimate keeps little noise count more
+    trust = 1 / combine.square().sum(dim=2).clamp_min(1 / size)  # (groups, k)
+    restored = (combine @ observed).view(groups, size, channels, area) * trust[:, :, None, None]
+    weight.index_add_(0, pixels.reshape(-1), trust[:, :, None].expand(-1, -1, area).reshape(-1))
+    total.index_add_(1, pixels.reshape(-1), restored.permute(2, 0, 1, 3).reshape(channels, -1))
+
+
+def _taken(image: Tensor, pixels: Tensor) -> Tensor:
+    groups, size, area = pixels.shape
+    channels = image.shape[0]
+    return image.reshape(channels, -1)[:, pixels].permute(1, 2, 0, 3).reshape(groups, size, channels * area)

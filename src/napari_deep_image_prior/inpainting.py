@@ -1,0 +1,148 @@
+"""Inpainting by a masked fit: hide known pixels, fill them smoothly, learn what the fill got wrong.
+
+Each step hides some known pixels of random crops, fills them and the missing ones by
+the biharmonic fill, and fits an untrained network to correct the fill at the hidden
+pixels. The network is then asked for the pixels that are really missing. Nothing but
+the one image is used, and the loss is of pixels that the network cannot see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .filling import biharmonic_fill
+from .fit import Progress, fit, lean_schedule
+from .prior import build_network
+from .stopping import HeldOutPlateau
+from .views import Crops, mean_over_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from .arrays import Scaling
+    from .measurement import Measurement
+    from .settings import MaskedFit
+
+CROP_FILL, WHOLE_FILL = 10, 20
+"""Iterations of the biharmonic fill of a crop, and of the whole image."""
+JUDGED = 0.03
+"""Share of the known pixels that are never learnt from, to judge the correction by."""
+
+
+class MaskedModel:
+    """The network that corrects the fill, and the crops it is fitted on."""
+
+    def __init__(self, observed: Tensor, known: Tensor, settings: MaskedFit, seed: int) -> None:
+        self._settings = settings
+        self._channels = observed.shape[1]
+        self._crops = Crops(settings.crop, seed)
+        self._generator = torch.Generator(observed.device).manual_seed(seed)
+        self._judged = known * (self._uniform(known[:, :1]) < JUDGED)
+        self._learnt = known - self._judged
+        self._stack = torch.cat([observed[0] * self._learnt[0], self._learnt[0]])  # (2 C, Y, X)
+        self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
+        values = observed[known > 0]
+        self._mean, self._std = values.mean(), values.std().clamp_min(1e-6)
+        self._fill_error = self._typical_fill_error(observed, known)
+        self.network = build_network(settings.network, 2 * self._channels, self._channels, seed)
+        self.network.to(observed.device, memory_format=torch.channels_last)
+
+    def loss(self) -> Tensor:
+        """Return the mean absolute error at the hidden pixels of some crops, in units of the fill's own error."""
+        observed, known = self._crops.draw([self._stack], self._settings.batch).chunk(2, dim=1)
+        visible = known * (1 - self._hidden(known))
+        hidden = known - visible
+        fill = biharmonic_fill(observed, visible, CROP_FILL)
+        error = (fill + self.correction(fill, visible) - observed) / self._fill_error * hidden
+        return error.abs().sum() / hidden.sum().clamp_min(1)
+
+    def average(self) -> None:
+        """No average is kept."""
+        return
+
+    def correction(self, fill: Tensor, known: Tensor) -> Tensor:
+        """Return what the network adds to a fill, (N, C, Y, X)."""
+        correction: Tensor = self.network(torch.cat([(fill - self._mean) / self._std, known - 0.5], dim=1))
+        return correction * self._fill_error
+
+    def whole_correction(self, fill: Tensor, known: Tensor, views: int) -> Tensor:
+        """Return the correction of the whole image, averaged over turned views."""
+
+        def correct(view: Tensor) -> Tensor:
+            return self.correction(*view.chunk(2, dim=1))
+
+        return mean_over_views(correct, torch.cat([fill, known], dim=1), views)
+
+    def trust(self, observed: Tensor) -> float:
+        """Return how far to follow the network, 0 to 1: what serves the judged pixels, unseen in the fit, best."""
+        fill = biharmonic_fill(observed * self._learnt, self._learnt, WHOLE_FILL)
+        correction = self.whole_correction(fill, self._learnt, views=8) * self._judged
+        wanted = (observed - fill) * self._judged
+        power = float(correction.square().sum())
+        return 1.0 if power == 0 else min(max(float((correction * wanted).sum()) / power, 0.0), 1.0)
+
+    def _hidden(self, known: Tensor) -> Tensor:
+        """Choose the pixels of crops to hide, in all channels together: a random share, and shapes of the image's holes."""
+        low, high = self._settings.hidden
+        share = low + (high - low) * self._uniform(known[:, :1, :1, :1])
+        scattered = (self._uniform(known[:, :1]) < share).to(known.dtype)
+        return torch.maximum(scattered, self._crops.draw([self._holes], len(known)))
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.empty_like(like).uniform_(generator=self._generator)
+
+    def _typical_fill_error(self, observed: Tensor, known: Tensor) -> Tensor:
+        hidden = known * (self._uniform(known[:, :1]) < 0.2)
+        fill = biharmonic_fill(observed, known - hidden, CROP_FILL)
+        return ((fill - observed) * hidden).abs().sum() / hidden.sum().clamp_min(1) + 1e-6
+
+
+class MaskedRestorer:
+    """Inpaints a measurement; known pixels stay as they are."""
+
+    def __init__(self, measurement: Measurement, scaling: Scaling, settings: MaskedFit, seed: int) -> None:
+        self._scaling, self._settings = scaling, settings
+        self._observed, self._known = measurement.observed, measurement.known
+        self._model = MaskedModel(self._observed, self._known, settings, seed)
+        self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
+        self._rule = HeldOutPlateau(settings.patience)
+
+    def steps(self) -> Iterator[Progress]:
+        """Fit, one step at a time."""
+        return fit(self._model, lean_schedule(self._settings), self._rule)
+
+    @property
+    def note(self) -> str:
+        """What the stopping rule thinks just now."""
+        return self._rule.note
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        return self._rule.reason
+
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the fill as corrected so far."""
+        return self._restored(self._model.whole_correction(self._fill, self._known, views=1))
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return the fill with the correction averaged over eight views, as far as it can be trusted."""
+        correction = self._model.whole_correction(self._fill, self._known, views=8)
+        return self._restored(correction * self._model.trust(self._observed))
+
+    def _restored(self, correction: Tensor) -> NDArray[np.float64]:
+        restored = torch.where(self._known > 0, self._observed, self._fill + correction)
+        return self._scaling.invert(restored[0].cpu().numpy())
+
+
+def holes(missing: Tensor) -> Tensor:
+    """Keep those pixels of a (C, Y, X) mask that lie in a fully missing 3x3 block: strokes and holes, not scattered ones."""
+    core = -functional.max_pool2d(-missing, 3, 1, 1)
+    return functional.max_pool2d(core, 3, 1, 1) * missing

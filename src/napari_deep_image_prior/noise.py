@@ -1,0 +1,170 @@
+"""What noise an image has: its level, whether it grows with brightness, whether neighbours share it.
+
+Measured on the flattest blocks of the image itself. Photon noise is stabilised: a
+square root (generalised Anscombe), and a stretch that evens out the rest, make its
+level the same everywhere; their inverse brings the restored image back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from skimage.restoration import estimate_sigma
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCK = 8
+"""Edge of the blocks whose variance is measured, in pixels."""
+LOWEST_TENTH = 0.77
+"""The 10 % quantile of a chi-squared variable of 61 degrees of freedom, over 61: a block minus its plane."""
+GROWS = 1.5
+"""Noise that grows by this factor from dark to bright counts as photon noise."""
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """The noise of one channel."""
+
+    std: float
+    """Standard deviation in the image's units; 1 where the noise depends on the intensity."""
+    photon: tuple[float, float] | None = None
+    """(a, b) of variance = a * intensity + b, None for noise that is the same everywhere."""
+    stretch: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """A monotone curve (from, to) that evens out what the square root leaves uneven: few photons, clipped values."""
+    correlation: tuple[float, float] = (0.0, 0.0)
+    """Correlation of the noise to the next pixel, along Y and X."""
+
+    def stabilise(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Make the noise's standard deviation 1 everywhere."""
+        if self.photon is None:
+            return image / self.std
+        a, b = self.photon
+        root: NDArray[np.float64] = 2 / a * np.sqrt(np.maximum(a * image + 0.375 * a * a + b, 0))
+        return root if self.stretch is None else np.interp(root, *self.stretch)
+
+    def invert(self, stabilised: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring a noise-free stabilised image back to intensities.
+
+        Makitalo and Foi, IEEE Trans. Image Process. 22 (2013) 91,
+        doi:10.1109/TIP.2012.2202675: the closed form of the exact unbiased inverse.
+        """
+        if self.photon is None:
+            return stabilised * self.std
+        a, b = self.photon
+        z = stabilised if self.stretch is None else np.interp(stabilised, *reversed(self.stretch))
+        z = np.maximum(z, 2 * math.sqrt(0.375))
+        k = math.sqrt(1.5)
+        counts = z**2 / 4 + k / (4 * z) - 11 / (8 * z**2) + 5 * k / (8 * z**3) - 1 / 8
+        return a * np.maximum(counts, 0) - b / a
+
+    def describe(self) -> str:
+        """Say in words what was found."""
+        if self.photon is None:
+            return f"noise of standard deviation {self.std:.3g}"
+        return f"photon noise, variance = {self.photon[0]:.3g} x intensity {self.photon[1]:+.3g}"
+
+
+def measure_noise(image: NDArray[np.float64], kind: str = "auto", std: float | None = None) -> NoiseModel:
+    """Measure the noise of one (Y, X) channel.
+
+    Parameters
+    ----------
+    image : (Y, X) float array, without NaNs
+    kind : {"auto", "gaussian", "poisson", "poisson-gaussian"}
+        "poisson" is variance = a * intensity, so the image's dark level must be 0.
+    std : float, optional
+        Known standard deviation, in the image's units.
+    """
+    # numbers below this are rounding, and dividing by them would blow up
+    least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
+    if std is not None:
+        return NoiseModel(max(std, least))
+    if min(image.shape) < 3 * BLOCK:  # too small for statistics of blocks
+        return NoiseModel(max(_finite(estimate_sigma(image)) if min(image.shape) > 3 else 0.0, least))
+    if kind != "gaussian":
+        means, variances, _ = _flat_blocks(image)
+        a, b = _variance_line(means, variances, through_origin=kind == "poisson")
+        dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
+        if a > 0 and (kind != "auto" or bright > GROWS**2 * dark):
+            return _photon_model(image, (a, b))
+    _, variances, _ = _block_residuals(image)
+    flattest = math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)
+    return NoiseModel(max(min(_finite(estimate_sigma(image)), _smallest_components(image), flattest), least))
+
+
+def _photon_model(image: NDArray[np.float64], line: tuple[float, float]) -> NoiseModel:
+    root = NoiseModel(1.0, line).stabilise(image)
+    levels, variances, _ = _flat_blocks(root)
+    stds = np.sqrt(variances)
+    stds = np.maximum(stds, 0.2 * np.median(stds[len(stds) // 2 :]))  # clipped dark blocks have none
+    order = np.argsort(levels)
+    grid = np.linspace(root.min() - 5, root.max() + 5, 4001)
+    slope = 1 / np.interp(grid, levels[order], stds[order])
+    stretched = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(grid))])
+    _, _, correlation = _flat_blocks(np.interp(root, grid, stretched))
+    return NoiseModel(1.0, line, (grid, stretched), correlation)
+
+
+def _finite(value: float) -> float:
+    return float(value) if math.isfinite(value) else 0.0
+
+
+def _block_residuals(image: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return each block's mean, the variance around its plane, and that difference itself."""
+    blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::4, ::4].reshape(-1, BLOCK**2)
+    ramp = np.linspace(-1, 1, BLOCK)
+    plane = np.stack([np.ones(BLOCK**2), np.repeat(ramp, BLOCK), np.tile(ramp, BLOCK)], axis=1)
+    basis, _ = np.linalg.qr(plane)
+    residuals = blocks - (blocks @ basis) @ basis.T
+    variances = (residuals**2).sum(axis=1) / (BLOCK**2 - 3)
+    return blocks.mean(axis=1), variances, residuals.reshape(-1, BLOCK, BLOCK)
+
+
+def _flat_blocks(image: NDArray[np.float64], bins: int = 16) -> tuple[NDArray[Any], NDArray[Any], tuple[float, float]]:
+    """Return brightness and noise variance of the flattest blocks of each brightness, and the noise's correlation."""
+    means, variances, residuals = _block_residuals(image)
+    brightness, levels, flat_residuals = [], [], []
+    for members in np.array_split(np.argsort(means), bins):
+        if len(members) == 0:
+            continue
+        limit = np.percentile(variances[members], 10)
+        flat = members[variances[members] <= limit]
+        brightness.append(means[flat].mean())
+        levels.append(limit / LOWEST_TENTH)
+        flat_residuals.append(residuals[flat] / math.sqrt(max(limit, 1e-12)))
+    noise = np.concatenate(flat_residuals[len(flat_residuals) // 4 :])  # the darkest quarter may be clipped
+    power = max(float((noise**2).mean()), 1e-12)
+    # taking the plane away correlates neighbours by about -0.04
+    along_y = float((noise[:, 1:] * noise[:, :-1]).mean()) / power + 0.04
+    along_x = float((noise[:, :, 1:] * noise[:, :, :-1]).mean()) / power + 0.04
+    return np.array(brightness), np.array(levels), (along_y, along_x)
+
+
+def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool) -> tuple[float, float]:
+    """Fit variance = a * mean + b; bins above the line, which hold texture, count less."""
+    columns = np.stack([means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1)
+    top = max(float(variances.max()), 1e-12)
+    weights = 1 / np.maximum(variances, 1e-3 * top)
+    line = np.zeros(2)
+    for _ in range(10):
+        line = np.linalg.lstsq(columns * weights[:, None], variances * weights, rcond=None)[0]
+        fitted = np.maximum(columns @ line, 1e-2 * top)
+        excess = np.maximum(variances - fitted, 1e-9 * top)
+        weights = np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
+    return float(line[0]), float(line[1])
+
+
+def _smallest_components(image: NDArray[np.float64]) -> float:
+    """Return the noise level from the smallest principal components of the patches.
+
+    Chen, Zhu, Heng, ICCV 2015, doi:10.1109/ICCV.2015.62: the largest set of small
+    eigenvalues whose mean does not exceed its median is noise.
+    """
+    patches = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::2, ::2].reshape(-1, BLOCK**2)
+    values = np.sort(np.linalg.eigvalsh(np.cov(patches.T)))[::-1]
+    noise = next((values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])), values[-1:])
+    return math.sqrt(max(float(noise.mean()), 0))

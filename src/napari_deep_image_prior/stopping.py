@@ -1,0 +1,54 @@
+"""When to stop a fit without knowing the true image, and why."""
+
+from __future__ import annotations
+
+import math
+
+WINDOW = 50
+"""Steps whose errors are averaged: one step's crops say little."""
+GAIN = 0.002
+"""Smallest relative improvement that counts."""
+
+
+class HeldOutPlateau:
+    """Settled once the error on held-out pixels has not improved for `patience` steps.
+
+    The errors must be of pixels that the network could not see at that step, or a
+    fit to the noise would pass for an improvement.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._settled_at: int | None = None
+        self._errors: list[float] = []
+        self._best = math.inf
+        self._step = self._best_step = 0
+        self.note = "is measuring the held-out error"
+        """What the rule thinks just now."""
+
+    def settled(self, error: float) -> bool:
+        """Take note of one step's held-out error; return whether further steps would gain nothing."""
+        self._step += 1
+        self._errors.append(error)
+        if len(self._errors) == WINDOW:
+            mean = sum(self._errors) / WINDOW
+            self._errors.clear()
+            if mean < (1 - GAIN) * self._best:
+                self._best, self._best_step = mean, self._step
+            self.note = f"held-out error {mean:.3g}, at best {self._best:.3g} at step {self._best_step}"
+        if self._settled_at is None and self._step - self._best_step >= self._patience:
+            self._settled_at = self._step
+        return self._settled_at is not None
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the fit has begun."""
+        return self._step > 0
+
+    @property
+    def reason(self) -> str:
+        """Why the fit ended."""
+        if self._settled_at is None:
+            return f"all {self._step} iterations done; the held-out error was still falling"
+        waited = self._settled_at - self._best_step
+        return f"held-out error had not improved for {waited} iterations at iteration {self._settled_at}"

@@ -1,0 +1,177 @@
+"""Super-resolution across scales: shrink the image, learn to undo that, then enlarge the image itself.
+
+An untrained network is fitted to correct the classical enlargement of shrunken copies
+of the one image, where the truth is known; the correction is then applied to the
+enlargement of the image itself. Large factors go in stages of 2 with the same network.
+After each stage back-projection makes the enlarged image agree with the small one. Learning across the scales of one image: Shocher, Cohen, Irani,
+"Zero-Shot" Super-Resolution, CVPR 2018, arXiv:1712.06087.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .fit import Progress, fit, lean_schedule
+from .measurement import Downsample
+from .prior import build_network
+from .stopping import HeldOutPlateau
+from .views import Crops, mean_over_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .arrays import Scaling
+    from .settings import CrossScaleFit
+
+Shape = tuple[int, int]
+Factors = tuple[float, float]
+JUDGED_SCALE = 0.75
+"""Scale of the copy that is not learnt from, to judge the network by."""
+
+
+class CrossScaleModel:
+    """The network for one factor, and the pairs of enlarged and true images it is fitted on."""
+
+    def __init__(self, image: Tensor, factors: Factors, settings: CrossScaleFit, seed: int) -> None:
+        self._settings = settings
+        self.factors = factors
+        self._crops = Crops(settings.crop, seed)
+        pairs = [self._pair(image, scale) for scale in settings.father_scales]
+        self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C, Y, X)
+        self._judged = self._pair(image, JUDGED_SCALE)
+        self._mean, self._std = image.mean(), image.std().clamp_min(1e-6)
+        base, true = pairs[0]
+        self._error = (base - true).abs().mean() + 1e-6
+        channels = image.shape[1]
+        self.network = build_network(settings.network, channels, channels, seed)
+        self.network.to(image.device, memory_format=torch.channels_last)
+
+    def loss(self) -> Tensor:
+        """Return the mean absolute error of some crops, in units of the classical enlargement's own error."""
+        base, true = self._crops.draw(self._pairs, self._settings.batch).chunk(2, dim=1)
+        return ((base + self.correction(base) - true) / self._error).abs().mean()
+
+    def average(self) -> None:
+        """No average is kept."""
+        return
+
+    def correction(self, base: Tensor) -> Tensor:
+        """Return what the network adds to a classical enlargement, (N, C, Y, X)."""
+        correction: Tensor = self.network((base - self._mean) / self._std)
+        return correction * self._error
+
+    def trust(self) -> float:
+        """Return how far to follow the network, 0 to 1: what serves best a copy that it has not seen."""
+        base, true = self._judged
+        correction = mean_over_views(self.correction, base)
+        power = float(correction.square().sum())
+        return 0.0 if power == 0 else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
+
+    def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Return a copy of the image, shrunk and classically enlarged again, and that copy itself."""
+        copy = image if scale == 1 else _resized(image, [max(2, round(size * scale)) for size in image.shape[-2:]])
+        small = [max(1, int(size / factor)) for size, factor in zip(copy.shape[-2:], self.factors, strict=True)]
+        height, width = (round(size * factor) for size, factor in zip(small, self.factors, strict=True))
+        true = copy[..., :height, :width]
+        operator = Downsample.lanczos(_shape(true), (small[0], small[1]), device=image.device)
+        return enlarged(operator.forward(true), operator, self._settings.back_projections), true
+
+
+class CrossScaleRestorer:
+    """Enlarges a (1, C, Y, X) image to a target shape."""
+
+    def __init__(self, image: Tensor, target: Shape, scaling: Scaling, settings: CrossScaleFit, seed: int) -> None:
+        self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
+        self._shapes = stages(_shape(image), target)
+        factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
+        # one network for each distinct factor, fitted on the image itself; it serves every stage of that factor
+        self._models = {each: CrossScaleModel(image, each, settings, seed) for each in dict.fromkeys(factors)}
+        self._rules = {each: HeldOutPlateau(settings.patience) for each in self._models}
+        self._trusts: dict[Factors, float] = {}
+
+    def steps(self) -> Iterator[Progress]:
+        """Fit the networks, one step at a time."""
+        done, to_come = 0, len(self._models) * self._settings.iterations
+        for factors, model in self._models.items():
+            to_come -= self._settings.iterations
+            for progress in fit(model, lean_schedule(self._settings), self._rules[factors]):
+                yield Progress(done + progress.iteration, done + progress.total + to_come, progress.misfit)
+            done += progress.iteration
+
+    @property
+    def note(self) -> str:
+        """What the stopping rule thinks just now."""
+        return next((rule.note for rule in reversed(self._rules.values()) if rule.has_errors), "prepares the fit")
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        trusts = ", ".join(f"{trust:.0%}" for trust in self._trusts.values())
+        return f"{next(reversed(self._rules.values())).reason}; the network's correction counts {trusts}"
+
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the enlargement as corrected so far."""
+        return self._restored(views=1)
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return the enlargement corrected as far as the networks can be trusted, agreeing with the small image."""
+        self._trusts = {factors: model.trust() for factors, model in self._models.items()}
+        return self._restored(views=8)
+
+    def _restored(self, views: int) -> NDArray[np.float64]:
+        times = self._settings.back_projections
+        image = self._image
+        for shape in self._shapes:
+            factors = _factors(_shape(image), shape)
+            model = self._models[factors]
+            base = enlarged(image, Downsample.lanczos(shape, _shape(image), device=image.device), times)
+            image = base + self._trusts.get(factors, 1.0) * mean_over_views(model.correction, base, views)
+            whole = Downsample.lanczos(shape, _shape(self._image), device=image.device)
+            image = back_projected(image, self._image, whole, times)
+        return self._scaling.invert(image[0].cpu().numpy())
+
+
+def stages(small: Shape, target: Shape) -> list[Shape]:
+    """Return the shapes on the way to the target: doubled as long as whole factors allow, then the rest at once."""
+    factor, other = _factors(small, target)
+    if factor != other or not factor.is_integer():
+        return [target]
+    shapes, remaining = [small], int(factor)
+    while remaining % 2 == 0 and remaining > 2:
+        shapes.append((shapes[-1][0] * 2, shapes[-1][1] * 2))
+        remaining //= 2
+    return [*shapes[1:], target]
+
+
+def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tensor:
+    """Return the classical enlargement: bicubic, then made to agree with the image."""
+    large = _resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
+    return back_projected(large, image, operator, back_projections)
+
+
+def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
+    """Correct an enlarged image until it shrinks to `image` again (Irani and Peleg, CVGIP 53 (1991) 231)."""
+    for _ in range(times):
+        estimate = estimate + _resized(image - operator.forward(estimate), _shape(estimate))
+    return estimate
+
+
+def _resized(image: Tensor, shape: Sequence[int]) -> Tensor:
+    # torch's antialiased bicubic kernel is Keys' (a = -0.5), the plain one is not
+    return functional.interpolate(image, size=list(shape), mode="bicubic", align_corners=False, antialias=True)
+
+
+def _shape(image: Tensor) -> Shape:
+    return image.shape[-2], image.shape[-1]
+
+
+def _factors(small: Shape, large: Shape) -> Factors:
+    return large[0] / small[0], large[1] / small[1]
