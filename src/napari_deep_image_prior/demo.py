@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .classical import enlarge, fill, non_local_means
 from .files import ImageFile, write_image
 from .restoration import restore
 from .samples import SAMPLES, Sample, noisy_tissue
-from .tasks import Denoise, Inpaint
+from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     import argparse
@@ -82,3 +81,42 @@ def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, An
         "preset": options.preset,
         "seed": options.seed,
     }
+
+
+def _before(sample: Sample) -> NDArray[Any]:
+    """Return the corrupted image at the size of the result."""
+    image = np.asarray(sample.task.image)
+    if not isinstance(sample.task, SuperResolve):
+        return image
+    for axis, factor in enumerate(sample.task.factors):
+        image = image.repeat(int(factor), axis)
+    return image
+
+
+def _classical(sample: Sample) -> tuple[str, NDArray[Any]]:
+    """Restore a sample by the method of scikit-image that people would use otherwise."""
+    from skimage.restoration import denoise_nl_means, estimate_sigma, inpaint_biharmonic
+    from skimage.transform import resize
+
+    task = sample.task
+    image = np.asarray(task.image)
+    if isinstance(task, Denoise):
+        sigma = float(estimate_sigma(image))
+        denoised = denoise_nl_means(image.astype(float), h=0.8 * sigma, sigma=sigma, patch_size=5, patch_distance=9)
+        return "non-local means", denoised
+    if isinstance(task, Inpaint):
+        missing = np.asarray(task.missing).any(axis=-1)
+        return "biharmonic", 255 * inpaint_biharmonic(image / 255, missing, channel_axis=-1)
+    return "bicubic", resize(image.astype(float), sample.truth.shape, order=3)
+
+
+def _psnr(image: NDArray[Any], truth: NDArray[Any]) -> float:
+    """PSNR in dB over the range of the truth."""
+    peak = 255.0 if truth.dtype == np.uint8 else float(np.ptp(truth))
+    return float(10 * np.log10(peak**2 / np.mean((image.astype(float) - truth) ** 2)))
+
+
+def _displayable(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map the range of the truth to 0..255."""
+    low, high = (0.0, 255.0) if truth.dtype == np.uint8 else (float(truth.min()), float(truth.max()))
+    return np.clip(np.rint((image.astype(float) - low) / (high - low) * 255), 0, 255).astype(np.uint8)

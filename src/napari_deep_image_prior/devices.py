@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -33,8 +39,22 @@ def available_devices() -> list[str]:
     return [*cuda, *mps, "cpu"]
 
 
-def device_name(device: torch.device) -> str:
-    """Return the name to show: the GPU's model, or the CPU with its threads."""
+def device_name(device: torch.device, threads: int | None = None) -> str:
+    """Return the name to show: the GPU's model, or the CPU with the threads it uses."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    if device.type != "cpu":
+        return str(device)
+    threads = threads or torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
+
+
+@contextmanager
+def cpu_threads(threads: int | None) -> Iterator[None]:
+    """Let torch use so many threads for what this thread asks of it, None: as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,7 +15,7 @@ import torch
 from . import __version__
 from .arrays import cast, channels_back, channels_first, full_range_scaling, percentile_scaling, result_dtype
 from .denoising import GuidedRestorer
-from .devices import choose_device, device_name
+from .devices import choose_device, cpu_threads, device_name
 from .filling import biharmonic_fill
 from .fit import FitFailedError
 from .inpainting import MaskedRestorer
@@ -85,6 +85,7 @@ def restore(
     device: str = "auto",
     seed: int = 0,
     dtype: DTypeLike = "float32",
+    threads: int | None = None,
 ) -> Restoration:
     """Restore an image.
 
@@ -103,6 +104,8 @@ def restore(
         Of the random numbers, 0 or more. The same seed, device and settings give the same image.
     dtype : float dtype, or "same"
         Of the result. "same" rounds and clips back to an integer input's dtype.
+    threads : int, optional
+        CPU threads to use at most; None: as many as torch is set to.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def restore(
     >>> result.image.shape, result.stop_reason
     ((32, 32), 'all 2 iterations done')
     """
-    with iter_restore(task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype) as steps:
+    with iter_restore(task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype, threads=threads) as steps:
         steps.wants_image = lambda: False
         for _step in steps:
             pass
@@ -143,6 +146,7 @@ def iter_restore(
     device: str = "auto",
     seed: int = 0,
     dtype: DTypeLike = "float32",
+    threads: int | None = None,
 ) -> Steps:
     """Restore an image step by step; the arguments are those of `restore`.
 
@@ -166,6 +170,8 @@ def iter_restore(
         raise TypeError(f"task is a {type(task).__name__}: use Denoise, Inpaint or SuperResolve.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads={threads!r} must be a whole number from 1 on, or None.")
     chosen = preset_settings(task.kind, preset, factor=_largest_factor(task)) if settings is None else settings
     return Steps(
         task,
@@ -174,6 +180,7 @@ def iter_restore(
         device=choose_device(device),
         seed=int(seed),
         dtype=result_dtype(dtype, np.asarray(task.image).dtype),
+        threads=threads,
     )
 
 
@@ -181,10 +188,18 @@ class Steps:
     """A restoration under way: iterate over it, or stop it and keep what it has."""
 
     def __init__(
-        self, task: Task, *, settings: Settings, preset: str | None, device: torch.device, seed: int, dtype: np.dtype[Any]
+        self,
+        task: Task,
+        *,
+        settings: Settings,
+        preset: str | None,
+        device: torch.device,
+        seed: int,
+        dtype: np.dtype[Any],
+        threads: int | None,
     ) -> None:
         self.task, self.settings, self.preset, self.seed, self.dtype = task, settings, preset, seed, dtype
-        self._device = device
+        self._device, self._threads = device, threads
         self._last_image, self._rest = -math.inf, 0.0
         self.wants_image: Callable[[], bool] = self.image_is_due
         """Asked after each step whether it shall come with an image."""
@@ -195,7 +210,7 @@ class Steps:
     @property
     def device(self) -> str:
         """The device, named for people."""
-        return device_name(self._device)
+        return device_name(self._device, self._threads)
 
     @property
     def result(self) -> Restoration:
@@ -227,7 +242,7 @@ class Steps:
     def _run(self) -> Iterator[Step]:
         started = time.perf_counter()
         history: list[float] = []
-        with _explained_errors(self._device):
+        with cpu_threads(self._threads), _explained_errors(self._device):
             restorer = _restorer(self.task, self.settings, self._device, self.seed)
             for done in restorer.steps():
                 history.append(done.misfit)

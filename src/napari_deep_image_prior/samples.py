@@ -74,7 +74,7 @@ def small_cat() -> Sample:
     from .measurement import Downsample
 
     cat = data.chelsea()[4:292, 8:440]  # (288, 432, 3)
-    shrink = Downsample.lanczos(cat.shape[:2], (72, 108), (4, 4))
+    shrink = Downsample.lanczos((288, 432), (72, 108))
     small = shrink.forward(torch.from_numpy(np.moveaxis(cat, -1, 0).astype(np.float32))[None])[0].numpy()
     small = np.clip(np.rint(np.moveaxis(small, 0, -1)), 0, 255).astype(np.uint8)
     return Sample("small cat", SuperResolve(small, factor=4, channel_axis=-1), cat)

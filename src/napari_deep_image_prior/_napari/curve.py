@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QPaintEvent
 
 MARGIN = 6
+POINTS = 60
+"""The curve's points at most; each is a mean over steps, as single steps jump about."""
 
 
 class FitCurve(QWidget):
-    """The misfit of each step on a logarithmic axis, the newest at the right."""
+    """The misfit of the steps on a logarithmic axis, the newest at the right."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +43,7 @@ class FitCurve(QWidget):
         faint.setAlpha(60)
         painter.setPen(QPen(faint, 1))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-        values = [math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)]
+        values = _smoothed([math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)])
         if len(values) < 2:
             painter.setPen(QPen(ink, 1))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "The fit's error will be drawn here")
@@ -52,14 +54,17 @@ class FitCurve(QWidget):
     def _path(self, values: list[float]) -> QPainterPath:
         low, high = min(values), max(values)
         width, height = self.width() - 2 * MARGIN, self.height() - 2 * MARGIN
-        # at most one point for each pixel of width
-        stride = max(1, len(values) // max(1, width))
         path = QPainterPath()
-        for index in range(0, len(values), stride):
+        for index, value in enumerate(values):
             x = MARGIN + width * index / (len(values) - 1)
-            y = MARGIN + height * (high - values[index]) / ((high - low) or 1)
+            y = MARGIN + height * (high - value) / ((high - low) or 1)
             if index == 0:
                 path.moveTo(QPointF(x, y))
             else:
                 path.lineTo(QPointF(x, y))
         return path
+
+
+def _smoothed(values: list[float]) -> list[float]:
+    stride = max(1, len(values) // POINTS)
+    return [sum(values[i : i + stride]) / stride for i in range(0, len(values) - stride + 1, stride)]

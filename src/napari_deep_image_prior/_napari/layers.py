@@ -87,10 +87,13 @@ def task_of_layers(
             raise ValueError("super-resolve needs a factor, for example factor=4.")
         return SuperResolve(plane.values, factor=factor, **options), plane
     if missing is None:
-        missing = np.zeros(plane.values.shape[:2], dtype=bool)  # NaNs may mark the missing pixels
+        missing = np.zeros(plane.values.shape[:2], dtype=bool)
     elif isinstance(missing, Labels):
         missing = _painted(viewer, missing, plane)
-    return Inpaint(plane.values, missing=np.asarray(missing) != 0, **options), plane
+    unknown = np.asarray(missing) != 0
+    if not unknown.any() and np.isfinite(plane.values).all():  # NaNs may mark the missing pixels
+        raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
+    return Inpaint(plane.values, missing=unknown, **options), plane
 
 
 def _painted(viewer: ViewerModel, labels: Labels, plane: Plane) -> NDArray[Any]:

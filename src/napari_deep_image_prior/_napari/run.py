@@ -5,6 +5,7 @@ The widgets and `restore_layer` use nothing else, so a click and a script do the
 
 from __future__ import annotations
 
+import os
 import time
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,8 +68,8 @@ def restore_layer(
     block : bool
         Return only when the run has ended.
     **options
-        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`
-        and `dtype` of `restore`.
+        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
+        `dtype` and `threads` of `restore` (by default one thread less than there are cores).
 
     Returns
     -------
@@ -98,9 +99,10 @@ def restore_layer(
         raise ValueError("the image layer is not in this viewer.")
     asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
     made, plane = task_of_layers(viewer, task, image_layer, missing=_unwrapped(missing), factor=factor, **asked)
-    # a colour picture must stay one that napari can show
+    # a colour picture must stay one that napari can show; and the window needs a core of its own
     dtype = "same" if plane.is_rgb and plane.values.dtype.kind != "f" else "float32"
-    steps = iter_restore(made, **{"dtype": dtype, **options})
+    threads = max(1, (os.cpu_count() or 2) - 1)
+    steps = iter_restore(made, **{"dtype": dtype, "threads": threads, **options})
     run = Run(viewer, made, plane, steps)
     run.start()
     if block:

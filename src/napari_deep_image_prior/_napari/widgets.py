@@ -8,6 +8,7 @@ from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy
 
 from ..devices import available_devices
 from ..settings import PRESETS
@@ -50,6 +51,7 @@ class RestorationWidget(Container[Any]):
         self._curve = FitCurve()
         self.native.layout().addWidget(self._curve)
         self.native.layout().addStretch()
+        self.native.setMinimumWidth(300)
         self._show_state()
         if (run := active_run(napari_viewer)) is not None and run.task.kind == self.kind:
             self._follow(run)  # the widget was closed and opened again
@@ -78,13 +80,12 @@ class RestorationWidget(Container[Any]):
             "stop": ("Stop", "End the fit and keep the best image so far.", lambda: self._run and self._run.stop()),
             "cancel": ("Cancel", "End the fit and remove the result layer.", lambda: self._run and self._run.cancel()),
         }
-        row: Container[Any] = Container(layout="horizontal", labels=False, label=" ", name="buttons")
+        buttons = []
         for name, (text, tooltip, pressed) in texts.items():
             button = PushButton(name=name, text=text, tooltip=tooltip)
             button.changed.connect(lambda _value, pressed=pressed: pressed())
-            row.append(button)
-        row.margins = (0, 0, 0, 0)
-        return row
+            buttons.append(button)
+        return _row("buttons", *buttons)
 
     def _start(self) -> None:
         try:
@@ -154,11 +155,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def _row(name: str, *widgets: Widget) -> Container[Any]:
+    row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=" ", name=name)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
 def _wrapping_label(name: str) -> Label:
     label = Label(name=name, label=" ")
     label.native.setWordWrap(True)
     label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.native.setMinimumHeight(3 * label.native.fontMetrics().lineSpacing())
+    # the panel must not change its width with the text
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.native.setMinimumHeight(4 * label.native.fontMetrics().lineSpacing())
     return label
 
 
@@ -175,11 +184,11 @@ class InpaintWidget(RestorationWidget):
 
     def _own_widgets(self) -> list[Widget]:
         missing = create_widget(
-            annotation=Labels | None, name="missing", options={"tooltip": "Painted pixels are unknown and will be filled in."}
+            annotation=Labels, name="missing", options={"tooltip": "Painted pixels are unknown and will be filled in."}
         )
-        new_mask = PushButton(name="new_mask", text="New mask", label=" ", tooltip="Add an empty mask to paint on the image.")
+        new_mask = PushButton(name="new_mask", text="New mask", tooltip="Add an empty mask to paint on the image.")
         new_mask.changed.connect(lambda _value: self._add_mask())
-        return [missing, new_mask]
+        return [missing, _row("mask_row", new_mask)]
 
     def _arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
