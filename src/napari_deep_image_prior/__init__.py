@@ -11,17 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._napari.run import restore_layer
-    from .restoration import Restoration, RestorationError, Steps, iter_restore, restore
-    from .settings import NetworkSettings, Settings, preset_settings, published_settings
+    from .restoration import Restoration, RestorationError, Step, Steps, iter_restore, restore
+    from .settings import (
+        CrossScaleFit,
+        GuidedFit,
+        LeanSettings,
+        MaskedFit,
+        NetworkSettings,
+        PriorFit,
+        Settings,
+        preset_settings,
+        published_settings,
+        settings_from_dict,
+        settings_to_dict,
+    )
     from .tasks import Denoise, Inpaint, SuperResolve
 
 _HOME = {
+    "CrossScaleFit": "settings",
     "Denoise": "tasks",
+    "GuidedFit": "settings",
     "Inpaint": "tasks",
+    "LeanSettings": "settings",
+    "MaskedFit": "settings",
     "NetworkSettings": "settings",
+    "PriorFit": "settings",
     "Restoration": "restoration",
     "RestorationError": "restoration",
     "Settings": "settings",
+    "Step": "restoration",
     "Steps": "restoration",
     "SuperResolve": "tasks",
     "iter_restore": "restoration",
@@ -29,15 +47,23 @@ _HOME = {
     "published_settings": "settings",
     "restore": "restoration",
     "restore_layer": "_napari.run",
+    "settings_from_dict": "settings",
+    "settings_to_dict": "settings",
 }
 
 __all__ = [
+    "CrossScaleFit",
     "Denoise",
+    "GuidedFit",
     "Inpaint",
+    "LeanSettings",
+    "MaskedFit",
     "NetworkSettings",
+    "PriorFit",
     "Restoration",
     "RestorationError",
     "Settings",
+    "Step",
     "Steps",
     "SuperResolve",
     "iter_restore",
@@ -45,6 +71,8 @@ __all__ = [
     "published_settings",
     "restore",
     "restore_layer",
+    "settings_from_dict",
+    "settings_to_dict",
 ]
 
 

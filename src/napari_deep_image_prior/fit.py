@@ -29,6 +29,10 @@ CHECK_EVERY = 10
 SETTLING = 20
 """Iterations in which the misfit may still jump about."""
 MAX_RECOVERIES = 10
+DIVERGED = (
+    "the fit diverged again and again: use a lower learning rate or another seed, "
+    "and check the image for extreme values."
+)
 
 
 class FitFailedError(Exception):
@@ -140,6 +144,8 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
                 rule = None
         optimiser.step()
         yield Progress(iteration, end, misfit)
+    if not math.isfinite(misfit):
+        raise FitFailedError(DIVERGED)
 
 
 class Restorer(Protocol):
@@ -188,10 +194,7 @@ class Recovery:
             return True
         self._recoveries += 1
         if self._recoveries > MAX_RECOVERIES:
-            raise FitFailedError(
-                "the fit diverged again and again: use a lower learning rate or another seed, "
-                "and check the image for extreme values."
-            )
+            raise FitFailedError(DIVERGED)
         if iteration - self._last_recovery < 100:
             self.slowdown /= 2
         self._last_recovery = iteration

@@ -115,9 +115,11 @@ def _restore_groups(noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: 
     known = observed if guide is None else _taken(guide, pixels)
     n = channels * area
     eye = torch.eye(size, device=noisy.device)
-    # without a guide the noise's own power is in X X' already; a little of it keeps the inverse stable
-    ridge = n * (1e-3 if guide is None else 1.0)
-    combine = eye - n * torch.linalg.inv(known @ known.transpose(1, 2) + ridge * eye)  # T
+    power = known @ known.transpose(1, 2)  # X X'
+    # without a guide it has the noise's own power already; the rest keeps the inverse stable in float32,
+    # where patches are equal and the noise is next to none
+    ridge = n * (1e-3 if guide is None else 1.0) + 1e-5 * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]
+    combine = eye - n * torch.linalg.inv(power + ridge * eye)  # T
     # patches whose estimate keeps little noise count more
     trust = 1 / combine.square().sum(dim=2).clamp_min(1 / size)  # (groups, k)
     restored = (combine @ observed).view(groups, size, channels, area) * trust[:, :, None, None]

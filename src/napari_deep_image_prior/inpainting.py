@@ -49,7 +49,7 @@ class MaskedModel:
         self._stack = torch.cat([observed[0] * self._learnt[0], self._learnt[0]])  # (2 C, Y, X)
         self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
         values = observed[known > 0]
-        self._mean, self._std = values.mean(), values.std().clamp_min(1e-6)
+        self._mean, self._std = values.mean(), values.std(correction=0).clamp_min(1e-6)
         self._fill_error = self._typical_fill_error(observed, known)
         self.network = build_network(settings.network, 2 * self._channels, self._channels, seed)
         self.network.to(observed.device, memory_format=torch.channels_last)

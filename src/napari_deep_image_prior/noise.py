@@ -83,6 +83,8 @@ def measure_noise(image: NDArray[np.float64], kind: str = "auto", std: float | N
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
     if std is not None:
         return NoiseModel(max(std, least))
+    if np.ptp(image) == 0:
+        return NoiseModel(least)
     if min(image.shape) < 3 * BLOCK:  # too small for statistics of blocks
         return NoiseModel(max(_finite(estimate_sigma(image)) if min(image.shape) > 3 else 0.0, least))
     if kind != "gaussian":

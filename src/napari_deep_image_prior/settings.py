@@ -282,3 +282,26 @@ def preset_settings(task_kind: str, preset: str, *, factor: float = 1) -> Settin
 def settings_to_dict(settings: Settings) -> dict[str, Any]:
     """Return settings as a JSON-able dict, with the name of their class."""
     return {"method": type(settings).__name__, **json.loads(json.dumps(dataclasses.asdict(settings)))}
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> Settings:
+    """Return the settings that `settings_to_dict` described.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    """
+    values = dict(values)
+    method = values.pop("method", None)
+    for kind in get_args(Settings):
+        if kind.__name__ == method:
+            network = kind.__dataclass_fields__["network"].default
+            values["network"] = type(network)(**_with_tuples(values["network"]))
+            made: Settings = kind(**_with_tuples(values))
+            return made
+    raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(k.__name__ for k in get_args(Settings))}.")
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -47,7 +47,7 @@ class CrossScaleModel:
         pairs = [self._pair(image, scale) for scale in settings.father_scales]
         self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C, Y, X)
         self._judged = self._pair(image, JUDGED_SCALE)
-        self._mean, self._std = image.mean(), image.std().clamp_min(1e-6)
+        self._mean, self._std = image.mean(), image.std(correction=0).clamp_min(1e-6)
         base, true = pairs[0]
         self._error = (base - true).abs().mean() + 1e-6
         channels = image.shape[1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -95,7 +96,7 @@ def restore_layer(
     viewer, image_layer = _unwrapped(viewer), _unwrapped(image_layer)
     if active_run(viewer) is not None:
         raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
-    if image_layer not in viewer.layers:
+    if isinstance(image_layer, Image) and image_layer not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
     made, plane = task_of_layers(viewer, task, image_layer, missing=_unwrapped(missing), factor=factor, **asked)
@@ -268,11 +269,11 @@ class Run:
     def _show(self, image: NDArray[np.floating]) -> None:
         self.layer.data = picture(self._plane, image)
 
-    def _end(self, outcome: Restoration | Exception) -> None:
+    def _end(self, outcome: Restoration | Failure) -> None:
         if not self.is_active:
             return
-        if isinstance(outcome, Exception):
-            self._fail(outcome)
+        if isinstance(outcome, Failure):
+            self._fail(outcome.error)
             return
         self.result = outcome
         self._show(outcome.image)
@@ -310,11 +311,18 @@ class Run:
         self.changed.emit(self)
 
 
-def _work(steps: Steps, going: Event) -> Generator[Step | None, None, Restoration | Exception]:
+@dataclass(frozen=True)
+class Failure:
+    """How a worker tells that its fit failed."""
+
+    error: Exception
+
+
+def _work(steps: Steps, going: Event) -> Generator[Step | None, None, Restoration | Failure]:
     """Drive the steps while `going` is set; runs in the worker thread.
 
-    An exception is returned, not raised: superqt swallows a RuntimeError of a
-    generator (and most of torch's are), and the worker would seem to run for ever.
+    An exception is returned in a `Failure`, not raised: superqt swallows a RuntimeError of
+    a generator (and most of torch's are), and the worker would seem to run for ever.
     """
     reported = 0.0
     try:
@@ -326,7 +334,7 @@ def _work(steps: Steps, going: Event) -> Generator[Step | None, None, Restoratio
                 reported = now
                 yield step
     except Exception as error:  # noqa: BLE001  (shown to the user by Run._end)
-        return error
+        return Failure(error)
     return steps.result
 
 

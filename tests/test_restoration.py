@@ -1,0 +1,299 @@
+"""restore and iter_restore: properties that hold for every task, layout and dtype."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.settings import PRESETS, PUBLISHED, NetworkSettings, PriorFit
+
+from .conftest import ENDLESS, QUICK
+
+TINY_PRIOR = PriorFit(NetworkSettings(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3)
+KINDS = ("denoise", "inpaint", "super-resolve")
+
+
+def _task(kind: str, image: np.ndarray, channel_axis: int | None = None, **options: Any) -> Any:
+    if kind == "denoise":
+        return dip.Denoise(image, channel_axis=channel_axis, **options)
+    if kind == "super-resolve":
+        return dip.SuperResolve(image, factor=2, channel_axis=channel_axis)
+    shape = [size for axis, size in enumerate(image.shape) if channel_axis is None or axis != channel_axis % image.ndim]
+    missing = np.random.default_rng(1).random(shape) < 0.2
+    missing.flat[-1] = True
+    return dip.Inpaint(image, missing=missing, channel_axis=channel_axis)
+
+
+def _image(shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
+    """Smooth structure with a little noise, 0..200."""
+    spatial = [size for axis, size in enumerate(shape) if channel_axis is None or axis != channel_axis % len(shape)]
+    y, x = np.mgrid[: spatial[0], : spatial[1]]
+    plane = 100 + 60 * np.sin(x / 3) * np.cos(y / 5)
+    image = plane if channel_axis is None else np.stack([plane * k for k in (1, 0.8, 0.5, 0.3)[: shape[channel_axis]]], channel_axis)
+    return image + np.random.default_rng(0).normal(0, 3, image.shape)
+
+
+LAYOUTS = [((21, 34), None), ((20, 33, 3), -1), ((2, 19, 32), 0), ((21, 4, 30), 1)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("shape", "channel_axis"), LAYOUTS, ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"])
+def test_every_layout_and_dtype_is_restored(kind: str, shape: tuple[int, ...], channel_axis: int | None, dtype: str) -> None:
+    image = _image(shape, channel_axis).astype(dtype)
+    before = image.copy()
+    task = _task(kind, image, channel_axis)
+    result = dip.restore(task, settings=QUICK[kind])
+    assert result.image.shape == task.result_shape
+    assert result.image.dtype == np.float32
+    assert np.isfinite(result.image).all()
+    assert 0.5 < result.image.mean() / image.mean(dtype=float) < 1.5, "the intensity units are the input's"
+    np.testing.assert_array_equal(image, before)
+    same = dip.restore(task, settings=replace(QUICK[kind], iterations=2), dtype="same")
+    assert same.image.dtype == image.dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 3), (7, 5), (16, 9), (64, 65)], ids=str)
+@pytest.mark.parametrize("method", ["lean", "prior"])
+def test_any_size_works(kind: str, shape: tuple[int, int], method: str) -> None:
+    if kind == "inpaint" and shape == (1, 1):
+        shape = (1, 2)
+    image = _image(shape, None)
+    if kind == "inpaint":
+        missing = np.zeros(shape, dtype=bool)
+        missing.flat[-1] = True
+        task: Any = dip.Inpaint(image, missing=missing)
+    else:
+        task = _task(kind, image)
+    settings = TINY_PRIOR if method == "prior" else replace(QUICK[kind], iterations=3)
+    result = dip.restore(task, settings=settings)
+    assert result.image.shape == task.result_shape
+    assert np.isfinite(result.image).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("slope", "offset"), [(40.0, 0.0), (0.001, 5.0), (3.0, 30000.0)])
+def test_a_linear_change_of_units_changes_the_result_alike(kind: str, slope: float, offset: float) -> None:
+    image = _image((24, 30), None)
+    plain = dip.restore(_task(kind, image), settings=QUICK[kind], dtype="float64").image
+    changed = dip.restore(_task(kind, slope * image + offset), settings=QUICK[kind], dtype="float64").image
+    np.testing.assert_allclose((changed - offset) / slope, plain, atol=0.05 * np.ptp(image))
+    assert np.abs((changed - offset) / slope - plain).mean() < 0.005 * np.ptp(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_clipped(kind: str) -> None:
+    image = _image((32, 32), None)
+    image[8:24, 8:24] += 1e5
+    image[:4] -= 1e5
+    result = dip.restore(_task(kind, image), settings=QUICK[kind])
+    assert result.image.max() > 0.9e5
+    assert result.image.min() < -0.9e5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("settings", ["lean", "prior"])
+def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(kind: str, settings: str) -> None:
+    task = _task(kind, _image((20, 25), None))
+    chosen = QUICK[kind] if settings == "lean" else TINY_PRIOR
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002  (the caller's legacy state is what is looked at)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second, other = (dip.restore(task, settings=chosen, seed=seed).image for seed in (4, 4, 5))
+    assert torch.equal(torch.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_previews_do_not_change_the_result(kind: str) -> None:
+    task = _task(kind, _image((20, 25), None))
+    plain = dip.restore(task, settings=QUICK[kind]).image
+    steps = dip.iter_restore(task, settings=QUICK[kind])
+    steps.wants_image = lambda: True
+    images = [step.image for step in steps]
+    assert sum(image is not None for image in images) > 10
+    assert all(image.shape == task.result_shape for image in images if image is not None)
+    np.testing.assert_array_equal(images[-1], plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_unknown_pixels_come_back_restored(kind: str, value: float) -> None:
+    image = _image((24, 30), None)
+    spoilt = image.copy()
+    spoilt[5:7, 10:12] = value
+    spoilt[0, 0] = value
+    for settings in (QUICK[kind], TINY_PRIOR):
+        result = dip.restore(_task(kind, spoilt), settings=settings).image
+        assert np.isfinite(result).all()
+    if kind != "super-resolve":
+        lean = dip.restore(_task(kind, spoilt), settings=QUICK[kind]).image
+        assert np.abs(lean[5:7, 10:12] - image[5:7, 10:12]).mean() < 0.25 * np.ptp(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [0, 7, 65535])
+def test_a_flat_image_stays_flat(kind: str, value: int) -> None:
+    result = dip.restore(_task(kind, np.full((32, 40), value, dtype=np.uint16)), settings=QUICK[kind])
+    np.testing.assert_allclose(result.image, value, atol=1e-3 * max(value, 1))
+
+
+def test_known_pixels_stay_as_they_are(picture: np.ndarray, hole: np.ndarray) -> None:
+    result = dip.restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"], dtype="float64")
+    np.testing.assert_allclose(result.image[~hole], picture[~hole], rtol=1e-6)
+
+
+def test_an_enlarged_image_shrinks_to_the_small_one_again(picture: np.ndarray) -> None:
+    from napari_deep_image_prior.measurement import Downsample
+
+    large = dip.restore(dip.SuperResolve(picture, factor=4), settings=QUICK["super-resolve"]).image
+    operator = Downsample.lanczos(large.shape, picture.shape)
+    small = operator.forward(torch.from_numpy(large)[None, None])[0, 0].numpy()
+    assert np.abs(small - picture).mean() < 0.01 * np.ptp(picture)
+
+
+def test_noise_of_known_strength_is_mostly_removed() -> None:
+    y, x = np.mgrid[:64, :64]
+    truth = 100 + 50 * np.sin(x / 9) + 40 * (y > 31)
+    noisy = truth + np.random.default_rng(0).normal(0, 15, truth.shape)
+    result = dip.restore(dip.Denoise(noisy, noise_std=15), settings=replace(QUICK["denoise"], region=64))
+    assert np.std(result.image - truth) < 0.4 * np.std(noisy - truth)
+
+
+@pytest.mark.parametrize("noise", ["auto", "gaussian", "poisson", "poisson-gaussian"])
+def test_every_kind_of_noise_is_served(noise: str) -> None:
+    y, x = np.mgrid[:64, :64]
+    truth = 30 + 25 * np.sin(x / 9) * np.sin(y / 7)
+    counts = np.random.default_rng(0).poisson(truth)
+    result = dip.restore(dip.Denoise(counts, noise=noise), settings=replace(QUICK["denoise"], region=64))
+    assert np.std(result.image - truth) < 0.6 * np.std(counts - truth)
+    assert abs(result.image.mean() - truth.mean()) < 1, "photon counts keep their mean"
+
+
+def test_steps_count_up_and_the_last_one_holds_the_result() -> None:
+    task = dip.Denoise(_image((20, 25), None))
+    steps = list(dip.iter_restore(task, settings=TINY_PRIOR))
+    assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 5]
+    assert all(step.total == 5 for step in steps)
+    assert all(step.misfit > 0 for step in steps)
+    assert [step.result is not None for step in steps] == [False] * 5 + [True]
+    np.testing.assert_array_equal(steps[-1].image, steps[-1].result.image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_leaving_the_loop_ends_the_fit(kind: str) -> None:
+    steps = dip.iter_restore(_task(kind, _image((20, 25), None)), settings=ENDLESS[kind])
+    for step in steps:
+        if step.iteration == 3:
+            break
+    steps.close()
+    assert list(steps) == []
+    with pytest.raises(dip.RestorationError, match="no result"):
+        steps.result  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("after", [1, 400])
+def test_stop_keeps_the_best_image_so_far(kind: str, after: int) -> None:
+    task = _task(kind, _image((20, 25), None))
+    steps = dip.iter_restore(task, settings=ENDLESS[kind])
+    for step in steps:
+        if step.iteration == after:
+            steps.stop()
+    assert step.result is steps.result
+    assert steps.result.image.shape == task.result_shape
+    assert steps.result.stop_reason.startswith("stopped by the user")
+
+
+def test_provenance_tells_how_to_do_it_again() -> None:
+    task = dip.Denoise(_image((20, 25), None).astype(np.uint8), noise="gaussian")
+    result = dip.restore(task, settings=QUICK["denoise"], seed=11)
+    made = json.loads(json.dumps(result.provenance, allow_nan=False))
+    assert made["task"] == {
+        "kind": "denoise", "shape": [20, 25], "image_dtype": "uint8", "noise": "gaussian", "noise_std": None, "channel_axis": None,
+    }
+    again = dip.restore(task, settings=dip.settings_from_dict(made["settings"]), seed=made["seed"])
+    np.testing.assert_array_equal(again.image, result.image)
+
+
+@pytest.mark.parametrize("settings", [*PUBLISHED.values(), *QUICK.values()], ids=lambda settings: type(settings).__name__)
+def test_settings_go_to_json_and_back(settings: Any) -> None:
+    assert dip.settings_from_dict(json.loads(json.dumps(dip.settings_to_dict(settings)))) == settings
+
+
+def test_the_paper_preset_is_the_published_recipe() -> None:
+    denoise = dip.preset_settings("denoise", "paper")
+    assert (denoise.iterations, denoise.learning_rate, denoise.averaging) == (1800, 0.01, 0.99)
+    assert denoise.jitter == pytest.approx(1 / 30)
+    assert denoise.network == NetworkSettings()
+    inpaint = dip.preset_settings("inpaint", "paper")
+    assert (inpaint.iterations, inpaint.learning_rate, inpaint.jitter) == (11000, 0.001, 0.03)
+    assert dip.preset_settings("super-resolve", "paper", factor=4).iterations == 2000
+    assert dip.preset_settings("super-resolve", "paper", factor=8).jitter == 0.05
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_preset_starts(preset: str, kind: str) -> None:
+    steps = dip.iter_restore(_task(kind, _image((32, 32), None)), preset=preset)
+    assert next(steps).iteration == 1
+    steps.close()
+
+
+def test_two_runs_are_averaged() -> None:
+    task = dip.Denoise(_image((20, 25), None))
+    once = [dip.restore(task, settings=TINY_PRIOR, seed=seed).image for seed in (0, 1)]
+    both = dip.restore(task, settings=replace(TINY_PRIOR, runs=2), seed=0)
+    np.testing.assert_allclose(both.image, np.mean(once, axis=0), rtol=1e-5)
+    assert both.iterations == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"preset": "slow"}, "slow"),
+        ({"device": "abacus"}, "abacus"),
+        ({"device": "cuda:77"}, "cuda:77"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 0.5}, "seed"),
+        ({"dtype": "uint8"}, "dtype"),
+        ({"threads": 0}, "threads"),
+    ],
+    ids=str,
+)
+def test_a_bad_argument_is_refused_before_anything_starts(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        dip.iter_restore(dip.Denoise(np.ones((8, 8), dtype=np.uint16)), **arguments)
+
+
+def test_settings_of_another_task_are_refused() -> None:
+    with pytest.raises(TypeError, match="MaskedFit settings cannot serve the task denoise"):
+        dip.restore(dip.Denoise(np.ones((8, 8))), settings=QUICK["inpaint"])
+    with pytest.raises(TypeError, match="ndarray"):
+        dip.restore(np.ones((8, 8)))  # type: ignore[arg-type]
+
+
+def test_a_learning_rate_far_too_high_does_not_give_garbage_silently() -> None:
+    image = _image((32, 32), None)
+    settings = replace(QUICK["inpaint"], iterations=300, learning_rate=50.0)
+    try:
+        result = dip.restore(_task("inpaint", image), settings=settings)
+    except dip.RestorationError as error:
+        assert "learning rate" in str(error)  # noqa: PT017
+    else:
+        assert np.abs(result.image - image).max() < np.ptp(image), "the judged correction falls back to the fill"
+
+
+def test_threads_are_what_was_asked_for_and_given_back() -> None:
+    before = torch.get_num_threads()
+    steps = dip.iter_restore(dip.Denoise(_image((20, 25), None)), settings=TINY_PRIOR, threads=1)
+    assert "1 thread" in steps.device
+    list(steps)
+    assert torch.get_num_threads() == before
