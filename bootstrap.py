@@ -19,10 +19,25 @@ VENV = Path(os.environ.get("DIP_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 # what Qt and a software OpenGL need of Debian or Ubuntu, besides a display
-SYSTEM_PACKAGES = (
-    "xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 "
-    "libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libdbus-1-3 libfontconfig1"
-).split()
+SYSTEM_PACKAGES = [
+    "xvfb",
+    "xauth",
+    "libegl1",
+    "libgl1",
+    "libgl1-mesa-dri",
+    "libopengl0",
+    "libxkbcommon-x11-0",
+    "libxcb-cursor0",
+    "libxcb-icccm4",
+    "libxcb-image0",
+    "libxcb-keysyms1",
+    "libxcb-randr0",
+    "libxcb-render-util0",
+    "libxcb-shape0",
+    "libxcb-xinerama0",
+    "libdbus-1-3",
+    "libfontconfig1",
+]
 
 
 def main() -> int:
@@ -60,8 +75,13 @@ def install_torch() -> None:
         return
     if platform.system() == "Linux" and not shutil.which("nvidia-smi"):
         only_torch = ["-q", "--retries", "1", "--index-url", CPU_TORCH, "torch"]
-        if subprocess.call([BIN / "python", "-m", "pip", "install", "-c", ROOT / "constraints.txt", *only_torch],
-                           stderr=subprocess.DEVNULL) == 0:
+        if (
+            subprocess.call(
+                [BIN / "python", "-m", "pip", "install", "-c", ROOT / "constraints.txt", *only_torch],
+                stderr=subprocess.DEVNULL,
+            )
+            == 0
+        ):
             return
         print(f"{CPU_TORCH} did not answer: torch comes from the default index.", flush=True)
     pip("torch")
@@ -70,7 +90,18 @@ def install_torch() -> None:
 def pip(*arguments: str) -> None:
     """Run pip install in the virtual environment."""
     subprocess.check_call(
-        [BIN / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", ROOT / "constraints.txt", *arguments], cwd=ROOT
+        [
+            BIN / "python",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "-c",
+            ROOT / "constraints.txt",
+            *arguments,
+        ],
+        cwd=ROOT,
     )
 
 
@@ -91,10 +122,15 @@ def install_system_packages(packages: list[str]) -> None:
     """Install Debian packages if this may be done, else say which are needed."""
     line = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     prefix = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else ["sudo", "-n"]
-    may = shutil.which("apt-get") and (not prefix or subprocess.call(["sudo", "-n", "true"], stderr=subprocess.DEVNULL) == 0
-                                       if shutil.which("sudo") or not prefix else False)
+    may = shutil.which("apt-get") and (
+        not prefix or subprocess.call(["sudo", "-n", "true"], stderr=subprocess.DEVNULL) == 0
+        if shutil.which("sudo") or not prefix
+        else False
+    )
     if not may:
-        advice = f"sudo {' '.join(line)}" if shutil.which("apt-get") else f"your system's names of: {' '.join(packages)}"
+        advice = (
+            f"sudo {' '.join(line)}" if shutil.which("apt-get") else f"your system's names of: {' '.join(packages)}"
+        )
         raise SystemExit(complain(f"system packages are missing; install them first: {advice}"))
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.check_call([*prefix, "apt-get", "update", "-q"], stdout=subprocess.DEVNULL, env=environment)

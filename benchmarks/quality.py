@@ -1,6 +1,6 @@
 """Quality and time of a preset against classical methods, on images with known truth.
 
-    python benchmarks/quality.py --data ../shared/data [--only inpaint] [--preset fast] [--seeds 2] [--set iterations=500]
+    python benchmarks/quality.py --data DIR [--only inpaint] [--preset fast] [--seeds 2] [--set iterations=500]
 
 The folder holds inpainting11/, set5/ and microscopy/ (see docs/benchmarks.md). PSNR in
 dB; denoised microscopy after a linear brightness fit; super-resolution on the Y channel
@@ -68,13 +68,27 @@ def denoising(data: Path, seed: int) -> Iterator[Case]:
     for name in GREY:
         truth = io.imread(data / "inpainting11" / f"{name}.png").astype(float)
         noisy = truth + np.random.default_rng(seed).normal(0, 25, truth.shape)
-        yield Case("denoise sigma 25", name, dip.Denoise(noisy), noisy, non_local_means(noisy), lambda x, t=truth: psnr(x, t))
+        yield Case(
+            "denoise sigma 25",
+            name,
+            dip.Denoise(noisy),
+            noisy,
+            non_local_means(noisy),
+            lambda x, t=truth: psnr(x, t),
+        )
 
 
 def microscopy(data: Path, _seed: int) -> Iterator[Case]:
     for name in FMD:
         raw, truth = (io.imread(data / "microscopy" / f"{name}_{kind}.tif") for kind in ("raw", "gt"))
-        yield Case("denoise microscopy", name, dip.Denoise(raw), raw, non_local_means(raw), lambda x, t=truth: fitted_psnr(x, t))
+        yield Case(
+            "denoise microscopy",
+            name,
+            dip.Denoise(raw),
+            raw,
+            non_local_means(raw),
+            lambda x, t=truth: fitted_psnr(x, t),
+        )
 
 
 def inpainting(data: Path, seed: int) -> Iterator[Case]:
@@ -83,7 +97,14 @@ def inpainting(data: Path, seed: int) -> Iterator[Case]:
         missing = np.random.default_rng(seed).random(truth.shape) < 0.5
         holed = np.where(missing, 0, truth).astype(np.uint8)
         fill = 255 * inpaint_biharmonic(holed / 255, missing)
-        yield Case("inpaint 50 %", name, dip.Inpaint(holed, missing=missing), holed, fill, lambda x, t=truth: psnr(x, t))
+        yield Case(
+            "inpaint 50 %",
+            name,
+            dip.Inpaint(holed, missing=missing),
+            holed,
+            fill,
+            lambda x, t=truth: psnr(x, t),
+        )
 
 
 def super_resolution(data: Path, _seed: int) -> Iterator[Case]:
@@ -99,7 +120,12 @@ def super_resolution(data: Path, _seed: int) -> Iterator[Case]:
         yield Case("super-resolve x4", name, task, nearest, bicubic, lambda x, t=truth: psnr(luma(x), luma(t)))
 
 
-CASES = {"denoise": denoising, "microscopy": microscopy, "inpaint": inpainting, "super-resolve": super_resolution}
+CASES = {
+    "denoise": denoising,
+    "microscopy": microscopy,
+    "inpaint": inpainting,
+    "super-resolve": super_resolution,
+}
 
 
 def main() -> None:
@@ -117,8 +143,7 @@ def main() -> None:
     for kind in options.only:
         gains = []
         for seed in range(options.seeds):
-            for case in CASES[kind](options.data, seed):
-                gains.append(run(case, seed, options, changes))
+            gains += [run(case, seed, options, changes) for case in CASES[kind](options.data, seed)]
         print(f"| {kind} | mean | | | | | {np.mean(gains):+.2f} | | |", flush=True)
 
 
@@ -128,7 +153,9 @@ def run(case: Case, seed: int, options: argparse.Namespace, changes: dict[str, o
     result = dip.restore(case.task, settings=settings, seed=seed, device=options.device)
     seconds = time.perf_counter() - started
     before, classical, ours = (case.psnr(image) for image in (case.start, case.classical, result.image))
-    row = f"{before:.2f} | {classical:.2f} | {ours:.2f} | {ours - classical:+.2f} | {seconds:.0f} | {result.stop_reason}"
+    row = (
+        f"{before:.2f} | {classical:.2f} | {ours:.2f} | {ours - classical:+.2f} | {seconds:.0f} | {result.stop_reason}"
+    )
     print(f"| {case.kind} | {case.name} | {seed} | {row} |", flush=True)
     return ours - classical
 

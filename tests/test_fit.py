@@ -23,7 +23,9 @@ class Parabola:
             self.spoil(self)  # type: ignore[operator]
         weight = self.network.weight
         self._average.lerp_(weight.detach().reshape(1), 0.5)
-        return (weight - 3).square().sum() + 0.1
+        loss = (weight - 3).square().sum() + 0.1
+        self.misfit = loss.detach()
+        return loss
 
     def average(self) -> Tensor:
         return self._average
@@ -63,8 +65,18 @@ def test_a_fit_that_keeps_diverging_fails_with_advice() -> None:
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
-    schedule = Schedule(100, 0.2, warm_up=9, decay=True)
-    assert schedule.rate(0) == pytest.approx(0.02)
-    assert max(schedule.rate(iteration) for iteration in range(100)) <= 0.2
-    assert schedule.rate(99) < 0.001
-    assert Schedule(100, 0.2).rate(99) == 0.2
+    schedule = Schedule(100, 0.2, warm_up=9, cool_down=50)
+    rates = [schedule.rate(iteration, 100) for iteration in range(100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[9:51] == pytest.approx([0.2] * 42)
+    assert rates[99] < 0.001
+    assert Schedule(100, 0.2).rate(99, 100) == 0.2
+
+
+def test_a_settled_fit_only_cools_down() -> None:
+    class AtOnce:
+        def settled(self, _misfit: float) -> bool:
+            return True
+
+    steps = list(fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))
+    assert steps[-1].iteration == steps[-1].total == 21

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deep_image_prior.measurement import Downsample, Identity, Mask, Measurement, Operator, lanczos_matrix
+from napari_deep_image_prior.measurement import (
+    Downsample,
+    Identity,
+    Mask,
+    Measurement,
+    Operator,
+    lanczos_matrix,
+)
 
 
 def _mask() -> Mask:

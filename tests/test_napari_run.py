@@ -13,7 +13,10 @@ import torch
 from napari_deep_image_prior import RestorationError, restore_layer
 from napari_deep_image_prior._napari.run import active_run
 
-pytestmark = [pytest.mark.usefixtures("_no_leftovers"), pytest.mark.filterwarnings("ignore:Private attribute")]
+pytestmark = [
+    pytest.mark.usefixtures("_no_leftovers"),
+    pytest.mark.filterwarnings("ignore:Private attribute"),
+]
 
 
 @pytest.fixture
@@ -44,7 +47,9 @@ def test_a_blocking_run_gives_one_new_layer_with_its_provenance(viewer: Any, pic
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_layer_is_there_at_once_and_sharpens(viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any) -> None:
+def test_the_layer_is_there_at_once_and_sharpens(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
+) -> None:
     source = viewer.add_image(np.where(hole, np.nan, picture))
     run = restore_layer(viewer, source, task="inpaint")
     assert run.layer in viewer.layers
@@ -154,7 +159,12 @@ def test_closing_the_window_in_mid_run_ends_the_fit(make_napari_viewer: Any, pic
     ids=repr,
 )
 def test_a_failing_fit_says_why_and_the_viewer_lives_on(
-    viewer: Any, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch, qtbot: Any, error: Exception, words: str
+    viewer: Any,
+    picture: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+    error: Exception,
+    words: str,
 ) -> None:
     # a RuntimeError raised in a generator is swallowed by superqt: it must not look like a run without end
     def explode(*_args: object) -> None:
@@ -212,8 +222,14 @@ def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(viewer: An
 @pytest.mark.parametrize("factor", [2, 3, (2, 3)])
 def test_a_result_lies_exactly_on_a_scaled_rotated_source(viewer: Any, picture: np.ndarray, factor: Any) -> None:
     source = viewer.add_image(
-        picture, scale=(2, 0.5), translate=(7, -3), rotate=30, shear=[0.2], affine=[[1, 0.1, 3], [0, 2, 4], [0, 0, 1]],
-        units=("um", "um"), axis_labels=("y", "x"),
+        picture,
+        scale=(2, 0.5),
+        translate=(7, -3),
+        rotate=30,
+        shear=[0.2],
+        affine=[[1, 0.1, 3], [0, 2, 4], [0, 0, 1]],
+        units=("um", "um"),
+        axis_labels=("y", "x"),
     )
     run = restore_layer(viewer, source, task="super-resolve", factor=factor, block=True)
     factors = np.broadcast_to(factor, 2)

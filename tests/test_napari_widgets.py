@@ -37,7 +37,9 @@ def _wait(qtbot: Any, condition: Any) -> None:
     qtbot.waitUntil(condition, timeout=30000)
 
 
-@pytest.mark.parametrize(("display_name", "own"), [("Denoise", set()), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})])
+@pytest.mark.parametrize(
+    ("display_name", "own"), [("Denoise", set()), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})]
+)
 def test_a_widget_opens_from_the_menu_with_its_members(viewer: Any, display_name: str, own: set[str]) -> None:
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)
     for name in MEMBERS | own:
@@ -51,7 +53,8 @@ def test_a_widget_opens_from_the_menu_with_its_members(viewer: Any, display_name
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize(
-    ("make", "suffix"), [(DenoiseWidget, "denoised"), (InpaintWidget, "inpainted"), (SuperResolveWidget, "super-resolved")]
+    ("make", "suffix"),
+    [(DenoiseWidget, "denoised"), (InpaintWidget, "inpainted"), (SuperResolveWidget, "super-resolved")],
 )
 @pytest.mark.parametrize("docked", [True, False], ids=["raw viewer", "proxied viewer"])
 def test_a_widget_runs_to_its_end(
@@ -162,7 +165,9 @@ def test_what_was_painted_on_the_new_mask_is_filled(viewer: Any, picture: np.nda
 
 
 @pytest.mark.parametrize(("key", "kinds"), [("noisy", [Image]), ("scratched", [Image, Labels]), ("small", [Image])])
-def test_samples_open_without_a_network(viewer: Any, key: str, kinds: list[type], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_open_without_a_network(
+    viewer: Any, key: str, kinds: list[type], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import socket
 
     def refuse(*_args: object, **_kwargs: object) -> None:
@@ -176,7 +181,11 @@ def test_samples_open_without_a_network(viewer: Any, key: str, kinds: list[type]
 def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
     manifest = npe2pm_.get_manifest(PLUGIN)
     assert manifest.display_name == "Deep Image Prior"
-    assert [widget.display_name for widget in manifest.contributions.widgets] == ["Denoise", "Inpaint", "Super-resolve"]
+    assert [widget.display_name for widget in manifest.contributions.widgets] == [
+        "Denoise",
+        "Inpaint",
+        "Super-resolve",
+    ]
     menus = {menu: [item.command for item in items] for menu, items in manifest.contributions.menus.items()}
     assert menus == {
         "napari/layers/filter": [f"{PLUGIN}.denoise", f"{PLUGIN}.inpaint"],

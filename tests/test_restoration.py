@@ -33,7 +33,11 @@ def _image(shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
     spatial = [size for axis, size in enumerate(shape) if channel_axis is None or axis != channel_axis % len(shape)]
     y, x = np.mgrid[: spatial[0], : spatial[1]]
     plane = 100 + 60 * np.sin(x / 3) * np.cos(y / 5)
-    image = plane if channel_axis is None else np.stack([plane * k for k in (1, 0.8, 0.5, 0.3)[: shape[channel_axis]]], channel_axis)
+    image = (
+        plane
+        if channel_axis is None
+        else np.stack([plane * k for k in (1, 0.8, 0.5, 0.3)[: shape[channel_axis]]], channel_axis)
+    )
     return image + np.random.default_rng(0).normal(0, 3, image.shape)
 
 
@@ -43,7 +47,9 @@ LAYOUTS = [((21, 34), None), ((20, 33, 3), -1), ((2, 19, 32), 0), ((21, 4, 30), 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("shape", "channel_axis"), LAYOUTS, ids=str)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"])
-def test_every_layout_and_dtype_is_restored(kind: str, shape: tuple[int, ...], channel_axis: int | None, dtype: str) -> None:
+def test_every_layout_and_dtype_is_restored(
+    kind: str, shape: tuple[int, ...], channel_axis: int | None, dtype: str
+) -> None:
     image = _image(shape, channel_axis).astype(dtype)
     before = image.copy()
     task = _task(kind, image, channel_axis)
@@ -217,13 +223,20 @@ def test_provenance_tells_how_to_do_it_again() -> None:
     result = dip.restore(task, settings=QUICK["denoise"], seed=11)
     made = json.loads(json.dumps(result.provenance, allow_nan=False))
     assert made["task"] == {
-        "kind": "denoise", "shape": [20, 25], "image_dtype": "uint8", "noise": "gaussian", "noise_std": None, "channel_axis": None,
+        "kind": "denoise",
+        "shape": [20, 25],
+        "image_dtype": "uint8",
+        "noise": "gaussian",
+        "noise_std": None,
+        "channel_axis": None,
     }
     again = dip.restore(task, settings=dip.settings_from_dict(made["settings"]), seed=made["seed"])
     np.testing.assert_array_equal(again.image, result.image)
 
 
-@pytest.mark.parametrize("settings", [*PUBLISHED.values(), *QUICK.values()], ids=lambda settings: type(settings).__name__)
+@pytest.mark.parametrize(
+    "settings", [*PUBLISHED.values(), *QUICK.values()], ids=lambda settings: type(settings).__name__
+)
 def test_settings_go_to_json_and_back(settings: Any) -> None:
     assert dip.settings_from_dict(json.loads(json.dumps(dip.settings_to_dict(settings)))) == settings
 

@@ -9,14 +9,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-
 from . import __version__
-from .files import SUFFIXES, FileError, ImageFile, check_writable, enlarged, image_files, read_image, write_image
+from .files import (
+    SUFFIXES,
+    FileError,
+    ImageFile,
+    check_writable,
+    enlarged,
+    image_files,
+    read_image,
+    write_image,
+)
 from .settings import PRESETS
 from .tasks import Denoise, Inpaint, SuperResolve
 
@@ -67,31 +73,54 @@ def _parser() -> argparse.ArgumentParser:
     )
     inpaint = _restoring(commands, "inpaint", "fill in missing pixels", _inpaint_task)
     inpaint.add_argument(
-        "--missing", required=True, type=Path, metavar="MASK", help="image of the same size (or a folder): nonzero = unknown"
+        "--missing",
+        required=True,
+        type=Path,
+        metavar="MASK",
+        help="image of the same size (or a folder): nonzero = unknown",
     )
     enlarge = _restoring(commands, "super-resolve", "enlarge", _super_resolve_task)
     enlarge.add_argument("--factor", required=True, type=_number, help="how many times larger, for example 4")
 
     demo = commands.add_parser("demo", help="show what it does on the bundled samples")
     demo.add_argument("--headless", action="store_true", help="write pictures instead of opening napari")
-    demo.add_argument("--output", type=Path, default=Path("deep-image-prior-demo"), metavar="DIR", help="folder for the pictures")
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=Path("deep-image-prior-demo"),
+        metavar="DIR",
+        help="folder for the pictures",
+    )
     _add_how(demo)
     demo.set_defaults(action=_demo)
     return parser
 
 
 def _restoring(commands: argparse._SubParsersAction[_Parser], name: str, summary: str, make_task: object) -> _Parser:
-    parser: _Parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}: one image, or each of a folder.")
+    parser: _Parser = commands.add_parser(
+        name, help=summary, description=f"{summary.capitalize()}: one image, or each of a folder."
+    )
     parser.add_argument("input", type=Path, metavar="IN", help=f"image ({', '.join(SUFFIXES)}) or a folder of images")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="file to write, or folder for a folder")
-    parser.add_argument("--dtype", default="same", choices=("same", "float32"), help="of the result (default: the input's)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="file to write, or folder for a folder",
+    )
+    parser.add_argument(
+        "--dtype", default="same", choices=("same", "float32"), help="of the result (default: the input's)"
+    )
     _add_how(parser)
     parser.set_defaults(action=_restore_files, make_task=make_task)
     return parser
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="fast", choices=PRESETS, help="fast (default), best, or as published: paper")
+    parser.add_argument(
+        "--preset", default="fast", choices=PRESETS, help="fast (default), best, or as published: paper"
+    )
     parser.add_argument("--seed", default=0, type=int, help="of the random numbers (default 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
@@ -149,9 +178,8 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None
     check_writable(output)
     task = options.make_task(source, path, options)
     result = _restore(task, options, name=path.name, dtype=options.dtype)
-    factors = task.factors if isinstance(task, SuperResolve) else (1, 1)
-    write_image(output, enlarged(source, result.image, factors), result.provenance)
-    print(f"{output}: {_summary(result)}")  # noqa: T201
+    write_image(output, enlarged(source, result.image), result.provenance)
+    print(f"{output}: {_summary(result)}")
 
 
 def _restore(task: Task, options: argparse.Namespace, *, name: str, dtype: str = "float32") -> Restoration:

@@ -47,13 +47,11 @@ def write_demo(options: argparse.Namespace) -> int:
     for make in SAMPLES:
         figure = _restore_sample(make(), options)
         figures.append(figure)
-        print(  # noqa: T201
-            f"{figure['sample']}: {figure['psnr_before']:.2f} dB -> {figure['psnr_after']:.2f} dB "
-            f"({figure['classical']}: {figure['psnr_classical']:.2f} dB), {figure['seconds']:.0f} s on {figure['device']}",
-            flush=True,
-        )
+        gain = f"{figure['psnr_before']:.2f} dB -> {figure['psnr_after']:.2f} dB"
+        other = f"{figure['classical']}: {figure['psnr_classical']:.2f} dB"
+        print(f"{figure['sample']}: {gain} ({other}), {figure['seconds']:.0f} s on {figure['device']}", flush=True)
     (folder / "figures.json").write_text(json.dumps(figures, indent=1))
-    print(f"pictures (before | after | truth) and figures.json are in {folder}")  # noqa: T201
+    print(f"pictures (before | after | truth) and figures.json are in {folder}")
     return 0
 
 

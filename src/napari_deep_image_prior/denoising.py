@@ -47,15 +47,19 @@ class GuidedModel:
         self._crops = Crops(settings.crop, seed)
         self.pairs: list[Tensor] = []
         """Each (3 C, Y, X): newly noised, its classical estimate, and what both came from."""
-        self.network = build_network(settings.network, 2 * channels, channels, seed)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
     def loss(self) -> Tensor:
-        """Return the mean squared error of some crops, in units of the noise variance."""
+        """Return the mean squared error of some crops.
+
+        The loss is in units of the noise variance; the reported misfit is relative to
+        the classical estimate's error on the same crops.
+        """
         noisy, classical, clean = self._crops.draw(self.pairs, self._settings.batch).chunk(3, dim=1)
-        correction = self.network(torch.cat([noisy, classical], dim=1))
-        misfit: Tensor = (correction - (clean - classical)).square().mean()
-        return misfit
+        missed = clean - classical
+        error: Tensor = (self.network(torch.cat([noisy, classical], dim=1)) - missed).square().mean()
+        self.misfit = error.detach() / missed.square().mean().clamp_min(1e-9)
+        return error
 
     def average(self) -> None:
         """No average is kept."""
@@ -114,7 +118,8 @@ class GuidedRestorer:
                 fraction = next(working)
             except StopIteration as finished:
                 fraction, estimate = 1.0, finished.value
-            for part in range(part + 1, int(PARTS * fraction) + 1):
+            while part < int(PARTS * fraction):
+                part += 1
                 yield Progress(done + part, total, 0.0)
         return cast("Tensor", estimate)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,14 +112,18 @@ def check_writable(path: str | Path) -> None:
 
 def image_files(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
 
 
-def enlarged(source: ImageFile, image: NDArray[Any], factors: tuple[float, ...]) -> ImageFile:
-    """Return `image` described as `source` is, its pixels smaller by `factors`."""
+def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:
+    """Return `image`, of the same area, described as `source` is: more pixels are smaller ones."""
     size = source.pixel_size
     if size is not None:
-        size = (size[0] / factors[0], size[1] / factors[1])
+        axes = [axis for axis in range(image.ndim) if axis != source.channel_axis]
+        ratios = [source.image.shape[axis] / image.shape[axis] for axis in axes]
+        size = (size[0] * ratios[0], size[1] * ratios[1])
     return replace(source, image=image, pixel_size=size)
 
 
@@ -142,8 +147,9 @@ def _read_png(path: Path) -> ImageFile:
 
     with Image.open(path) as picture:
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: what the eye sees
-            picture = picture.convert("RGB" if picture.mode != "1" else "L")  # noqa: PLW2901
-        image = np.asarray(picture)
+            image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
+        else:
+            image = np.asarray(picture)
     if image.dtype == np.int32:  # Pillow's mode for 16-bit grey in older versions
         image = image.astype(np.uint16)
     return ImageFile(image, channel_axis=None if image.ndim == 2 else 2)
@@ -184,16 +190,18 @@ def _tiff_pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # no
         return None, ""
     (x_count, x_length), (y_count, y_length) = tags["XResolution"].value, tags["YResolution"].value
     unit = (tiff.imagej_metadata or {}).get("unit", "")
-    unit = {2: "inch", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "") if not unit and "ResolutionUnit" in tags else unit
+    unit = (
+        {2: "inch", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "")
+        if not unit and "ResolutionUnit" in tags
+        else unit
+    )
     if not unit or not x_count or not y_count:
         return None, ""
     return (y_length / y_count, x_length / x_count), {"\\u00B5m": "µm", "micron": "µm"}.get(unit, unit)
 
 
 def _ome_pixels(tiff: Any) -> dict[str, str]:  # noqa: ANN401
-    from xml.etree import ElementTree
-
-    root = ElementTree.fromstring(tiff.ome_metadata)  # noqa: S314  (expat does not expand external entities)
+    root = ET.fromstring(tiff.ome_metadata)  # noqa: S314  (expat does not expand external entities)
     pixels = root.find(".//{*}Pixels")
     return {} if pixels is None else dict(pixels.attrib)
 
@@ -201,9 +209,7 @@ def _ome_pixels(tiff: Any) -> dict[str, str]:  # noqa: ANN401
 def _tiff_channel_names(tiff: Any) -> tuple[str, ...]:  # noqa: ANN401
     if not tiff.is_ome:
         return ()
-    from xml.etree import ElementTree
-
-    root = ElementTree.fromstring(tiff.ome_metadata)  # noqa: S314
+    root = ET.fromstring(tiff.ome_metadata)  # noqa: S314
     names = [channel.attrib.get("Name", "") for channel in root.findall(".//{*}Pixels/{*}Channel")]
     return tuple(names) if any(names) else ()
 
@@ -215,7 +221,9 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     if result.channel_axis is not None:
         image = np.moveaxis(image, result.channel_axis, -1)
     colour = image.ndim == 3
-    if image.dtype not in (np.uint8, np.uint16) or (colour and (image.dtype != np.uint8 or image.shape[-1] not in (2, 3, 4))):
+    if image.dtype not in (np.uint8, np.uint16) or (
+        colour and (image.dtype != np.uint8 or image.shape[-1] not in (2, 3, 4))
+    ):
         raise FileError(f"a PNG file cannot hold {image.dtype} pixels of shape {image.shape}; write a .tif instead.")
     notes = PngImagePlugin.PngInfo()
     if provenance is not None:

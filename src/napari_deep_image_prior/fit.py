@@ -1,4 +1,4 @@
-r"""The loop that fits a network's weights to one image,
+r"""The loop that fits a network's weights to one image.
 
     theta* = argmin_theta E(f_theta),    with Adam, step by step,
 
@@ -43,9 +43,11 @@ class Fitted(Protocol):
     """What can be fitted: a network with a random loss."""
 
     network: nn.Module
+    misfit: Tensor
+    """What is reported of the last loss, a scalar tensor: the loss itself, or a steadier measure of it."""
 
     def loss(self) -> Tensor:
-        """Return the loss of one step, a scalar tensor; draws its own random numbers."""
+        """Return the loss of one step, a scalar tensor; draws its own random numbers and sets `misfit`."""
         ...
 
     def average(self) -> Tensor | None:
@@ -87,7 +89,6 @@ def lean_schedule(settings: LeanFit) -> Schedule:
         cool_down=int(settings.iterations * settings.cool_down),
         clip=0.5,
         betas=(0.9, 0.99),
-        worse_by=10,  # random crops differ from each other by more than the published 5 dB
     )
 
 
@@ -108,7 +109,7 @@ class Progress:
     total: int
     """Steps it will take, as far as is known now."""
     misfit: float
-    """The loss; on a GPU that of the last look."""
+    """What the model reports of its loss; on a GPU that of the last look."""
 
 
 def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> Iterator[Progress]:
@@ -131,12 +132,12 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
             group["lr"] = schedule.rate(iteration, end) * recovery.slowdown
         optimiser.zero_grad(set_to_none=True)
         loss = model.loss()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's annotation is missing
+        loss.backward()
         if math.isfinite(schedule.clip):
             nn.utils.clip_grad_norm_(model.network.parameters(), schedule.clip)
         iteration += 1
         if on_cpu or iteration % CHECK_EVERY == 0 or iteration in (1, end):
-            misfit = float(loss.detach())
+            misfit = float(model.misfit)
             if not recovery.accepts(misfit, iteration):
                 continue  # the bad step is not taken: everything is as it was at the last good look
             if rule is not None and rule.settled(misfit):
@@ -151,10 +152,15 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
 class Restorer(Protocol):
     """A whole restoration, whatever it is made of."""
 
-    note: str
-    """What the stopping rule thinks just now."""
-    stop_reason: str
-    """Why the steps ended, once they have."""
+    @property
+    def note(self) -> str:
+        """What the stopping rule thinks just now."""
+        ...
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended, once they have."""
+        ...
 
     def steps(self) -> Iterator[Progress]:
         """Restore, one step at a time."""

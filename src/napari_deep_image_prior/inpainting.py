@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,6 +23,7 @@ from .views import Crops, mean_over_views
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from .arrays import Scaling
@@ -51,17 +51,22 @@ class MaskedModel:
         values = observed[known > 0]
         self._mean, self._std = values.mean(), values.std(correction=0).clamp_min(1e-6)
         self._fill_error = self._typical_fill_error(observed, known)
-        self.network = build_network(settings.network, 2 * self._channels, self._channels, seed)
-        self.network.to(observed.device, memory_format=torch.channels_last)
+        self.network = build_network(settings.network, 2 * self._channels, self._channels, seed, observed.device)
 
     def loss(self) -> Tensor:
-        """Return the mean absolute error at the hidden pixels of some crops, in units of the fill's own error."""
+        """Return the mean absolute error at the hidden pixels of some crops.
+
+        The loss is in units of the fill's typical error; the reported misfit is relative
+        to the fill's error on the same crops.
+        """
         observed, known = self._crops.draw([self._stack], self._settings.batch).chunk(2, dim=1)
         visible = known * (1 - self._hidden(known))
         hidden = known - visible
         fill = biharmonic_fill(observed, visible, CROP_FILL)
-        error = (fill + self.correction(fill, visible) - observed) / self._fill_error * hidden
-        return error.abs().sum() / hidden.sum().clamp_min(1)
+        missed = (observed - fill) * hidden
+        error = (self.correction(fill, visible) * hidden - missed).abs().sum()
+        self.misfit = error.detach() / missed.abs().sum().clamp_min(1e-6)
+        return error / self._fill_error / hidden.sum().clamp_min(1)
 
     def average(self) -> None:
         """No average is kept."""
@@ -89,7 +94,7 @@ class MaskedModel:
         return 1.0 if power == 0 else min(max(float((correction * wanted).sum()) / power, 0.0), 1.0)
 
     def _hidden(self, known: Tensor) -> Tensor:
-        """Choose the pixels of crops to hide, in all channels together: a random share, and shapes of the image's holes."""
+        """Choose the pixels of crops to hide, in all channels: a random share, and shapes of the image's holes."""
         low, high = self._settings.hidden
         share = low + (high - low) * self._uniform(known[:, :1, :1, :1])
         scattered = (self._uniform(known[:, :1]) < share).to(known.dtype)
@@ -143,6 +148,6 @@ class MaskedRestorer:
 
 
 def holes(missing: Tensor) -> Tensor:
-    """Keep those pixels of a (C, Y, X) mask that lie in a fully missing 3x3 block: strokes and holes, not scattered ones."""
+    """Keep those pixels of a (C, Y, X) mask that lie in a fully missing 3x3 block: strokes, not scattered ones."""
     core = -functional.max_pool2d(-missing, 3, 1, 1)
     return functional.max_pool2d(core, 3, 1, 1) * missing

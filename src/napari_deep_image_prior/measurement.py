@@ -1,4 +1,4 @@
-r"""How the image arose: the measurement operator A of
+r"""How the image arose: the measurement operator A.
 
     observed = A(true image) + noise,    misfit(x) = mean of (A(x) - observed)^2 over the known pixels.
 
@@ -119,7 +119,8 @@ def lanczos_matrix(large: int, small: int, lobes: int = 2) -> np.ndarray:
 def _mirrored(indices: np.ndarray, size: int) -> np.ndarray:
     """Fold indices outside 0..size-1 back in, the edge pixel repeated (d c b a | a b c d | d c b a)."""
     folded = np.mod(indices, 2 * size)
-    return np.where(folded < size, folded, 2 * size - 1 - folded)
+    mirrored: np.ndarray = np.where(folded < size, folded, 2 * size - 1 - folded)
+    return mirrored
 
 
 @dataclass(frozen=True, eq=False)

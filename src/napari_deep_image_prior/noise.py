@@ -44,7 +44,7 @@ class NoiseModel:
             return image / self.std
         a, b = self.photon
         root: NDArray[np.float64] = 2 / a * np.sqrt(np.maximum(a * image + 0.375 * a * a + b, 0))
-        return root if self.stretch is None else np.interp(root, *self.stretch)
+        return root if self.stretch is None else np.interp(root, self.stretch[0], self.stretch[1])
 
     def invert(self, stabilised: NDArray[np.float64]) -> NDArray[np.float64]:
         """Bring a noise-free stabilised image back to intensities.
@@ -55,7 +55,7 @@ class NoiseModel:
         if self.photon is None:
             return stabilised * self.std
         a, b = self.photon
-        z = stabilised if self.stretch is None else np.interp(stabilised, *reversed(self.stretch))
+        z = stabilised if self.stretch is None else np.interp(stabilised, self.stretch[1], self.stretch[0])
         z = np.maximum(z, 2 * math.sqrt(0.375))
         k = math.sqrt(1.5)
         counts = z**2 / 4 + k / (4 * z) - 11 / (8 * z**2) + 5 * k / (8 * z**3) - 1 / 8

@@ -47,8 +47,8 @@ class SkipNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the image that the network makes of its input."""
-        x = self.head(self.body(x))
-        return torch.sigmoid(x) if self.sigmoid else x
+        image: Tensor = self.head(self.body(x))
+        return torch.sigmoid(image) if self.sigmoid else image
 
 
 class _Scale(nn.Module):
@@ -79,7 +79,9 @@ class _Scale(nn.Module):
             up = functional.interpolate(deeper, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
         else:
             up = functional.interpolate(deeper, scale_factor=2, mode="nearest")
-        return self.up(up if self.skip is None else torch.cat([self.skip(x), up], dim=1))  # (N, width, Y, X)
+        joined = up if self.skip is None else torch.cat([self.skip(x), up], dim=1)
+        image: Tensor = self.up(joined)  # (N, width, Y, X)
+        return image
 
 
 def _downsampling(settings: NetworkSettings, in_channels: int, width: int) -> list[nn.Module]:
@@ -99,7 +101,12 @@ def _block(settings: NetworkSettings, in_channels: int, width: int, kernel: int)
 
 def _convolution(settings: NetworkSettings, in_channels: int, width: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(
-        in_channels, width, kernel, stride, padding=kernel // 2, padding_mode=settings.padding if kernel > 1 else "zeros"
+        in_channels,
+        width,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        padding_mode=settings.padding if kernel > 1 else "zeros",
     )
 
 
@@ -172,14 +179,19 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
 
 
 def build_network(
-    settings: NetworkSettings | LeanSettings, in_channels: int, out_channels: int, seed: int
-) -> SkipNetwork | LeanNetwork:
+    settings: NetworkSettings | LeanSettings,
+    in_channels: int,
+    out_channels: int,
+    seed: int,
+    device: torch.device | None = None,
+) -> nn.Module:
     """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
+    kind = LeanNetwork if isinstance(settings, LeanSettings) else SkipNetwork
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPUs too
-        if isinstance(settings, LeanSettings):
-            return LeanNetwork(settings, in_channels, out_channels)
-        return SkipNetwork(settings, in_channels, out_channels)
+        network: nn.Module = kind(settings, in_channels, out_channels)  # type: ignore[arg-type]  # each gets its own
+    # drawn on the CPU, so that a seed means the same weights on every device
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
 
 
 def padded_shape(shape: tuple[int, int], settings: NetworkSettings) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-r"""The published method: fit f(z) to the one image that there is,
+r"""The published method: fit f(z) to the one image that there is.
 
     theta* = argmin_theta || A f_theta(z + jitter) - observed ||^2  over the known pixels.
 
@@ -34,13 +34,10 @@ class PriorModel:
         device = measurement.observed.device
         generator = torch.Generator().manual_seed(seed)
         shape = padded_shape(measurement.shape, settings.network)
-        if settings.input == "noise":
-            z = noise_input(settings.input_depth, shape, generator)
-        else:
-            z = meshgrid_input(shape)
+        random = settings.input == "noise"
+        z = noise_input(settings.input_depth, shape, generator) if random else meshgrid_input(shape)
         self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
-        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], seed)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], seed, device)
         self._generator = torch.Generator(device).manual_seed(seed)
         self._last: Tensor | None = None
         self._average: Tensor | None = None
@@ -57,8 +54,9 @@ class PriorModel:
         height, width = self._measurement.shape
         output = self.network(z)[..., :height, :width]
         self._keep(output.detach())
-        misfit: Tensor = self._measurement.misfit(output)
-        return misfit
+        loss: Tensor = self._measurement.misfit(output)
+        self.misfit = loss.detach()
+        return loss
 
     def _keep(self, output: Tensor) -> None:
         self._last = output

@@ -26,7 +26,7 @@ from .super_resolution import CrossScaleRestorer
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
     from numpy.typing import DTypeLike, NDArray
@@ -131,7 +131,9 @@ def restore(
     >>> result.image.shape, result.stop_reason
     ((32, 32), 'all 2 iterations done')
     """
-    with iter_restore(task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype, threads=threads) as steps:
+    with iter_restore(
+        task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype, threads=threads
+    ) as steps:
         steps.wants_image = lambda: False
         for _step in steps:
             pass
@@ -236,10 +238,12 @@ class Steps:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    def _run(self) -> Iterator[Step]:
+    def _run(self) -> Generator[Step, None, None]:
         started = time.perf_counter()
         history: list[float] = []
         with cpu_threads(self._threads), _explained_errors(self._device):
@@ -284,7 +288,11 @@ class Steps:
             "seed": self.seed,
             "device": self.device,
             "dtype": str(self.dtype),
-            "versions": {"napari-deep-image-prior": __version__, "torch": torch.__version__, "numpy": np.__version__},
+            "versions": {
+                "napari-deep-image-prior": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
             "seconds": round(seconds, 2),
             "iterations": len(history),
             "stop_reason": reason,
@@ -306,7 +314,9 @@ def _explained_errors(device: torch.device) -> Iterator[None]:
         # the CPU allocator raises a plain RuntimeError
         if "alloc" in str(error) or "memory" in str(error):
             raise RestorationError(_memory_advice(device)) from error
-        raise RestorationError(f"the fit failed on {device}: {str(error).splitlines()[0]}; try device='cpu'.") from error
+        raise RestorationError(
+            f"the fit failed on {device}: {str(error).splitlines()[0]}; try device='cpu'."
+        ) from error
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -338,9 +348,7 @@ def _restorer(task: Task, settings: Settings, device: torch.device, seed: int) -
         return CrossScaleRestorer(whole, measurement.shape, scaling, settings, seed)
     if isinstance(task, Denoise) and isinstance(settings, GuidedFit):
         intensities = np.where(known, image, scaling.invert(whole[0].cpu().numpy()))
-        return GuidedRestorer(
-            intensities, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
-        )
+        return GuidedRestorer(intensities, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std)
     raise TypeError(f"{type(settings).__name__} settings cannot serve the task {task.kind}.")
 
 
@@ -366,4 +374,9 @@ def _largest_factor(task: Task) -> float:
 def _task_to_dict(task: Task) -> dict[str, Any]:
     """Describe a task without its arrays."""
     fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task) if f.name not in ("image", "missing")}
-    return {"kind": task.kind, "shape": list(np.shape(task.image)), "image_dtype": str(np.asarray(task.image).dtype), **fields}
+    return {
+        "kind": task.kind,
+        "shape": list(np.shape(task.image)),
+        "image_dtype": str(np.asarray(task.image).dtype),
+        **fields,
+    }

@@ -27,7 +27,9 @@ def _check(settings: object) -> None:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}.")
         if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
             raise TypeError(f"{name}={value!r} must be a whole number.")
-        if kind is float and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
+        if kind is float and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+        ):
             raise TypeError(f"{name}={value!r} must be a finite number.")
 
 
@@ -202,7 +204,11 @@ PUBLISHED: Mapping[str, PriorFit] = {
     ),
     "inpaint-library": PriorFit(
         NetworkSettings(
-            widths=(16, 32, 64, 128, 128, 128), skips=(0,) * 6, down_kernel=5, upsample="nearest", up_1x1=False
+            widths=(16, 32, 64, 128, 128, 128),
+            skips=(0,) * 6,
+            down_kernel=5,
+            upsample="nearest",
+            up_1x1=False,
         ),
         iterations=3001,
         input_depth=1,
@@ -239,11 +245,16 @@ Settings = PriorFit | MaskedFit | CrossScaleFit | GuidedFit
 _FAST: Mapping[str, Settings] = {
     "denoise": GuidedFit(LeanSettings(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002),
     "inpaint": MaskedFit(iterations=2500, learning_rate=0.008),
-    "super-resolve": CrossScaleFit(iterations=1000, batch=8, crop=48),
+    "super-resolve": CrossScaleFit(iterations=2000, batch=8, crop=48, learning_rate=0.006),
 }
 _BEST: Mapping[str, Settings] = {
     "denoise": GuidedFit(
-        LeanSettings(widths=(48, 64, 96), depth=2), iterations=5000, batch=8, learning_rate=0.002, draws=24, patience=2000
+        LeanSettings(widths=(48, 64, 96), depth=2),
+        iterations=5000,
+        batch=8,
+        learning_rate=0.002,
+        draws=24,
+        patience=2000,
     ),
     "inpaint": MaskedFit(LeanSettings(widths=(64, 96), depth=2), iterations=16000, patience=4000),
     "super-resolve": CrossScaleFit(LeanSettings(widths=(64, 96)), iterations=6000, batch=8, crop=48, patience=2000),
@@ -300,7 +311,9 @@ def settings_from_dict(values: Mapping[str, Any]) -> Settings:
             values["network"] = type(network)(**_with_tuples(values["network"]))
             made: Settings = kind(**_with_tuples(values))
             return made
-    raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(k.__name__ for k in get_args(Settings))}.")
+    raise ValueError(
+        f"method={method!r} is unknown; choose one of {', '.join(k.__name__ for k in get_args(Settings))}."
+    )
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

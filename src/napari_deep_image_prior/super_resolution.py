@@ -3,8 +3,9 @@
 An untrained network is fitted to correct the classical enlargement of shrunken copies
 of the one image, where the truth is known; the correction is then applied to the
 enlargement of the image itself. Large factors go in stages of 2 with the same network.
-After each stage back-projection makes the enlarged image agree with the small one. Learning across the scales of one image: Shocher, Cohen, Irani,
-"Zero-Shot" Super-Resolution, CVPR 2018, arXiv:1712.06087.
+After each stage back-projection makes the enlarged image agree with the small one.
+Learning across the scales of one image: Shocher, Cohen, Irani, "Zero-Shot"
+Super-Resolution, CVPR 2018, arXiv:1712.06087.
 """
 
 from __future__ import annotations
@@ -51,13 +52,19 @@ class CrossScaleModel:
         base, true = pairs[0]
         self._error = (base - true).abs().mean() + 1e-6
         channels = image.shape[1]
-        self.network = build_network(settings.network, channels, channels, seed)
-        self.network.to(image.device, memory_format=torch.channels_last)
+        self.network = build_network(settings.network, channels, channels, seed, image.device)
 
     def loss(self) -> Tensor:
-        """Return the mean absolute error of some crops, in units of the classical enlargement's own error."""
+        """Return the mean absolute error of some crops.
+
+        The loss is in units of the classical enlargement's typical error; the reported
+        misfit is relative to that enlargement's error on the same crops.
+        """
         base, true = self._crops.draw(self._pairs, self._settings.batch).chunk(2, dim=1)
-        return ((base + self.correction(base) - true) / self._error).abs().mean()
+        missed = true - base
+        error = (self.correction(base) - missed).abs().mean()
+        self.misfit = error.detach() / missed.abs().mean().clamp_min(1e-6)
+        return error / self._error
 
     def average(self) -> None:
         """No average is kept."""

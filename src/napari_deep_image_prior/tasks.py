@@ -245,14 +245,15 @@ def _checked_missing(missing: ArrayLike, shape: tuple[int, ...], axis: int | Non
 
 
 def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tuple[float, ...]:
-    values = list(factor) if isinstance(factor, Sequence | np.ndarray) else [factor] * spatial_ndim
+    values: list[object] = [*factor] if isinstance(factor, Sequence | np.ndarray) else [factor] * spatial_ndim
     if len(values) != spatial_ndim:
-        raise ValueError(f"factor has {len(values)} numbers, but the image has {spatial_ndim} spatial axes.")
-    if isinstance(factor, str) or any(isinstance(v, bool | str) or not np.isscalar(v) for v in values):
+        raise ValueError(f"factor={factor!r} has {len(values)} numbers, but the image has {spatial_ndim} spatial axes.")
+    numbers = [float(v) for v in values if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
+    if len(numbers) != len(values):
         raise TypeError(f"factor={factor!r} is not a number, nor one number for each spatial axis.")
-    if not all(1 <= v <= 16 for v in values) or all(v == 1 for v in values):
+    if not all(1 <= v <= 16 for v in numbers) or all(v == 1 for v in numbers):
         raise ValueError(f"factor={factor!r} is out of range: use 2 to 16 (1 to 16 when given for each axis).")
-    return tuple(int(v) if float(v).is_integer() else float(v) for v in values)
+    return tuple(int(v) if v.is_integer() else v for v in numbers)
 
 
 def _check_noise_std(noise_std: float, noise: str) -> None:

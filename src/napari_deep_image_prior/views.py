@@ -47,14 +47,15 @@ class Crops:
         self._generator = torch.Generator().manual_seed(seed)
 
     def draw(self, choices: Sequence[Tensor], count: int) -> Tensor:
-        """Return (count, C, size, size) crops, each of one of the (C, Y, X) `choices`.
+        """Return (count, C, size, size) crops, each of one of the (C, Y, X) `choices`, large ones more often.
 
         The crops are smaller where some choice is smaller than `size`.
         """
         size = min(self._size, *(min(choice.shape[-2:]) for choice in choices))
+        areas = torch.tensor([float(choice.shape[-2] * choice.shape[-1]) for choice in choices])
         crops = []
-        for _ in range(count):
-            choice = choices[self.integer(len(choices))]
+        for index in torch.multinomial(areas, count, replacement=True, generator=self._generator).tolist():
+            choice = choices[index]
             top, left = (self.integer(extent - size + 1) for extent in choice.shape[-2:])
             crops.append(turned(choice[:, top : top + size, left : left + size], self.integer(VIEWS)))
         return torch.stack(crops)

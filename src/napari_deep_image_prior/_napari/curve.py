@@ -19,7 +19,7 @@ POINTS = 60
 """The curve's points at most; each is a mean over steps, as single steps jump about."""
 
 
-class FitCurve(QWidget):
+class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
     """The misfit of the steps on a logarithmic axis, the newest at the right."""
 
     def __init__(self) -> None:

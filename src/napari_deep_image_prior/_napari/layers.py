@@ -141,13 +141,11 @@ def picture(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape((1,) * len(plane.index) + values.shape)
 
 
-def placement(plane: Plane, factors: Sequence[float] = (1, 1)) -> dict[str, Any]:
-    """Return the layer options that put a result exactly on its source plane.
-
-    `factors` tell how many result pixels make one of the source along Y and X.
-    """
+def placement(plane: Plane, shape: Sequence[int]) -> dict[str, Any]:
+    """Return the layer options that put a result of (Y, X) `shape` exactly on its source plane."""
     layer = plane.layer
-    shrink = 1 / np.array([1.0] * len(plane.index) + list(factors))
+    shrink = np.ones(layer.ndim)
+    shrink[-2:] = np.array(plane.values.shape[:2]) / np.array(shape)
     # the centre of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
     origin = np.array([*plane.index, 0, 0]) + (shrink - 1) / 2
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
@@ -162,10 +160,14 @@ def placement(plane: Plane, factors: Sequence[float] = (1, 1)) -> dict[str, Any]
     }
 
 
-def result_options(plane: Plane, kind: str, factors: Sequence[float]) -> dict[str, Any]:
+def result_options(plane: Plane, task: Task) -> dict[str, Any]:
     """Return how the result layer is named, placed and shown."""
     layer = plane.layer
-    shown = {"name": f"{layer.name} {SUFFIX[kind]}", "rgb": plane.is_rgb, **placement(plane, factors)}
+    shown = {
+        "name": f"{layer.name} {SUFFIX[task.kind]}",
+        "rgb": plane.is_rgb,
+        **placement(plane, task.result_shape[:2]),
+    }
     if isinstance(layer, Image) and not plane.is_rgb:
         shown |= {"colormap": layer.colormap, "contrast_limits": layer.contrast_limits, "gamma": layer.gamma}
     return shown
@@ -175,7 +177,7 @@ def empty_mask(viewer: ViewerModel, image: Image) -> Labels:
     """Add an empty Labels layer that fits the displayed plane of `image`, ready to paint."""
     plane = displayed_plane(viewer, image)
     blank = picture(plane, np.zeros(plane.values.shape[:2], dtype=np.uint8))
-    labels = Labels(blank, name=f"{image.name} missing", **placement(plane))
+    labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.values.shape[:2]))
     viewer.add_layer(labels)
     viewer.layers.selection.active = labels
     labels.brush_size = max(2, round(max(blank.shape) / 50))

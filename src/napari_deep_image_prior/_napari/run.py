@@ -16,7 +16,6 @@ from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 
 from ..restoration import RestorationError, iter_restore
-from ..tasks import SuperResolve
 from .layers import first_picture, picture, result_options, task_of_layers
 
 if TYPE_CHECKING:
@@ -149,8 +148,7 @@ class Run:
         self._going = Event()
         self._going.set()
         self._busy_seconds, self._resumed_at = 0.0, time.monotonic()
-        factors = task.factors if isinstance(task, SuperResolve) else (1, 1)
-        self.layer = Image(picture(plane, first_picture(task)), **result_options(plane, task.kind, factors))
+        self.layer = Image(picture(plane, first_picture(task)), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..samples import Sample, noisy_tissue, scratched_portrait, small_cat
+from ..tasks import Inpaint
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple
@@ -29,7 +30,7 @@ def small_cat_layers() -> list[LayerDataTuple]:
 
 def _layers(sample: Sample) -> list[Any]:
     layers: list[Any] = [(np.array(sample.task.image), {"name": sample.name, "rgb": sample.is_rgb}, "image")]
-    if sample.task.kind == "inpaint":
+    if isinstance(sample.task, Inpaint):
         painted = np.asarray(sample.task.missing).any(axis=-1).astype(np.uint8)
         layers.append((painted, {"name": f"{sample.name} missing"}, "labels"))
     return layers

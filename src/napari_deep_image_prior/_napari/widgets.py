@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 PRESET_HELP = (
-    "fast: good and quick. best: higher quality, about ten times as long. paper: the published settings, hours on a CPU."
+    "fast: good and quick. best: higher quality, about ten times as long. "
+    "paper: the published settings, hours on a CPU."
 )
 
 
@@ -42,8 +43,16 @@ class RestorationWidget(Container[Any]):
         for widget in self._own_widgets():
             self.append(widget)
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
-        self.append(ComboBox(name="device", choices=["auto", *available_devices()], tooltip="auto takes the GPU if there is one."))
-        self.append(SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."))
+        self.append(
+            ComboBox(
+                name="device",
+                choices=["auto", *available_devices()],
+                tooltip="auto takes the GPU if there is one.",
+            )
+        )
+        self.append(
+            SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result.")
+        )
         self.append(self._buttons())
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
         self._status = _wrapping_label("status")
@@ -77,8 +86,16 @@ class RestorationWidget(Container[Any]):
         texts = {
             "run": ("Run", "Restore the layer into a new one.", self._start),
             "pause": ("Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
-            "stop": ("Stop", "End the fit and keep the best image so far.", lambda: self._run and self._run.stop()),
-            "cancel": ("Cancel", "End the fit and remove the result layer.", lambda: self._run and self._run.cancel()),
+            "stop": (
+                "Stop",
+                "End the fit and keep the best image so far.",
+                self._stop,
+            ),
+            "cancel": (
+                "Cancel",
+                "End the fit and remove the result layer.",
+                self._cancel,
+            ),
         }
         buttons = []
         for name, (text, tooltip, pressed) in texts.items():
@@ -112,6 +129,14 @@ class RestorationWidget(Container[Any]):
         else:
             self._run.pause()
 
+    def _stop(self) -> None:
+        if self._run is not None:
+            self._run.stop()
+
+    def _cancel(self) -> None:
+        if self._run is not None:
+            self._run.cancel()
+
     def _follow(self, run: Run) -> None:
         if self._run is not None:
             self._run.changed.disconnect(self._show_state)
@@ -121,19 +146,18 @@ class RestorationWidget(Container[Any]):
 
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
-        active = run is not None and run.is_active
-        self.run.enabled = not active
-        for button in (self.pause, self.stop, self.cancel):
-            button.enabled = active and run.state != "stopping"
-        self.cancel.enabled = active
-        self.pause.text = "Resume" if active and run.state == "paused" else "Pause"
+        state = None if run is None else run.state
+        self.run.enabled = state not in ("running", "paused", "stopping")
+        self.cancel.enabled = not self.run.enabled
+        self.pause.enabled = self.stop.enabled = state in ("running", "paused")
+        self.pause.text = "Resume" if state == "paused" else "Pause"
         if run is None:
             self._status.value = "Choose an image and press Run."
             return
         if run.step is not None:
             self.progress.max = run.step.total
-            self.progress.value = run.step.iteration if active or run.state == "done" else 0
-        if run.state == "done":
+            self.progress.value = run.step.iteration if run.is_active else 0
+        if state == "done":
             self.progress.value = self.progress.max
         self._status.value = _status_text(run)
         self._curve.show_misfits(run.misfits)
@@ -184,7 +208,9 @@ class InpaintWidget(RestorationWidget):
 
     def _own_widgets(self) -> list[Widget]:
         missing = create_widget(
-            annotation=Labels, name="missing", options={"tooltip": "Painted pixels are unknown and will be filled in."}
+            annotation=Labels,
+            name="missing",
+            options={"tooltip": "Painted pixels are unknown and will be filled in."},
         )
         new_mask = PushButton(name="new_mask", text="New mask", tooltip="Add an empty mask to paint on the image.")
         new_mask.changed.connect(lambda _value: self._add_mask())

@@ -1,0 +1,158 @@
+"""The command line, in this process where its exit status and output are all that matters."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_deep_image_prior.cli import main
+from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.restoration import RestorationError
+
+pytestmark = pytest.mark.usefixtures("quick_presets")
+
+
+@pytest.fixture
+def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
+    write_image(tmp_path / "in.png", ImageFile(picture.astype(np.uint8)))
+    write_image(tmp_path / "in.tif", ImageFile(picture.astype(np.uint16), None, (0.5, 0.5), "µm"))
+    write_image(tmp_path / "mask.png", ImageFile(hole.astype(np.uint8)))
+    write_image(tmp_path / "colour-mask.png", ImageFile(np.dstack([hole * 255] * 3).astype(np.uint8), 2))
+    write_image(tmp_path / "narrow.png", ImageFile(hole[:, :9].astype(np.uint8)))
+    (tmp_path / "text.png").write_text("hello")
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((9, 9), np.nan, np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        (["denoise", "in.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "mask.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "colour-mask.png"], (24, 28)),
+        (["super-resolve", "in.png", "--factor", "2"], (48, 56)),
+        (["super-resolve", "in.png", "--factor", "1.5"], (36, 42)),
+    ],
+    ids=str,
+)
+def test_each_command_writes_its_image(
+    files: Path, arguments: list[str], shape: tuple[int, int], capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    assert main([*arguments, "-o", "out.png"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("out.png: ")
+    assert "iterations in" in printed.out
+    assert printed.err == ""
+    result = read_image(files / "out.png").image
+    assert result.shape == shape
+    assert result.dtype == np.uint8
+
+
+def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
+    out = files / "out.tif"
+    assert main(["super-resolve", str(files / "in.tif"), "--factor", "2", "-o", str(out), "--seed", "5"]) == 0
+    found = read_image(out)
+    assert found.image.dtype == np.uint16
+    assert found.pixel_size == (0.25, 0.25)
+    with tifffile.TiffFile(out) as tiff:
+        assert "seed" in tiff.ome_metadata
+    assert main(["denoise", str(files / "in.tif"), "-o", str(out), "--dtype", "float32"]) == 0
+    assert read_image(out).image.dtype == np.float32
+
+
+BAD = [
+    (["denoise", "nothing.png", "-o", "out.png"], "no such file"),
+    (["denoise", "text.png", "-o", "out.png"], "cannot be read"),
+    (["denoise", "nan.tif", "-o", "out.tif"], "no finite pixel"),
+    (["denoise", "in.png", "-o", "out.jpg"], "unknown file type"),
+    (["denoise", "in.png", "-o", "nowhere/out.png"], "does not exist"),
+    (["denoise", "in.png", "-o", "out.png", "--preset", "slow"], "slow"),
+    (["denoise", "in.png", "-o", "out.png", "--device", "abacus"], "abacus"),
+    (["denoise", "in.png", "-o", "out.png", "--seed", "-1"], "seed"),
+    (["denoise", "in.png", "-o", "out.png", "--noise", "pink"], "pink"),
+    (["denoise", "in.png"], "required"),
+    (["denoise", "in.png", "-o", "out.png", "--dtype", "int3"], "int3"),
+    (["inpaint", "in.png", "-o", "out.png"], "--missing"),
+    (["inpaint", "in.png", "--missing", "narrow.png", "-o", "out.png"], "(24, 9)"),
+    (["inpaint", "in.png", "--missing", "text.png", "-o", "out.png"], "cannot be read"),
+    (["super-resolve", "in.png", "--factor", "0", "-o", "out.png"], "factor"),
+    (["super-resolve", "in.png", "--factor", "many", "-o", "out.png"], "factor"),
+    (["super-resolve", "in.png", "--factor", "inf", "-o", "out.png"], "factor"),
+    (["sharpen", "in.png"], "sharpen"),
+    ([], "COMMAND"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else value
+)
+def test_bad_input_is_one_line_status_2_and_no_file(
+    files: Path, arguments: list[str], words: str, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    before = sorted(files.iterdir())
+    try:
+        status = main(arguments)
+    except SystemExit as error:  # argparse's own complaints
+        status = error.code
+    assert status == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("deep-image-prior: error: ")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_failed_fit_is_one_line_status_1_and_no_file(files: Path, capsys: Any, monkeypatch: Any) -> None:
+    def fail(*_args: Any) -> None:
+        raise RestorationError("not enough memory: crop it")
+
+    monkeypatch.setattr("napari_deep_image_prior.cli._restore", lambda *_args, **_kwargs: fail())
+    assert main(["denoise", str(files / "in.png"), "-o", str(files / "out.png")]) == 1
+    assert capsys.readouterr().err == "deep-image-prior: error: not enough memory: crop it\n"
+    assert not (files / "out.png").exists()
+
+
+def test_a_folder_is_restored_image_by_image_and_a_bad_one_is_reported(files: Path, capsys: Any) -> None:
+    folder, out = files / "many", files / "results"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes((files / "in.png").read_bytes())
+    (folder / "bad.png").write_text("hello")
+    assert main(["denoise", str(folder), "-o", str(out)]) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_headless_demo_writes_pictures_and_figures(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    out = tmp_path / "deep" / "out"
+    assert main(["demo", "--headless", "--output", str(out)]) == 0
+    figures = json.loads((out / "figures.json").read_text())
+    assert [figure["sample"] for figure in figures] == ["noisy tissue", "scratched portrait", "small cat"]
+    for figure in figures:
+        stem = figure["sample"].replace(" ", "-")
+        before, after, truth = (read_image(out / f"{stem}-{name}.png").image for name in ("before", "after", "truth"))
+        assert before.shape == after.shape == truth.shape
+        assert read_image(out / f"{stem}.png").image.shape[1] == 3 * truth.shape[1]
+        assert figure["psnr_after"] > figure["psnr_before"]
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    # without a display the demo falls back to pictures
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    if sys.platform == "linux":
+        assert main(["demo", "--output", str(out)]) == 0
+        assert "there is no display" in capsys.readouterr().err
+
+
+def test_the_command_is_installed(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("deep-image-prior")
+    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    for name in ("denoise", "inpaint", "super-resolve", "demo"):
+        assert name in shown.stdout

@@ -1,0 +1,123 @@
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_deep_image_prior.files import FileError, ImageFile, enlarged, read_image, write_image
+
+GREY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
+COLOUR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ome.tif"])
+@pytest.mark.parametrize(
+    ("image", "axis"),
+    [(GREY, None), (GREY.astype(np.uint16) * 200, None), (COLOUR, 2), (np.dstack([COLOUR, GREY]), 2)],
+    ids=["grey", "16 bit", "colour", "transparent"],
+)
+def test_images_survive_writing_and_reading(tmp_path: Path, suffix: str, image: np.ndarray, axis: int | None) -> None:
+    path = tmp_path / f"picture{suffix}"
+    write_image(path, ImageFile(image, axis), {"seed": 3})
+    found = read_image(path)
+    np.testing.assert_array_equal(found.image, image)
+    assert found.image.dtype == image.dtype
+    assert found.channel_axis == axis
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint32"])
+@pytest.mark.parametrize(("shape", "axis"), [((9, 11), None), ((2, 9, 11), 0), ((9, 11, 5), 2)])
+def test_tiff_holds_any_number_and_any_channels(
+    tmp_path: Path, dtype: str, shape: tuple[int, ...], axis: int | None
+) -> None:
+    image = np.random.default_rng(0).normal(100, 30, shape).astype(dtype)
+    path = tmp_path / "stack.tif"
+    write_image(path, ImageFile(image, axis))
+    found = read_image(path)
+    first = image if axis is None else np.moveaxis(image, axis, 0)
+    np.testing.assert_array_equal(found.image, first)
+    assert found.channel_axis == (None if axis is None else 0)
+
+
+def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(tmp_path: Path) -> None:
+    source = ImageFile(np.zeros((2, 9, 11), np.uint16), 0, (0.25, 0.5), "µm", ("DAPI", "GFP"))
+    write_image(tmp_path / "a.tif", source)
+    found = read_image(tmp_path / "a.tif")
+    assert (found.pixel_size, found.unit, found.channel_names) == ((0.25, 0.5), "µm", ("DAPI", "GFP"))
+    large = enlarged(found, np.zeros((2, 36, 44), np.uint16))
+    assert large.pixel_size == (0.0625, 0.125)
+
+
+def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "ij.tif", GREY, imagej=True, resolution=(4, 2), metadata={"unit": "um"})
+    found = read_image(tmp_path / "ij.tif")
+    assert found.pixel_size == (0.5, 0.25)
+    assert found.unit == "um"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
+    write_image(tmp_path / name, ImageFile(GREY), {"seed": 3})
+    if name.endswith("png"):
+        with Image.open(tmp_path / name) as picture:
+            assert json.loads(picture.text["deep_image_prior"]) == {"seed": 3}
+    else:
+        with tifffile.TiffFile(tmp_path / name) as tiff:
+            assert "deep_image_prior" in tiff.ome_metadata
+
+
+def test_palettes_bitmaps_and_single_planes_are_read_as_seen(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).convert("P").save(tmp_path / "p.png")
+    assert read_image(tmp_path / "p.png").image.shape == (9, 11, 3)
+    Image.fromarray(GREY).convert("1").save(tmp_path / "b.png")
+    assert read_image(tmp_path / "b.png").image.dtype == np.uint8
+    tifffile.imwrite(tmp_path / "one.tif", GREY[None, None])
+    assert read_image(tmp_path / "one.tif").image.shape == (9, 11)
+
+
+def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "text.tif").write_text("hello")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((4, 9, 11), np.uint8), metadata={"axes": "ZYX"}, ome=True)
+    for name, words in [
+        ("nothing.png", "no such file"),
+        ("text.png", "cannot be read"),
+        ("text.tif", "cannot be read"),
+        ("empty.tif", "cannot be read"),
+        ("stack.tif", "stack"),
+        ("a.jpg", "unknown file type"),
+    ]:
+        with pytest.raises(FileError, match=words) as caught:
+            read_image(tmp_path / name)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_png_cannot_hold_floats_and_says_what_can(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"write a \.tif"):
+        write_image(tmp_path / "a.png", ImageFile(GREY.astype(np.float32)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_full_disk_leaves_the_old_file_and_no_other(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    write_image(path, ImageFile(GREY))
+
+    def fail(part: Path, *_args: Any) -> None:
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"napari_deep_image_prior.files._write_{'png' if name.endswith('png') else 'tiff'}", fail)
+    with pytest.raises(FileError, match="No space left"):
+        write_image(path, ImageFile(GREY + 1))
+    monkeypatch.undo()
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+    np.testing.assert_array_equal(read_image(path).image, GREY)

@@ -1,0 +1,90 @@
+"""The package as a whole: imports, layers, types, style, manifest, documentation."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_deep_image_prior as dip
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "napari_deep_image_prior"
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_import_is_quick_and_loads_neither_napari_qt_nor_torch() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import napari_deep_image_prior as dip;"
+        "print(time.perf_counter() - start);"
+        "print([name for name in ('napari', 'qtpy', 'PyQt6', 'PySide6', 'torch', 'skimage') if name in sys.modules]);"
+        "dip.Denoise; print([name for name in ('napari', 'qtpy', 'torch') if name in sys.modules])"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert float(lines[0]) < 0.3
+    assert lines[1] == lines[2] == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in dip.__all__:
+        assert getattr(dip, name).__doc__, f"{name} needs a docstring"
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", dip.__version__)
+    with pytest.raises(AttributeError, match="Nonsense"):
+        dip.Nonsense  # noqa: B018
+
+
+def test_imports_point_one_way() -> None:
+    _run("importlinter.cli", "lint")
+
+
+def test_types_are_strict() -> None:
+    _run("mypy")
+
+
+def test_style_is_clean() -> None:
+    _run("ruff", "check", ".")
+    _run("ruff", "format", "--check", ".")
+
+
+def test_the_manifest_is_valid() -> None:
+    _run("npe2", "validate", "napari_deep_image_prior", "--imports")
+
+
+@pytest.mark.parametrize(
+    "name", [module.name for module in pkgutil.iter_modules([str(SOURCE)]) if module.name != "_napari"]
+)
+def test_examples_in_docstrings_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    failures, _ = doctest.testmod(importlib.import_module(f"napari_deep_image_prior.{name}"))
+    assert failures == 0
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+)
+def test_python_in_the_documentation_runs(page: str, picture: np.ndarray, hole: np.ndarray) -> None:
+    names = {
+        "noisy": picture,
+        "image": picture,
+        "holes": hole,
+        "small": picture,
+        "print": lambda *_values: None,
+    }
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        if "napari.Viewer" not in code:  # those are run with a window in test_napari_docs.py
+            exec(compile(code, page, "exec"), names)
+
+
+def test_modules_fit_one_head() -> None:
+    for path in SOURCE.rglob("*.py"):
+        assert path.read_text().count("\n") <= 400, f"{path.name} is too long: split it"
