@@ -244,7 +244,7 @@ Settings = PriorFit | MaskedFit | CrossScaleFit | GuidedFit
 # what the experiments in docs/experiments.md decided
 _FAST: Mapping[str, Settings] = {
     "denoise": GuidedFit(LeanSettings(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002),
-    "inpaint": MaskedFit(iterations=2500, learning_rate=0.008),
+    "inpaint": MaskedFit(iterations=3000, learning_rate=0.008),
     "super-resolve": CrossScaleFit(iterations=2000, batch=8, crop=48, learning_rate=0.006),
 }
 _BEST: Mapping[str, Settings] = {
