@@ -35,7 +35,7 @@ class HeldOutPlateau:
             self._errors.clear()
             if mean < (1 - GAIN) * self._best:
                 self._best, self._best_step = mean, self._step
-            best = f"best {self._best:.1%} at step {self._best_step}"
+            best = f"best {self._best:.1%} {self._step - self._best_step} steps ago"
             self.note = f"held-out error {mean:.1%} of the classical estimate's, {best}"
         if self._settled_at is None and self._step - self._best_step >= self._patience:
             self._settled_at = self._step
