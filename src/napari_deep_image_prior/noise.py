@@ -115,9 +115,17 @@ def _finite(value: float) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
+def _patches(image: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Return (n, BLOCK^2) blocks at every `step` pixels, further apart in images so large that it makes no difference."""
+    step *= math.ceil(math.sqrt(image.size / 2**20))
+    windows = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
+    patches: NDArray[np.float64] = windows.reshape(-1, BLOCK**2)
+    return patches
+
+
 def _block_residuals(image: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return each block's mean, the variance around its plane, and that difference itself."""
-    blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::4, ::4].reshape(-1, BLOCK**2)
+    blocks = _patches(image, step=4)
     ramp = np.linspace(-1, 1, BLOCK)
     plane = np.stack([np.ones(BLOCK**2), np.repeat(ramp, BLOCK), np.tile(ramp, BLOCK)], axis=1)
     basis, _ = np.linalg.qr(plane)
@@ -166,7 +174,6 @@ def _smallest_components(image: NDArray[np.float64]) -> float:
     Chen, Zhu, Heng, ICCV 2015, doi:10.1109/ICCV.2015.62: the largest set of small
     eigenvalues whose mean does not exceed its median is noise.
     """
-    patches = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::2, ::2].reshape(-1, BLOCK**2)
-    values = np.sort(np.linalg.eigvalsh(np.cov(patches.T)))[::-1]
+    values = np.sort(np.linalg.eigvalsh(np.cov(_patches(image, step=2).T)))[::-1]
     noise = next((values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])), values[-1:])
     return math.sqrt(max(float(noise.mean()), 0))
