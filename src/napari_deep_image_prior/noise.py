@@ -116,7 +116,7 @@ def _finite(value: float) -> float:
 
 
 def _patches(image: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Return (n, BLOCK^2) blocks at every `step` pixels, further apart in images so large that it makes no difference."""
+    """Return (n, BLOCK^2) blocks at every `step` pixels, further apart in images large enough for that."""
     step *= math.ceil(math.sqrt(image.size / 2**20))
     windows = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
     patches: NDArray[np.float64] = windows.reshape(-1, BLOCK**2)
