@@ -132,6 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES))
+    parser.add_argument("--images", nargs="+", help="names; all by default")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--device", default="auto")
@@ -143,8 +144,11 @@ def main() -> None:
     for kind in options.only:
         gains = []
         for seed in range(options.seeds):
-            gains += [run(case, seed, options, changes) for case in CASES[kind](options.data, seed)]
-        print(f"| {kind} | mean | | | | | {np.mean(gains):+.2f} | | |", flush=True)
+            for case in CASES[kind](options.data, seed):
+                if not options.images or case.name in options.images:
+                    gains.append(run(case, seed, options, changes))
+        if gains:
+            print(f"| {kind} | mean | | | | | {np.mean(gains):+.2f} | | |", flush=True)
 
 
 def run(case: Case, seed: int, options: argparse.Namespace, changes: dict[str, object]) -> float:
