@@ -71,11 +71,12 @@ class GuidedModel:
 
 
 class GuidedRestorer:
-    """Denoises a (C, Y, X) image in its own intensity units."""
+    """Denoises a (C, Y, X) image in its own intensity units; it is filled in where it is not `known`."""
 
     def __init__(
         self,
         image: NDArray[np.float64],
+        known: NDArray[np.bool_],
         settings: GuidedFit,
         seed: int,
         *,
@@ -84,7 +85,9 @@ class GuidedRestorer:
         noise_std: float | None = None,
     ) -> None:
         self._settings = settings
-        self._noise = [measure_noise(channel, noise, noise_std) for channel in image]
+        self._noise = [
+            measure_noise(channel, noise, noise_std, seen) for channel, seen in zip(image, known, strict=True)
+        ]
         stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
         self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
         self._noisy = torch.from_numpy((stabilised - self._offset).astype(np.float32)).to(device)

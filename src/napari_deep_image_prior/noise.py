@@ -1,4 +1,4 @@
-"""What noise an image has: its level, whether it grows with brightness, whether neighbours share it.
+"""What noise an image has: its level, whether it grows with brightness, and then whether neighbours share it.
 
 Measured on the flattest blocks of the image itself. Photon noise is stabilised: a
 square root (generalised Anscombe), and a stretch that evens out the rest, make its
@@ -8,7 +8,7 @@ level the same everywhere; their inverse brings the restored image back.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,12 @@ BLOCK = 8
 """Edge of the blocks whose variance is measured, in pixels."""
 LOWEST_TENTH = 0.77
 """The 10 % quantile of a chi-squared variable of 61 degrees of freedom, over 61: a block minus its plane."""
+BINS = 16
+"""Brightness classes of the blocks."""
+SMOOTH = 0.6
+"""Residuals whose neighbours are this alike along both axes are shapes, not noise."""
+MIN_BLOCKS = 4 * BINS
+"""Blocks that statistics need at least."""
 GROWS = 1.5
 """Noise that grows by this factor from dark to bright counts as photon noise."""
 
@@ -36,7 +42,7 @@ class NoiseModel:
     stretch: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     """A monotone curve (from, to) that evens out what the square root leaves uneven: few photons, clipped values."""
     correlation: tuple[float, float] = (0.0, 0.0)
-    """Correlation of the noise to the next pixel, along Y and X."""
+    """Correlation of the noise to the next pixel, along Y and X; measured for photon noise only."""
 
     def stabilise(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the noise's standard deviation 1 everywhere."""
@@ -68,7 +74,12 @@ class NoiseModel:
         return f"photon noise, variance = {self.photon[0]:.3g} x intensity {self.photon[1]:+.3g}"
 
 
-def measure_noise(image: NDArray[np.float64], kind: str = "auto", std: float | None = None) -> NoiseModel:
+def measure_noise(
+    image: NDArray[np.float64],
+    kind: str = "auto",
+    std: float | None = None,
+    known: NDArray[np.bool_] | None = None,
+) -> NoiseModel:
     """Measure the noise of one (Y, X) channel.
 
     Parameters
@@ -76,56 +87,76 @@ def measure_noise(image: NDArray[np.float64], kind: str = "auto", std: float | N
     image : (Y, X) float array, without NaNs
     kind : {"auto", "gaussian", "poisson", "poisson-gaussian"}
         "poisson" is variance = a * intensity, so the image's dark level must be 0.
+        Images too small or too flat to measure photon noise in are taken as "gaussian".
     std : float, optional
         Known standard deviation, in the image's units.
+    known : (Y, X) bool array, optional
+        False where `image` was filled in and has no noise of its own.
     """
     # numbers below this are rounding, and dividing by them would blow up
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
     if std is not None:
         return NoiseModel(max(std, least))
-    if np.ptp(image) == 0:
-        return NoiseModel(least)
-    if min(image.shape) < 3 * BLOCK:  # too small for statistics of blocks
-        return NoiseModel(max(_finite(estimate_sigma(image)) if min(image.shape) > 3 else 0.0, least))
+    blocks = _noisy_blocks(image, known)
+    if len(blocks) < MIN_BLOCKS:
+        sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
+        return NoiseModel(max(sigma, least))
     if kind != "gaussian":
-        means, variances, _ = _flat_blocks(image)
+        means, variances, _ = _flat_blocks(blocks)
         a, b = _variance_line(means, variances, through_origin=kind == "poisson")
         dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
-        if a > 0 and (kind != "auto" or bright > GROWS**2 * dark):
-            return _photon_model(image, (a, b))
-    _, variances, _ = _block_residuals(image)
-    flattest = math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)
-    return NoiseModel(max(min(_finite(estimate_sigma(image)), _smallest_components(image), flattest), least))
+        grows = a > 0 and math.sqrt(bright) > least
+        if grows and (kind != "auto" or bright > GROWS**2 * dark):
+            model = _photon_model(image, blocks, (a, b))
+            if min(model.correlation) < SMOOTH:
+                return model
+    _, variances, _ = _block_residuals(blocks)
+    measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH), _smallest_components(blocks)]
+    if len(blocks) == len(_blocks(image)):
+        measured.append(_finite(estimate_sigma(image)))  # of the whole image, so only where all of it has noise
+    return NoiseModel(max(min(measured), least))
 
 
-def _photon_model(image: NDArray[np.float64], line: tuple[float, float]) -> NoiseModel:
-    root = NoiseModel(1.0, line).stabilise(image)
-    levels, variances, _ = _flat_blocks(root)
+def _photon_model(image: NDArray[np.float64], blocks: NDArray[np.float64], line: tuple[float, float]) -> NoiseModel:
+    root = NoiseModel(1.0, line)
+    levels, variances, _ = _flat_blocks(root.stabilise(blocks))
     stds = np.sqrt(variances)
-    stds = np.maximum(stds, 0.2 * np.median(stds[len(stds) // 2 :]))  # clipped dark blocks have none
+    # about 1 by construction; less where dark values are clipped, but then some noise is left
+    stds = np.clip(stds, max(0.2 * float(np.median(stds[len(stds) // 2 :])), 0.1), 3)
     order = np.argsort(levels)
-    grid = np.linspace(root.min() - 5, root.max() + 5, 4001)
+    lowest, highest = root.stabilise(np.array([image.min(), image.max()]))
+    grid = np.linspace(lowest - 5, highest + 5, 4001)
     slope = 1 / np.interp(grid, levels[order], stds[order])
     stretched = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(grid))])
-    _, _, correlation = _flat_blocks(np.interp(root, grid, stretched))
-    return NoiseModel(1.0, line, (grid, stretched), correlation)
+    even = NoiseModel(1.0, line, (grid, stretched))
+    _, _, correlation = _flat_blocks(even.stabilise(blocks))
+    return replace(even, correlation=correlation)
 
 
 def _finite(value: float) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
-def _patches(image: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Return (n, BLOCK^2) blocks at every `step` pixels, further apart in images large enough for that."""
-    step *= math.ceil(math.sqrt(image.size / 2**20))
+def _blocks(image: NDArray[Any]) -> NDArray[Any]:
+    """Return (n, BLOCK^2) blocks at every 4 pixels, further apart in images large enough for that."""
+    step = 4 * math.ceil(math.sqrt(image.size / 2**20))
+    if min(image.shape) < BLOCK:
+        return np.empty((0, BLOCK**2), dtype=image.dtype)
     windows = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
-    patches: NDArray[np.float64] = windows.reshape(-1, BLOCK**2)
-    return patches
+    return windows.reshape(-1, BLOCK**2)
 
 
-def _block_residuals(image: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _noisy_blocks(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Leave out the blocks that cannot show the noise: filled in, constant, or mostly clipped to an extreme."""
+    blocks = _blocks(image)
+    constant = np.ptp(blocks, axis=1) == 0
+    saturated = (blocks == image.max()).mean(axis=1) > 0.1
+    filled = ~_blocks(known).all(axis=1) if known is not None else False
+    return blocks[~(constant | saturated | filled)]
+
+
+def _block_residuals(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return each block's mean, the variance around its plane, and that difference itself."""
-    blocks = _patches(image, step=4)
     ramp = np.linspace(-1, 1, BLOCK)
     plane = np.stack([np.ones(BLOCK**2), np.repeat(ramp, BLOCK), np.tile(ramp, BLOCK)], axis=1)
     basis, _ = np.linalg.qr(plane)
@@ -134,19 +165,17 @@ def _block_residuals(image: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[
     return blocks.mean(axis=1), variances, residuals.reshape(-1, BLOCK, BLOCK)
 
 
-def _flat_blocks(image: NDArray[np.float64], bins: int = 16) -> tuple[NDArray[Any], NDArray[Any], tuple[float, float]]:
+def _flat_blocks(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], tuple[float, float]]:
     """Return brightness and noise variance of the flattest blocks of each brightness, and the noise's correlation."""
-    means, variances, residuals = _block_residuals(image)
+    means, variances, residuals = _block_residuals(blocks)
     brightness, levels, flat_residuals = [], [], []
-    for members in np.array_split(np.argsort(means), bins):
-        if len(members) == 0:
-            continue
+    for members in np.array_split(np.argsort(means), BINS):
         limit = np.percentile(variances[members], 10)
         flat = members[variances[members] <= limit]
         brightness.append(means[flat].mean())
         levels.append(limit / LOWEST_TENTH)
         flat_residuals.append(residuals[flat] / math.sqrt(max(limit, 1e-12)))
-    noise = np.concatenate(flat_residuals[len(flat_residuals) // 4 :])  # the darkest quarter may be clipped
+    noise = np.concatenate(flat_residuals[BINS // 4 :])  # the darkest quarter may be clipped
     power = max(float((noise**2).mean()), 1e-12)
     # taking the plane away correlates neighbours by about -0.04
     along_y = float((noise[:, 1:] * noise[:, :-1]).mean()) / power + 0.04
@@ -168,12 +197,12 @@ def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_orig
     return float(line[0]), float(line[1])
 
 
-def _smallest_components(image: NDArray[np.float64]) -> float:
-    """Return the noise level from the smallest principal components of the patches.
+def _smallest_components(blocks: NDArray[np.float64]) -> float:
+    """Return the noise level from the smallest principal components of the blocks.
 
     Chen, Zhu, Heng, ICCV 2015, doi:10.1109/ICCV.2015.62: the largest set of small
     eigenvalues whose mean does not exceed its median is noise.
     """
-    values = np.sort(np.linalg.eigvalsh(np.cov(_patches(image, step=2).T)))[::-1]
+    values = np.sort(np.linalg.eigvalsh(np.cov(blocks.T)))[::-1]
     noise = next((values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])), values[-1:])
     return math.sqrt(max(float(noise.mean()), 0))

@@ -348,7 +348,9 @@ def _restorer(task: Task, settings: Settings, device: torch.device, seed: int) -
         return CrossScaleRestorer(whole, measurement.shape, scaling, settings, seed)
     if isinstance(task, Denoise) and isinstance(settings, GuidedFit):
         intensities = np.where(known, image, scaling.invert(whole[0].cpu().numpy()))
-        return GuidedRestorer(intensities, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std)
+        return GuidedRestorer(
+            intensities, known, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
+        )
     raise TypeError(f"{type(settings).__name__} settings cannot serve the task {task.kind}.")
 
 

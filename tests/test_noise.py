@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from napari_deep_image_prior.noise import NoiseModel, measure_noise
+
+RNG = np.random.default_rng(0)
+Y, X = np.mgrid[:160, :160]
+SCENE = 100 + 50 * np.sin(X / 9) * np.cos(Y / 13) + 30 * ((X // 40 + Y // 40) % 2)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25, 50])
+def test_gaussian_noise_is_measured(sigma: float) -> None:
+    model = measure_noise(SCENE + RNG.normal(0, sigma, SCENE.shape))
+    assert model.photon is None
+    assert model.std == pytest.approx(sigma, rel=0.15)
+
+
+@pytest.mark.parametrize("peak", [3, 10, 100, 1000])
+@pytest.mark.parametrize(("gain", "offset"), [(1, 0), (2.5, 100)])
+def test_photon_noise_is_measured_and_made_even(peak: float, gain: float, offset: float) -> None:
+    photons = SCENE / SCENE.max() * peak * (0.1 + 0.9 * X / 160)
+    image = gain * RNG.poisson(photons) + offset + RNG.normal(0, 0.3, SCENE.shape)
+    model = measure_noise(image.astype(float))
+    assert model.photon is not None
+    even = model.stabilise(image)
+    smooth = model.stabilise(gain * photons + offset)
+    assert np.std(even - smooth) == pytest.approx(1, rel=0.25)
+
+
+def test_stabilising_is_undone() -> None:
+    image = (RNG.poisson(SCENE) + 100).astype(float)
+    for model in (measure_noise(image), NoiseModel(3.0)):
+        assert abs((model.invert(model.stabilise(image)) - image).mean()) < 0.6
+        np.testing.assert_allclose(model.invert(model.stabilise(image)), image, atol=1.5)
+
+
+@pytest.mark.parametrize("kind", ["auto", "poisson", "poisson-gaussian"])
+def test_bright_objects_on_exactly_nothing_stay_apart(kind: str) -> None:
+    image = np.zeros((160, 160))
+    image[40:100, 40:100] = RNG.poisson(50 + 30 * np.sin(X[40:100, 40:100] / 5))
+    model = measure_noise(image, kind)
+    even = model.stabilise(image)
+    assert 0.5 < np.std(even[45:95, 45:95]) < 20
+    np.testing.assert_allclose(model.invert(even), image, atol=1.5)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((64, 64)), SCENE, X.astype(float), np.exp(-((X - 80) ** 2 + (Y - 80) ** 2) / 900)], ids=range(4)
+)
+def test_a_clean_image_has_next_to_no_noise(image: np.ndarray) -> None:
+    model = measure_noise(image.astype(float))
+    assert model.photon is None
+    assert model.std <= max(0.01 * np.ptp(image), 1e-6)
+
+
+def test_parts_without_noise_do_not_hide_it() -> None:
+    noisy = SCENE + RNG.normal(0, 15, SCENE.shape)
+    border = noisy.copy()
+    border[:20] = 0
+    assert measure_noise(border).std == pytest.approx(15, rel=0.2)
+    assert measure_noise(border).photon is None
+    filled = noisy.copy()
+    filled[:30] = SCENE[:30]
+    known = np.ones(SCENE.shape, dtype=bool)
+    known[:30] = False
+    assert measure_noise(filled, known=known).std == pytest.approx(15, rel=0.2)
+    saturated = noisy.copy()
+    saturated[:, :70] += 120
+    saturated = saturated.clip(0, 255)
+    assert measure_noise(saturated, "gaussian").std == pytest.approx(15, rel=0.25)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (8, 8), (20, 20)])
+def test_tiny_images_have_some_answer(shape: tuple[int, int]) -> None:
+    assert measure_noise(RNG.normal(10, 2, shape)).std > 0
