@@ -83,7 +83,7 @@ def install_torch() -> None:
             == 0
         ):
             return
-        print(f"{CPU_TORCH} did not answer: torch comes from the default index.", flush=True)
+        print(f"torch could not be had from {CPU_TORCH}: it comes from the default index.", flush=True)
     pip("torch")
 
 

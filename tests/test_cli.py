@@ -23,6 +23,8 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
     write_image(tmp_path / "in.tif", ImageFile(picture.astype(np.uint16), None, (0.5, 0.5), "µm"))
     write_image(tmp_path / "mask.png", ImageFile(hole.astype(np.uint8)))
     write_image(tmp_path / "colour-mask.png", ImageFile(np.dstack([hole * 255] * 3).astype(np.uint8), 2))
+    alpha = np.dstack([hole * 255] * 3 + [np.full(hole.shape, 255)]).astype(np.uint8)
+    write_image(tmp_path / "opaque-mask.png", ImageFile(alpha, 2))
     write_image(tmp_path / "narrow.png", ImageFile(hole[:, :9].astype(np.uint8)))
     (tmp_path / "text.png").write_text("hello")
     tifffile.imwrite(tmp_path / "nan.tif", np.full((9, 9), np.nan, np.float32))
@@ -35,6 +37,7 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
         (["denoise", "in.png"], (24, 28)),
         (["inpaint", "in.png", "--missing", "mask.png"], (24, 28)),
         (["inpaint", "in.png", "--missing", "colour-mask.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "opaque-mask.png"], (24, 28)),
         (["super-resolve", "in.png", "--factor", "2"], (48, 56)),
         (["super-resolve", "in.png", "--factor", "1.5"], (36, 42)),
     ],
@@ -71,6 +74,8 @@ BAD = [
     (["denoise", "text.png", "-o", "out.png"], "cannot be read"),
     (["denoise", "nan.tif", "-o", "out.tif"], "no finite pixel"),
     (["denoise", "in.png", "-o", "out.jpg"], "unknown file type"),
+    (["denoise", "in.png", "-o", "in.png"], "overwrite"),
+    (["denoise", "in.png", "-o", "out.png", "--dtype", "float32"], "write a .tif"),
     (["denoise", "in.png", "-o", "nowhere/out.png"], "does not exist"),
     (["denoise", "in.png", "-o", "out.png", "--preset", "slow"], "slow"),
     (["denoise", "in.png", "-o", "out.png", "--device", "abacus"], "abacus"),

@@ -29,7 +29,7 @@ def test_images_survive_writing_and_reading(tmp_path: Path, suffix: str, image: 
     assert found.channel_axis == axis
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint32"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "uint32", "int64", "uint64"])
 @pytest.mark.parametrize(("shape", "axis"), [((9, 11), None), ((2, 9, 11), 0), ((9, 11, 5), 2)])
 def test_tiff_holds_any_number_and_any_channels(
     tmp_path: Path, dtype: str, shape: tuple[int, ...], axis: int | None
@@ -40,6 +40,7 @@ def test_tiff_holds_any_number_and_any_channels(
     found = read_image(path)
     first = image if axis is None else np.moveaxis(image, axis, 0)
     np.testing.assert_array_equal(found.image, first)
+    assert found.image.dtype == (np.float32 if dtype == "float16" else dtype)
     assert found.channel_axis == (None if axis is None else 0)
 
 
@@ -56,7 +57,9 @@ def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "ij.tif", GREY, imagej=True, resolution=(4, 2), metadata={"unit": "um"})
     found = read_image(tmp_path / "ij.tif")
     assert found.pixel_size == (0.5, 0.25)
-    assert found.unit == "um"
+    assert found.unit == "µm"
+    write_image(tmp_path / "again.tif", found)
+    assert read_image(tmp_path / "again.tif").unit == "µm"
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
@@ -68,6 +71,15 @@ def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
     else:
         with tifffile.TiffFile(tmp_path / name) as tiff:
             assert "deep_image_prior" in tiff.ome_metadata
+
+
+def test_colour_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
+    write_image(tmp_path / "colour.png", ImageFile(COLOUR, 2))
+    content = bytearray((tmp_path / "colour.png").read_bytes())
+    content[24] = 16  # the bit depth in the header
+    (tmp_path / "deep.png").write_bytes(content)
+    with pytest.raises(FileError, match="save it as TIFF"):
+        read_image(tmp_path / "deep.png")
 
 
 def test_palettes_bitmaps_and_single_planes_are_read_as_seen(tmp_path: Path) -> None:

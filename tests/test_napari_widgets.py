@@ -86,8 +86,7 @@ def test_the_buttons_pause_resume_stop_and_start_again(viewer: Any, picture: np.
     viewer.window.add_dock_widget(widget)
     widget.factor.value = 2
     _press(widget.run)
-    _wait(qtbot, lambda: "Step" in widget.status.value)
-    assert "left" in widget.status.value
+    _wait(qtbot, lambda: "Step" in widget.status.value and "left" in widget.status.value)
     assert "cpu" in widget.status.value or "cuda" in widget.status.value
     _press(widget.pause)
     assert widget.pause.text == "Resume"

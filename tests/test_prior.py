@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from napari_deep_image_prior.prior import build_network, noise_input, padded_shape
-from napari_deep_image_prior.settings import PUBLISHED, NetworkSettings
+from napari_deep_image_prior.settings import (
+    PUBLISHED,
+    CrossScaleFit,
+    GuidedFit,
+    LeanSettings,
+    MaskedFit,
+    NetworkSettings,
+    PriorFit,
+)
 
 TINY = NetworkSettings(widths=(4, 5), skips=(2, 0))
 
@@ -93,3 +101,22 @@ def test_widths_and_skips_must_belong_together() -> None:
         NetworkSettings(widths=(4, 4), skips=(4,))
     with pytest.raises(ValueError, match="upsample='cubic'"):
         NetworkSettings(upsample="cubic")  # type: ignore[arg-type]
+
+
+def test_settings_out_of_range_are_refused_at_once() -> None:
+    for kind, change in [
+        (MaskedFit, {"hidden": (0.5, 0.2)}),
+        (CrossScaleFit, {"father_scales": ()}),
+        (CrossScaleFit, {"back_projections": -1}),
+        (GuidedFit, {"draws": 0}),
+        (GuidedFit, {"crop": 3}),
+        (PriorFit, {"iterations": 0}),
+        (PriorFit, {"averaging": 1.0}),
+        (LeanSettings, {"widths": ()}),
+    ]:
+        with pytest.raises(ValueError, match=next(iter(change))):
+            kind(**change)
+    with pytest.raises(TypeError, match="network must be NetworkSettings"):
+        PriorFit(network=LeanSettings())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="iterations"):
+        PriorFit(iterations=2.5)  # type: ignore[arg-type]

@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import numpy as np
+
 from . import __version__
 from .files import (
     SUFFIXES,
     FileError,
     ImageFile,
+    channel_count,
     check_writable,
     enlarged,
     image_files,
@@ -138,8 +141,10 @@ def _inpaint_task(source: ImageFile, path: Path, options: argparse.Namespace) ->
     mask_path: Path = options.missing / path.name if options.missing.is_dir() else options.missing
     mask = read_image(mask_path)
     missing = mask.image != 0
-    if mask.channel_axis is not None and source.image.shape != missing.shape:
-        missing = missing.any(axis=mask.channel_axis)  # a mask saved as a colour picture
+    if mask.channel_axis is not None:  # a mask saved as a colour picture
+        colours = np.moveaxis(missing, mask.channel_axis, -1)
+        transparent = colours.shape[-1] in (2, 4)  # the last channel is not the picture
+        missing = (colours[..., :-1] if transparent else colours).any(axis=-1)
     return Inpaint(source.image, missing=missing, channel_axis=source.channel_axis)
 
 
@@ -175,7 +180,10 @@ def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
 
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None:
     source = read_image(path)
-    check_writable(output)
+    if output.exists() and output.samefile(path):
+        raise FileError(f"{output}: would overwrite the input; choose another name or folder.")
+    dtype = np.dtype(np.float32) if options.dtype == "float32" else source.image.dtype
+    check_writable(output, dtype, channel_count(source))
     task = options.make_task(source, path, options)
     result = _restore(task, options, name=path.name, dtype=options.dtype)
     write_image(output, enlarged(source, result.image), result.provenance)
@@ -189,26 +197,25 @@ def _restore(task: Task, options: argparse.Namespace, *, name: str, dtype: str =
     with iter_restore(task, preset=options.preset, device=options.device, seed=options.seed, dtype=dtype) as steps:
         steps.wants_image = lambda: False
         shown = 0.0
-        started = time.monotonic()
         for step in steps:
             now = time.monotonic()
             if sys.stderr.isatty() and now - shown > 0.2:
                 shown = now
-                sys.stderr.write(f"\r\x1b[K{name}: {_progress(step, now - started)} on {steps.device}")
+                sys.stderr.write(f"\r\x1b[K{name}: {_progress(step)} on {steps.device}")
                 sys.stderr.flush()
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return steps.result
 
 
-def _progress(step: Step, elapsed: float) -> str:
-    left = elapsed / step.iteration * (step.total - step.iteration)
-    return f"{step.iteration}/{step.total}, about {left:.0f} s left"
+def _progress(step: Step) -> str:
+    left = "" if step.seconds_left is None else f", about {step.seconds_left:.0f} s left"
+    return f"{step.iteration}/{step.total}{left}"
 
 
 def _summary(result: Restoration) -> str:
     made = result.provenance
-    return f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device']}; {result.stop_reason}"
+    return f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}; {result.stop_reason}"
 
 
 def _complain(message: object, status: int) -> int:

@@ -27,13 +27,17 @@ def open_demo(options: argparse.Namespace) -> str | None:
         return "there is no display"
     try:
         import napari
-    except ImportError as error:
-        return f"napari cannot be opened ({error}); install it with pip install 'napari-deep-image-prior[all]'"
-    viewer = napari.Viewer(title="Deep Image Prior")
+
+        viewer = napari.Viewer(title="Deep Image Prior")
+    except (ImportError, RuntimeError) as error:  # napari or a Qt binding is not there
+        reason = str(error).strip().splitlines()[0]
+        return f"napari cannot be opened ({reason}); install it with pip install 'napari-deep-image-prior[all]'"
     sample = noisy_tissue()
     viewer.add_image(np.asarray(sample.task.image), name=sample.name)
     _, widget = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", "Denoise")
     widget.preset.value, widget.seed.value = options.preset, options.seed
+    if options.device in widget.device.choices:
+        widget.device.value = options.device
     widget.run.changed.emit(True)
     napari.run()
     return None
@@ -75,7 +79,7 @@ def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, An
         "seconds": result.provenance["seconds"],
         "iterations": result.iterations,
         "stop_reason": result.stop_reason,
-        "device": result.provenance["device"],
+        "device": result.provenance["device_name"],
         "preset": options.preset,
         "seed": options.seed,
     }

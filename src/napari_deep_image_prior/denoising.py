@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .fit import Progress, fit, lean_schedule
-from .grouping import finished, group_denoise
+from .fit import Progress, fit, lean_schedule, relative_to
+from .grouping import group_denoise, without_values
 from .noise import measure_noise
 from .prior import build_network
 from .stopping import HeldOutPlateau
@@ -45,8 +45,8 @@ class GuidedModel:
     def __init__(self, channels: int, settings: GuidedFit, device: torch.device, seed: int) -> None:
         self._settings = settings
         self._crops = Crops(settings.crop, seed)
-        self.pairs: list[Tensor] = []
-        """Each (3 C, Y, X): newly noised, its classical estimate, and what both came from."""
+        self._pairs: list[Tensor] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
+        self._typical = 1.0
         self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
     def loss(self) -> Tensor:
@@ -55,19 +55,31 @@ class GuidedModel:
         The loss is in units of the noise variance; the reported misfit is relative to
         the classical estimate's error on the same crops.
         """
-        noisy, classical, clean = self._crops.draw(self.pairs, self._settings.batch).chunk(3, dim=1)
+        noisy, classical, clean = self._crops.draw(self._pairs, self._settings.batch).chunk(3, dim=1)
         missed = clean - classical
-        error: Tensor = (self.network(torch.cat([noisy, classical], dim=1)) - missed).square().mean()
-        self.misfit = error.detach() / missed.square().mean().clamp_min(1e-9)
-        return error
+        loss: Tensor = (self.network(torch.cat([noisy, classical], dim=1)) - missed).square().mean()
+        self.misfit = loss.detach() / self._typical / relative_to(missed.square().mean() / self._typical)
+        return loss
 
-    def average(self) -> None:
-        """No average is kept."""
-        return
+    def kept(self) -> list[Tensor]:
+        """Nothing is kept beside the weights."""
+        return []
 
-    def correction(self, noisy: Tensor, classical: Tensor, views: int) -> Tensor:
+    def learn_from(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
+        """Add an image, newly noised and denoised again, to what the network is fitted on; all (C, Y, X)."""
+        self._pairs.append(torch.cat([noisy, classical, clean]))
+        errors = [(clean - classical).square().mean() for _, classical, clean in (p.chunk(3) for p in self._pairs)]
+        self._typical = float(torch.stack(errors).mean()) + 1e-9
+
+    def correction(self, noisy: Tensor, classical: Tensor) -> Tensor:
         """Return what the network adds to a classical estimate, all (C, Y, X)."""
-        return mean_over_views(self.network, torch.cat([noisy, classical])[None], views)[0]
+        with torch.no_grad():
+            correction: Tensor = self.network(torch.cat([noisy, classical])[None])[0]
+        return correction
+
+    def mean_correction(self, noisy: Tensor, classical: Tensor) -> Generator[None, None, Tensor]:
+        """Return that correction averaged over turned views."""
+        return (yield from mean_over_views(self.network, torch.cat([noisy, classical])[None]))[0]
 
 
 class GuidedRestorer:
@@ -91,13 +103,13 @@ class GuidedRestorer:
         stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
         self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
         self._noisy = torch.from_numpy((stabilised - self._offset).astype(np.float32)).to(device)
-        self._classical = self._noisy
+        self._classical: Tensor | None = None
         self._generator = torch.Generator(device).manual_seed(seed)
         self._places = Crops(settings.region, seed)
         self._model = GuidedModel(len(image), settings, device, seed)
         self._rule = HeldOutPlateau(settings.patience)
         self._trust = 1.0
-        self._found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
+        self.found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
 
     def steps(self) -> Iterator[Progress]:
         """Make the classical estimate, then fit the network to correct it."""
@@ -106,31 +118,32 @@ class GuidedRestorer:
             clean = self._places.draw([self._classical], 1)[0]
             noisy = clean + self._fresh_noise(clean)
             classical = yield from self._denoised(noisy, (1 + draw) * PARTS)
-            self._model.pairs.append(torch.cat([noisy, classical, clean]))
+            self._model.learn_from(noisy, classical, clean)
         done = (1 + self._settings.draws) * PARTS
         for progress in fit(self._model, lean_schedule(self._settings), self._rule):
             yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
 
     def _denoised(self, noisy: Tensor, done: int) -> Generator[Progress, None, Tensor]:
-        """Denoise classically, in PARTS reported steps."""
+        """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
         total = (1 + self._settings.draws) * PARTS + self._settings.iterations
         working = group_denoise(noisy)
-        part = 0
-        while part < PARTS:
+        part, estimate = 1, None
+        while estimate is None:
             try:
-                fraction = next(working)
+                reached = int(PARTS * next(working))
             except StopIteration as finished:
-                fraction, estimate = 1.0, finished.value
-            while part < int(PARTS * fraction):
+                reached, estimate = PARTS, finished.value
+            yield Progress(done + part, total)
+            while part < reached:
                 part += 1
-                yield Progress(done + part, total, 0.0)
+                yield Progress(done + part, total)
         return cast("Tensor", estimate)
 
     @property
     def note(self) -> str:
         """The noise that was found, and what the stopping rule thinks just now."""
-        rule = self._rule.note if self._model.pairs else "makes the first estimate"
-        return f"{self._found}; {rule}"
+        rule = self._rule.note if self._rule.has_errors else "makes the first estimate"
+        return f"{self.found}; {rule}"
 
     @property
     def stop_reason(self) -> str:
@@ -139,21 +152,27 @@ class GuidedRestorer:
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the classical estimate, corrected as far as the network has learnt."""
-        return self._restored(views=1, trust=1.0)
+        estimate = self._noisy if self._classical is None else self._classical
+        if self._rule.has_errors:
+            estimate = estimate + self._model.correction(self._noisy, estimate)
+        return self._restored(estimate)
 
-    def finish(self) -> NDArray[np.float64]:
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
-        self._trust = self._judged_trust() if self._rule.has_errors else 0.0
-        return self._restored(views=8, trust=self._trust)
-
-    def _restored(self, views: int, trust: float) -> NDArray[np.float64]:
+        if self._classical is None:  # stopped before there was anything to look at
+            self._classical = yield from without_values(group_denoise(self._noisy))
         estimate = self._classical
-        if trust > 0 and self._rule.has_errors:
-            estimate = estimate + trust * self._model.correction(self._noisy, estimate, views)
+        self._trust = (yield from self._judged_trust()) if self._rule.has_errors else 0.0
+        if self._trust > 0:
+            correction = yield from self._model.mean_correction(self._noisy, estimate)
+            estimate = estimate + self._trust * correction
+        return self._restored(estimate)
+
+    def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
         stabilised = estimate.cpu().numpy().astype(np.float64) + self._offset
         return np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
 
-    def _judged_trust(self) -> float:
+    def _judged_trust(self) -> Generator[None, None, float]:
         """Return how far to follow the network, 0 to 1, judged by noise that it has not seen.
 
         With fresh noise n, y + a n and y - n / a are two images of the same truth
@@ -165,8 +184,8 @@ class GuidedRestorer:
             part = self._places.draw([self._noisy], 1)[0]
             fresh = self._fresh_noise(part)
             seen = (part + SPLIT * fresh) / spread  # noise of standard deviation 1 again
-            classical = finished(group_denoise(seen))
-            correction = self._model.correction(seen, classical, views=8) * spread
+            classical = yield from without_values(group_denoise(seen))
+            correction = (yield from self._model.mean_correction(seen, classical)) * spread
             wanted = part - fresh / SPLIT - classical * spread
             agreed += float((correction * wanted).sum())
             power += float(correction.square().sum())

@@ -50,6 +50,13 @@ def device_name(device: torch.device, threads: int | None = None) -> str:
 
 
 @contextmanager
+def reproducible_convolutions() -> Iterator[None]:
+    """Let CUDA's convolutions compute in full float32 (no TF32, as in 2018) and the same way each time."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
+
+
+@contextmanager
 def cpu_threads(threads: int | None) -> Iterator[None]:
     """Let torch use so many threads for what this thread asks of it, None: as many as before."""
     before = torch.get_num_threads()

@@ -26,6 +26,10 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = PNG_SUFFIXES + TIFF_SUFFIXES
 
 
+# what programs write, as OME spells it; a pixel is no unit of length
+_UNITS = {"um": "µm", "\\u00B5m": "µm", "micron": "µm", "microns": "µm", "inch": "in", "pixel": "", "pixels": ""}
+
+
 class FileError(ValueError):
     """A file that cannot be read or written as an image; the message says why."""
 
@@ -81,7 +85,7 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
         If the file cannot be written, or its format cannot hold the image.
     """
     path = Path(path)
-    check_writable(path)
+    check_writable(path, result.image.dtype, channel_count(result))
     descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(descriptor)
     part = Path(name)
@@ -92,16 +96,21 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
             _write_tiff(part, result, provenance)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or _first_line(error)}).") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
+        raise FileError(f"{path}: cannot be written ({reason}).") from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path) -> None:
-    """Raise FileError now if `path` could not be written later."""
+def check_writable(path: str | Path, dtype: np.dtype[Any] | None = None, channels: int = 1) -> None:
+    """Raise FileError now if an image of this kind could not be written to `path` later."""
     path = Path(path)
     _check_suffix(path)
+    if dtype is not None and path.suffix.lower() in PNG_SUFFIXES:
+        grey = channels == 1 and dtype in (np.uint8, np.uint16)
+        if not grey and not (dtype == np.uint8 and channels in (2, 3, 4)):
+            raise FileError(f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead.")
     if path.is_dir():
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
@@ -127,6 +136,11 @@ def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:
     return replace(source, image=image, pixel_size=size)
 
 
+def channel_count(file: ImageFile) -> int:
+    """Return how many channels an image has."""
+    return 1 if file.channel_axis is None else file.image.shape[file.channel_axis]
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise FileError(f"{path}: unknown file type; use one of {', '.join(SUFFIXES)}.")
@@ -145,6 +159,10 @@ def _umask() -> int:
 def _read_png(path: Path) -> ImageFile:
     from PIL import Image
 
+    with path.open("rb") as stream:
+        header = stream.read(26)
+    if header[:4] == b"\x89PNG" and header[24] == 16 and header[25] != 0:
+        raise FileError(f"{path}: colour PNG files of 16 bits are read with a loss; save it as TIFF.")
     with Image.open(path) as picture:
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: what the eye sees
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
@@ -190,14 +208,12 @@ def _tiff_pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # no
         return None, ""
     (x_count, x_length), (y_count, y_length) = tags["XResolution"].value, tags["YResolution"].value
     unit = (tiff.imagej_metadata or {}).get("unit", "")
-    unit = (
-        {2: "inch", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "")
-        if not unit and "ResolutionUnit" in tags
-        else unit
-    )
+    if not unit and "ResolutionUnit" in tags:
+        unit = {2: "in", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "")
+    unit = _UNITS.get(unit, unit)
     if not unit or not x_count or not y_count:
         return None, ""
-    return (y_length / y_count, x_length / x_count), {"\\u00B5m": "µm", "micron": "µm"}.get(unit, unit)
+    return (y_length / y_count, x_length / x_count), unit
 
 
 def _ome_pixels(tiff: Any) -> dict[str, str]:  # noqa: ANN401
@@ -220,11 +236,6 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     image = result.image
     if result.channel_axis is not None:
         image = np.moveaxis(image, result.channel_axis, -1)
-    colour = image.ndim == 3
-    if image.dtype not in (np.uint8, np.uint16) or (
-        colour and (image.dtype != np.uint8 or image.shape[-1] not in (2, 3, 4))
-    ):
-        raise FileError(f"a PNG file cannot hold {image.dtype} pixels of shape {image.shape}; write a .tif instead.")
     notes = PngImagePlugin.PngInfo()
     if provenance is not None:
         notes.add_text("deep_image_prior", json.dumps(provenance))
@@ -251,4 +262,7 @@ def _write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | N
         metadata["Channel"] = {"Name": list(result.channel_names)}
     if provenance is not None:
         metadata["Description"] = json.dumps({"deep_image_prior": provenance})
-    tifffile.imwrite(path, image, photometric="rgb" if rgb else "minisblack", ome=True, metadata=metadata)
+    if image.dtype == np.float16:  # few programs read it
+        image = image.astype(np.float32)
+    ome = image.dtype not in (np.int64, np.uint64)  # which OME does not know
+    tifffile.imwrite(path, image, photometric="rgb" if rgb else "minisblack", ome=ome, metadata=metadata)

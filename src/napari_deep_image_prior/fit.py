@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+Result = TypeVar("Result")
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +30,12 @@ CHECK_EVERY = 10
 """Iterations between looks at the misfit on a GPU; each look makes the GPU wait."""
 SETTLING = 20
 """Iterations in which the misfit may still jump about."""
+QUIET = 100
+"""Iterations after which a recovery is forgotten."""
 MAX_RECOVERIES = 10
+"""Recoveries in a row; the learning rate is then a thousandth, and only numbers that are no numbers are refused."""
+TINY = 1e-5
+"""Misfits this small are rounding: their jumps say nothing."""
 DIVERGED = (
     "the fit diverged again and again: use a lower learning rate or another seed, "
     "and check the image for extreme values."
@@ -50,8 +57,8 @@ class Fitted(Protocol):
         """Return the loss of one step, a scalar tensor; draws its own random numbers and sets `misfit`."""
         ...
 
-    def average(self) -> Tensor | None:
-        """Return the running average kept beside the weights, if there is one."""
+    def kept(self) -> list[Tensor]:
+        """Return the tensors kept beside the weights, which a recovery takes back too."""
         ...
 
 
@@ -89,7 +96,17 @@ def lean_schedule(settings: LeanFit) -> Schedule:
         cool_down=int(settings.iterations * settings.cool_down),
         clip=0.5,
         betas=(0.9, 0.99),
+        worse_by=math.inf,  # random crops differ too much; what a fit is worth is judged when it has ended
     )
+
+
+def relative_to(classical: Tensor) -> Tensor:
+    """Return a classical estimate's error on some crops, in units of its typical error, to divide by.
+
+    Crops of nothing but background have next to no error: a tenth of the typical one
+    keeps the ratio from exploding.
+    """
+    return classical.detach().clamp_min(0.1)
 
 
 class StoppingRule(Protocol):
@@ -108,8 +125,8 @@ class Progress:
     """Steps done, from 1."""
     total: int
     """Steps it will take, as far as is known now."""
-    misfit: float
-    """What the model reports of its loss; on a GPU that of the last look."""
+    misfit: float | None = None
+    """What the model reports of its loss, on a GPU that of the last look; None before the fit has begun."""
 
 
 def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> Iterator[Progress]:
@@ -125,7 +142,7 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
     optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
     on_cpu = next(model.network.parameters()).device.type == "cpu"
     recovery = Recovery(model, optimiser, schedule.worse_by)
-    misfit = math.nan
+    misfit, stepped = math.nan, False
     iteration, end = 0, schedule.iterations
     while iteration < end:
         for group in optimiser.param_groups:
@@ -144,13 +161,19 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
                 end = min(end, iteration + schedule.cool_down)
                 rule = None
         optimiser.step()
+        stepped = True
         yield Progress(iteration, end, misfit)
-    if not math.isfinite(misfit):
+    if not stepped:
         raise FitFailedError(DIVERGED)
 
 
 class Restorer(Protocol):
     """A whole restoration, whatever it is made of."""
+
+    @property
+    def found(self) -> str:
+        """What was found out about the image, such as its noise; may be empty."""
+        ...
 
     @property
     def note(self) -> str:
@@ -170,13 +193,25 @@ class Restorer(Protocol):
         """Return the image as restored so far, quickly: (C, Y, X) in the input's intensity units."""
         ...
 
-    def finish(self) -> NDArray[np.float64]:
-        """Return the best image that the steps so far allow, (C, Y, X) in the input's intensity units."""
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+        """Return the best image that the steps so far allow, (C, Y, X) in the input's intensity units.
+
+        Yields now and then, so that it can be left.
+        """
         ...
 
 
+def run_to_end(working: Generator[None, None, Result]) -> Result:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(working)
+        except StopIteration as done:
+            return cast("Result", done.value)
+
+
 class Recovery:
-    """Goes back to the last good state after a bad step: weights, optimiser and average together.
+    """Goes back to the last good state after a bad step: weights, optimiser and what is kept beside them.
 
     Restoring the weights alone would take the same bad step again, out of Adam's memory.
     """
@@ -184,26 +219,29 @@ class Recovery:
     def __init__(self, model: Fitted, optimiser: torch.optim.Optimizer, worse_by: float) -> None:
         self._model, self._optimiser, self._worse_by = model, optimiser, worse_by
         self._recent: float | None = None
-        self._recoveries = 0
-        self._last_recovery = -1000
+        self._row = 0
+        self._last = -QUIET
         self.slowdown = 1.0
         """Factor on the learning rate: halved when one recovery soon follows another."""
         self._save()
 
     def accepts(self, misfit: float, iteration: int) -> bool:
         """Note a good state and return True, or restore the last one and return False."""
-        limit = math.inf if self._recent is None or iteration <= SETTLING else self._worse_by * self._recent
-        if math.isfinite(misfit) and misfit <= limit:
+        limit = math.inf
+        if self._recent is not None and iteration > SETTLING and math.isfinite(self._worse_by):
+            limit = self._worse_by * self._recent + TINY
+        exhausted = self._row >= MAX_RECOVERIES
+        if math.isfinite(misfit) and (misfit <= limit or exhausted):
             self._recent = misfit if self._recent is None else 0.9 * self._recent + 0.1 * misfit
             if iteration % CHECK_EVERY == 0:
                 self._save()
             return True
-        self._recoveries += 1
-        if self._recoveries > MAX_RECOVERIES:
+        if exhausted:
             raise FitFailedError(DIVERGED)
-        if iteration - self._last_recovery < 100:
+        self._row = self._row + 1 if iteration - self._last < QUIET else 1
+        if self._row > 1:
             self.slowdown /= 2
-        self._last_recovery = iteration
+        self._last = iteration
         self._restore()
         return False
 
@@ -211,24 +249,23 @@ class Recovery:
         # clones, as both state dicts hold the living tensors
         self._weights = [weight.detach().clone() for weight in self._model.network.parameters()]
         state = self._optimiser.state_dict()
-        self._moments = {
-            key: {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
-            for key, moments in state["state"].items()
-        }
-        average = self._model.average()
-        self._average = None if average is None else average.clone()
+        self._moments = _cloned(state["state"])
+        self._kept = [tensor.clone() for tensor in self._model.kept()]
 
     def _restore(self) -> None:
         with torch.no_grad():
             for weight, saved in zip(self._model.network.parameters(), self._weights, strict=True):
                 weight.copy_(saved)
-            average = self._model.average()
-            if average is not None and self._average is not None:
-                average.copy_(self._average)
+            # before the first good look nothing was kept
+            for tensor, saved in zip(self._model.kept(), self._kept, strict=False):
+                tensor.copy_(saved)
         state = self._optimiser.state_dict()
-        # load_state_dict keeps the tensors it is given: it must not get our only copy
-        state["state"] = {
-            key: {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
-            for key, moments in self._moments.items()
-        }
+        state["state"] = _cloned(self._moments)  # load_state_dict keeps the tensors it is given
         self._optimiser.load_state_dict(state)
+
+
+def _cloned(moments: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {
+        key: {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+        for key, state in moments.items()
+    }

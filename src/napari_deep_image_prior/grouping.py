@@ -44,13 +44,14 @@ def group_denoise(noisy: Tensor) -> Generator[float, None, Tensor]:
     return second + mean
 
 
-def finished(working: Generator[float, None, Tensor]) -> Tensor:
-    """Run `group_denoise` to its end and return the estimate."""
+def without_values(working: Generator[float, None, Tensor]) -> Generator[None, None, Tensor]:
+    """Yield as `group_denoise` does, but nothing."""
     while True:
         try:
             next(working)
         except StopIteration as done:
             return cast("Tensor", done.value)
+        yield
 
 
 def _one_pass(noisy: Tensor, guide: Tensor | None, group: int) -> Generator[float, None, Tensor]:

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from .filling import biharmonic_fill
-from .fit import Progress, fit, lean_schedule
+from .fit import Progress, fit, lean_schedule, relative_to
 from .prior import build_network
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -65,30 +65,31 @@ class MaskedModel:
         fill = biharmonic_fill(observed, visible, CROP_FILL)
         missed = (observed - fill) * hidden
         error = (self.correction(fill, visible) * hidden - missed).abs().sum()
-        self.misfit = error.detach() / missed.abs().sum().clamp_min(1e-6)
-        return error / self._fill_error / hidden.sum().clamp_min(1)
+        loss = error / self._fill_error / hidden.sum().clamp_min(1)
+        self.misfit = loss.detach() / relative_to(missed.abs().sum() / self._fill_error / hidden.sum().clamp_min(1))
+        return loss
 
-    def average(self) -> None:
-        """No average is kept."""
-        return
+    def kept(self) -> list[Tensor]:
+        """Nothing is kept beside the weights."""
+        return []
 
     def correction(self, fill: Tensor, known: Tensor) -> Tensor:
         """Return what the network adds to a fill, (N, C, Y, X)."""
         correction: Tensor = self.network(torch.cat([(fill - self._mean) / self._std, known - 0.5], dim=1))
         return correction * self._fill_error
 
-    def whole_correction(self, fill: Tensor, known: Tensor, views: int) -> Tensor:
+    def mean_correction(self, fill: Tensor, known: Tensor) -> Generator[None, None, Tensor]:
         """Return the correction of the whole image, averaged over turned views."""
 
         def correct(view: Tensor) -> Tensor:
             return self.correction(*view.chunk(2, dim=1))
 
-        return mean_over_views(correct, torch.cat([fill, known], dim=1), views)
+        return (yield from mean_over_views(correct, torch.cat([fill, known], dim=1)))
 
-    def trust(self, observed: Tensor) -> float:
+    def trust(self, observed: Tensor) -> Generator[None, None, float]:
         """Return how far to follow the network, 0 to 1: what serves the judged pixels, unseen in the fit, best."""
         fill = biharmonic_fill(observed * self._learnt, self._learnt, WHOLE_FILL)
-        correction = self.whole_correction(fill, self._learnt, views=8) * self._judged
+        correction = (yield from self.mean_correction(fill, self._learnt)) * self._judged
         wanted = (observed - fill) * self._judged
         power = float(correction.square().sum())
         return 1.0 if power == 0 else min(max(float((correction * wanted).sum()) / power, 0.0), 1.0)
@@ -118,6 +119,8 @@ class MaskedRestorer:
         self._model = MaskedModel(self._observed, self._known, settings, seed)
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
         self._rule = HeldOutPlateau(settings.patience)
+        self.found = ""
+        self._trust = 1.0
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
@@ -131,16 +134,18 @@ class MaskedRestorer:
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        return self._rule.reason
+        return f"{self._rule.reason}; the network's correction counts {self._trust:.0%}"
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the fill as corrected so far."""
-        return self._restored(self._model.whole_correction(self._fill, self._known, views=1))
+        with torch.no_grad():
+            return self._restored(self._model.correction(self._fill, self._known))
 
-    def finish(self) -> NDArray[np.float64]:
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the fill with the correction averaged over eight views, as far as it can be trusted."""
-        correction = self._model.whole_correction(self._fill, self._known, views=8)
-        return self._restored(correction * self._model.trust(self._observed))
+        self._trust = yield from self._model.trust(self._observed)
+        correction = yield from self._model.mean_correction(self._fill, self._known)
+        return self._restored(correction * self._trust)
 
     def _restored(self, correction: Tensor) -> NDArray[np.float64]:
         restored = torch.where(self._known > 0, self._observed, self._fill + correction)

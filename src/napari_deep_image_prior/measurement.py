@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Operator(Protocol):
@@ -95,25 +98,53 @@ class Downsample:
         return self.rows.T @ measured @ self.columns
 
 
-def lanczos_matrix(large: int, small: int, lobes: int = 2) -> np.ndarray:
-    """Return the (small, large) matrix that shrinks a line with a Lanczos kernel.
+def lanczos_matrix(source: int, target: int) -> np.ndarray:
+    """Return the (target, source) matrix that resamples a line with a Lanczos kernel of 2 lobes on each side.
 
-    The kernel is stretched by the factor large / small (anti-aliasing), has `lobes` lobes on
-    each side, and its weights are normalised to sum 1. Duchon, J. Appl. Meteor. 18
-    (1979) 1016, doi:10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2.
+    Duchon, J. Appl. Meteor. 18 (1979) 1016, doi:10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2.
     """
-    factor = large / small
-    if factor == 1:
-        return np.eye(large)
-    matrix = np.zeros((small, large))
-    reach = math.ceil(lobes * factor)
-    for i in range(small):
+    return _resampling_matrix(source, target, lambda t: np.sinc(t) * np.sinc(t / 2))
+
+
+def cubic_matrix(source: int, target: int) -> np.ndarray:
+    """Return the (target, source) matrix that resamples a line with Keys' cubic kernel (a = -0.5).
+
+    Keys, IEEE Trans. Acoust. Speech Signal Process. 29 (1981) 1153, doi:10.1109/TASSP.1981.1163711.
+    """
+
+    def cubic(t: np.ndarray) -> np.ndarray:
+        t = np.abs(t)
+        near, far = (1.5 * t - 2.5) * t * t + 1, ((-0.5 * t + 2.5) * t - 4) * t + 2
+        weights: np.ndarray = np.where(t < 1, near, far)
+        return weights
+
+    return _resampling_matrix(source, target, cubic)
+
+
+def _resampling_matrix(source: int, target: int, kernel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Build the matrix of a kernel that reaches 2 pixels; it is stretched where the line shrinks (anti-aliasing)."""
+    if source == target:
+        return np.eye(source)
+    factor = source / target
+    stretch = max(1.0, factor)
+    reach = math.ceil(2 * stretch)
+    matrix = np.zeros((target, source))
+    for i in range(target):
         centre = (i + 0.5) * factor - 0.5
         taps = np.arange(math.floor(centre) - reach, math.floor(centre) + reach + 2)
-        offsets = (taps - centre) / factor
-        weights = np.where(np.abs(offsets) < lobes, np.sinc(offsets) * np.sinc(offsets / lobes), 0.0)
-        np.add.at(matrix[i], _mirrored(taps, large), weights / weights.sum())
+        offsets = (taps - centre) / stretch
+        weights = np.where(np.abs(offsets) < 2, kernel(offsets), 0.0)
+        np.add.at(matrix[i], _mirrored(taps, source), weights / weights.sum())
     return matrix
+
+
+def resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resample (N, C, Y, X) to another shape that covers the same area, bicubic."""
+    rows, columns = (
+        torch.from_numpy(cubic_matrix(source, target).astype(np.float32)).to(image.device)
+        for source, target in zip(image.shape[-2:], shape, strict=True)
+    )
+    return rows @ image @ columns.T
 
 
 def _mirrored(indices: np.ndarray, size: int) -> np.ndarray:

@@ -152,7 +152,8 @@ def _noisy_blocks(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -
     constant = np.ptp(blocks, axis=1) == 0
     saturated = (blocks == image.max()).mean(axis=1) > 0.1
     filled = ~_blocks(known).all(axis=1) if known is not None else False
-    return blocks[~(constant | saturated | filled)]
+    noisy: NDArray[np.float64] = blocks[~(constant | saturated | filled)]
+    return noisy
 
 
 def _block_residuals(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

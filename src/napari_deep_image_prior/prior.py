@@ -40,10 +40,19 @@ class SkipNetwork(nn.Module):
         self.body = _Scale(settings, in_channels, level=0)
         self.head = nn.Conv2d(settings.widths[0], out_channels, 1)
         self.sigmoid = settings.head == "sigmoid"
-        if settings.norm_gain == "uniform":
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    nn.init.uniform_(module.weight)
+        self.uniform_gain = settings.norm_gain == "uniform"
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights as torch does by default."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(_bias(module), -bound, bound, generator=generator)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+                if self.uniform_gain:
+                    nn.init.uniform_(module.weight, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the image that the network makes of its input."""
@@ -145,9 +154,12 @@ class LeanNetwork(nn.Module):
         self.skip = nn.ModuleList(_lean_block(a, a // 2, kernel=1) for a, _ in steps)
         self.up = nn.ModuleList(_lean_block(b + a // 2, a) for a, b in steps)
         self.last = nn.Conv2d(widths[0], out_channels * FOLD**2, 3, padding=1)
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights; those of the last layer are 0."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=0.2)
+                nn.init.kaiming_normal_(module.weight, a=0.2, generator=generator)
                 nn.init.zeros_(_bias(module))
         nn.init.zeros_(self.last.weight)
 
@@ -186,11 +198,15 @@ def build_network(
     device: torch.device | None = None,
 ) -> nn.Module:
     """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
-    kind = LeanNetwork if isinstance(settings, LeanSettings) else SkipNetwork
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPUs too
-        network: nn.Module = kind(settings, in_channels, out_channels)  # type: ignore[arg-type]  # each gets its own
+    with torch.device("meta"):  # torch's own initialisation would draw from the caller's random numbers
+        empty = (
+            LeanNetwork(settings, in_channels, out_channels)
+            if isinstance(settings, LeanSettings)
+            else SkipNetwork(settings, in_channels, out_channels)
+        )
+    network = empty.to_empty(device="cpu")
     # drawn on the CPU, so that a seed means the same weights on every device
+    network.draw_weights(torch.Generator().manual_seed(seed))
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
 
 

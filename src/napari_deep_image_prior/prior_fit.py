@@ -16,7 +16,7 @@ from .fit import Progress, Schedule, fit
 from .prior import build_network, meshgrid_input, noise_input, padded_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -83,9 +83,9 @@ class PriorModel:
                 kept = self.network(self._z)[..., :height, :width]
         return kept.clone()
 
-    def average(self) -> Tensor | None:
-        """Return the running average, which a recovery takes back too."""
-        return self._average
+    def kept(self) -> list[Tensor]:
+        """Return the last output and the average, which a recovery takes back too."""
+        return [tensor for tensor in (self._last, self._average) if tensor is not None]
 
 
 class PriorRestorer:
@@ -96,6 +96,7 @@ class PriorRestorer:
         self._finished: list[Tensor] = []
         self._model: PriorModel | None = None
         self._total = settings.iterations * settings.runs
+        self.found = ""
         self.note = f"runs its {self._total} iterations"
         self.stop_reason = f"all {self._total} iterations done"
 
@@ -116,4 +117,7 @@ class PriorRestorer:
         mean = torch.stack(self._finished + running).mean(dim=0)
         return self._scaling.invert(mean[0].cpu().numpy())
 
-    finish = estimate
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+        """Return that mean."""
+        yield from ()
+        return self.estimate()

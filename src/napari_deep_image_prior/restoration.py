@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from . import __version__
-from .arrays import cast, channels_back, channels_first, full_range_scaling, percentile_scaling, result_dtype
-from .denoising import GuidedRestorer
-from .devices import choose_device, cpu_threads, device_name
-from .filling import biharmonic_fill
+from .arrays import cast, channels_back, result_dtype
+from .devices import choose_device, cpu_threads, device_name, reproducible_convolutions
 from .fit import FitFailedError
-from .inpainting import MaskedRestorer
-from .measurement import Downsample, Identity, Mask, Measurement
-from .prior_fit import PriorRestorer
-from .settings import CrossScaleFit, GuidedFit, MaskedFit, PriorFit, preset_settings, settings_to_dict
-from .super_resolution import CrossScaleRestorer
+from .provenance import Order, provenance
+from .restorers import choose_restorer
+from .settings import CrossScaleFit, GuidedFit, MaskedFit, PriorFit, preset_settings
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
@@ -31,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from .fit import Restorer
     from .settings import Settings
     from .tasks import Task
 
@@ -52,9 +46,9 @@ class Restoration:
     stop_reason: str
     """Why the fit ended."""
     iterations: int
-    """Steps that were done."""
+    """Steps of the network's fit."""
     history: list[float]
-    """Misfit after each step, in the units of the loss."""
+    """Misfit at each of them, see `Step.misfit`."""
     provenance: dict[str, Any]
     """Task, settings, seed, device, versions, seconds, iterations, stop reason and history; JSON-able."""
 
@@ -68,11 +62,14 @@ class Step:
     total: int
     """Steps it will take at most."""
     misfit: float
-    """The loss of this step."""
+    """What is being minimised: the mean squared misfit to the image (PriorFit), or the held-out error relative to the
+    classical estimate's (the quick fits); 0 before the fit has begun."""
     image: NDArray[Any] | None = None
     """The image as restored so far, now and then; always with the last step."""
     note: str = ""
     """What the stopping rule thinks."""
+    seconds_left: float | None = None
+    """Estimate from the pace of the last steps; None before there is one."""
     result: Restoration | None = field(default=None, repr=False)
     """The outcome, with the last step only."""
 
@@ -101,7 +98,8 @@ def restore(
     device : str
         "auto" (CUDA, else Apple MPS, else CPU), or "cpu", "cuda", "cuda:1", "mps".
     seed : int
-        Of the random numbers, 0 or more. The same seed, device and settings give the same image.
+        Of the random numbers, 0 or more. The same seed, device, threads and settings give the same image; on a GPU
+        up to rounding, where torch has no reproducible kernel.
     dtype : float dtype, or "same"
         Of the result. "same" rounds and clips back to an integer input's dtype.
     threads : int, optional
@@ -174,45 +172,65 @@ def iter_restore(
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads={threads!r} must be a whole number from 1 on, or None.")
+    _check_settings(task, settings)
     chosen = preset_settings(task.kind, preset, factor=_largest_factor(task)) if settings is None else settings
     return Steps(
-        task,
-        settings=chosen,
-        preset=preset if settings is None else None,
-        device=choose_device(device),
-        seed=int(seed),
-        dtype=result_dtype(dtype, np.asarray(task.image).dtype),
-        threads=threads,
+        Order(
+            task,
+            chosen,
+            preset=preset if settings is None else None,
+            device=choose_device(device),
+            seed=int(seed),
+            dtype=result_dtype(dtype, np.asarray(task.image).dtype),
+            threads=threads,
+        )
     )
+
+
+def _check_settings(task: Task, settings: object) -> None:
+    fitting = {"denoise": GuidedFit, "inpaint": MaskedFit, "super-resolve": CrossScaleFit}[task.kind]
+    if settings is not None and not isinstance(settings, PriorFit | fitting):
+        given = settings if isinstance(settings, str) else type(settings).__name__
+        raise TypeError(f"settings={given} cannot serve the task {task.kind}: use {fitting.__name__} or PriorFit.")
 
 
 class Steps:
     """A restoration under way: iterate over it, or stop it and keep what it has."""
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        settings: Settings,
-        preset: str | None,
-        device: torch.device,
-        seed: int,
-        dtype: np.dtype[Any],
-        threads: int | None,
-    ) -> None:
-        self.task, self.settings, self.preset, self.seed, self.dtype = task, settings, preset, seed, dtype
-        self._device, self._threads = device, threads
-        self._last_image, self._rest = -math.inf, 0.0
-        self.wants_image: Callable[[], bool] = self.image_is_due
-        """Asked after each step whether it shall come with an image."""
-        self._stop_requested = False
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._consumer = _Consumer()
         self._result: Restoration | None = None
-        self._generator = self._run()
+        # a function that does not point back here: dropping the Steps ends it at once
+        self._generator = _restoring(order, self._consumer)
+
+    @property
+    def task(self) -> Task:
+        """What is restored."""
+        return self._order.task
+
+    @property
+    def settings(self) -> Settings:
+        """How it is restored."""
+        return self._order.settings
 
     @property
     def device(self) -> str:
         """The device, named for people."""
-        return device_name(self._device, self._threads)
+        return device_name(self._order.device, self._order.threads)
+
+    @property
+    def wants_image(self) -> Callable[[], bool]:
+        """Asked after each step whether it shall come with an image; may be set. By default `image_is_due`."""
+        return self._consumer.wants_image or self._consumer.image_is_due
+
+    @wants_image.setter
+    def wants_image(self, predicate: Callable[[], bool]) -> None:
+        self._consumer.wants_image = predicate
+
+    def image_is_due(self) -> bool:
+        """Return whether it is time for another image: about 3 times a second, less often where they cost much."""
+        return self._consumer.image_is_due()
 
     @property
     def result(self) -> Restoration:
@@ -222,8 +240,8 @@ class Steps:
         return self._result
 
     def stop(self) -> None:
-        """Let the next step be the last one: the best image so far becomes the result."""
-        self._stop_requested = True
+        """End the fit after the step it is at: the best image so far becomes the result."""
+        self._consumer.stop_requested = True
 
     def close(self) -> None:
         """End the fit without a result and free its memory."""
@@ -233,7 +251,12 @@ class Steps:
         return self
 
     def __next__(self) -> Step:
-        return next(self._generator)
+        # only while a step is made: the caller's own use of torch is not concerned
+        with cpu_threads(self._order.threads), reproducible_convolutions():
+            step = next(self._generator)
+        if step.result is not None:
+            self._result = step.result
+        return step
 
     def __enter__(self) -> Self:
         return self
@@ -243,142 +266,123 @@ class Steps:
     ) -> None:
         self.close()
 
-    def _run(self) -> Generator[Step, None, None]:
-        started = time.perf_counter()
-        history: list[float] = []
-        with cpu_threads(self._threads), _explained_errors(self._device):
-            restorer = _restorer(self.task, self.settings, self._device, self.seed)
-            for done in restorer.steps():
-                history.append(done.misfit)
-                last = self._stop_requested or done.iteration >= done.total
-                image = None if last or not self.wants_image() else self._preview(restorer)
-                yield Step(done.iteration, done.total, done.misfit, image, "finishing" if last else restorer.note)
-                if self._stop_requested:
-                    break
-            image = self._finite(restorer.finish())
-            reason = restorer.stop_reason
-            if self._stop_requested:
-                reason = f"stopped by the user after {done.iteration} of {done.total} iterations"
-            seconds = time.perf_counter() - started
-            self._result = self._restoration(image, history=history, reason=reason, seconds=seconds)
-        yield Step(done.iteration, done.iteration, done.misfit, self._result.image, reason, self._result)
+    def __del__(self) -> None:
+        generator = getattr(self, "_generator", None)
+        if generator is not None and not generator.gi_running:
+            generator.close()
+
+
+class _Consumer:
+    """What the one who takes the steps says meanwhile."""
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self.wants_image: Callable[[], bool] | None = None
+        self._last_image, self._rest = -math.inf, 0.0
 
     def image_is_due(self) -> bool:
-        """Return whether it is time for another image: about 3 times a second, less often where it costs much."""
         return time.monotonic() - self._last_image > max(PREVIEW_SECONDS, self._rest)
 
-    def _preview(self, restorer: Restorer) -> NDArray[Any]:
+    def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
+        """Make an image if one is wanted now."""
+        if not (self.wants_image or self.image_is_due)():
+            return None
         started = time.monotonic()
-        image = self._finite(restorer.estimate())
+        image = make()
         self._last_image = time.monotonic()
         # previews of a large image are dear: at most a tenth of the time goes into them
         self._rest = 9 * (self._last_image - started)
         return image
 
-    def _finite(self, image: NDArray[np.float64]) -> NDArray[Any]:
-        if not np.isfinite(image).all():
-            raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
-        return cast(channels_back(image, self.task.channel_axis), self.dtype)
 
-    def _restoration(self, image: NDArray[Any], *, history: list[float], reason: str, seconds: float) -> Restoration:
-        provenance = {
-            "task": _task_to_dict(self.task),
-            "preset": self.preset,
-            "settings": settings_to_dict(self.settings),
-            "seed": self.seed,
-            "device": self.device,
-            "dtype": str(self.dtype),
-            "versions": {
-                "napari-deep-image-prior": __version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
-            "seconds": round(seconds, 2),
-            "iterations": len(history),
-            "stop_reason": reason,
-            "history": [float(f"{misfit:.4g}") for misfit in history],
-        }
-        return Restoration(image, reason, len(history), history, provenance)
+def _finite(order: Order, image: NDArray[np.float64]) -> NDArray[Any]:
+    """Give a (C, Y, X) image the axes and dtype that were asked for."""
+    if not np.isfinite(image).all():
+        raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
+    with np.errstate(over="ignore"):
+        result = cast(channels_back(image, order.task.channel_axis), order.dtype)
+    if not np.isfinite(result).all():
+        raise FitFailedError(f"the intensities do not fit into {order.dtype}: ask for dtype='float64'.")
+    return result
+
+
+def _restoring(order: Order, consumer: _Consumer) -> Generator[Step, None, None]:
+    """Make the steps of a restoration; the last one has the result."""
+    started = time.perf_counter()
+    history: list[float] = []
+    clock = _Clock()
+    with _explained_errors(order.device):
+        restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
+        for done in restorer.steps():
+            if done.misfit is not None:
+                history.append(done.misfit)
+            left = clock.seconds_left(done.iteration, done.total)
+            last = consumer.stop_requested or done.iteration >= done.total
+            image = None if last else consumer.preview(lambda: _finite(order, restorer.estimate()))
+            clock.wait()
+            yield Step(
+                done.iteration, done.total, done.misfit or 0.0, image, "finishing" if last else restorer.note, left
+            )
+            clock.go_on()
+            if consumer.stop_requested:
+                break
+        finishing = restorer.finish()
+        while True:
+            try:
+                next(finishing)
+            except StopIteration as finished:
+                final = finished.value
+                break
+            yield Step(done.iteration, done.total, done.misfit or 0.0, None, "finishing")
+        reason = restorer.stop_reason
+        if consumer.stop_requested:
+            reason = f"stopped by the user after {done.iteration} of {done.total} steps"
+        seconds = time.perf_counter() - started
+        made = provenance(order, restorer.found, history, reason=reason, seconds=seconds)
+        result = Restoration(_finite(order, final), reason, len(history), history, made)
+    yield Step(done.iteration, done.iteration, done.misfit or 0.0, result.image, reason, 0.0, result)
+
+
+class _Clock:
+    """Estimates the time left from the pace of the last steps; does not count while the consumer has the step."""
+
+    def __init__(self) -> None:
+        self._working = 0.0
+        self._since = time.perf_counter()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=100)
+
+    def seconds_left(self, iteration: int, total: int) -> float | None:
+        self._marks.append((self._working + time.perf_counter() - self._since, iteration))
+        (then, first), (now, _) = self._marks[0], self._marks[-1]
+        return None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
+
+    def wait(self) -> None:
+        self._working += time.perf_counter() - self._since
+
+    def go_on(self) -> None:
+        self._since = time.perf_counter()
 
 
 @contextmanager
 def _explained_errors(device: torch.device) -> Iterator[None]:
     """Turn what torch raises into RestorationError with advice."""
+    elsewhere = "" if device.type == "cpu" else "; try the device 'cpu'"
     try:
         yield
     except FitFailedError as error:
         raise RestorationError(str(error)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise RestorationError(_memory_advice(device)) from error
+        raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
     except RuntimeError as error:
-        # the CPU allocator raises a plain RuntimeError
-        if "alloc" in str(error) or "memory" in str(error):
-            raise RestorationError(_memory_advice(device)) from error
-        raise RestorationError(
-            f"the fit failed on {device}: {str(error).splitlines()[0]}; try device='cpu'."
-        ) from error
+        # the CPU's and MPS's allocators raise a plain RuntimeError
+        text = str(error)
+        if "out of memory" in text or "allocate memory" in text:
+            raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
+        raise RestorationError(f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}.") from error
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def _memory_advice(device: torch.device) -> str:
-    other = "close other programs" if device.type == "cpu" else "choose the device 'cpu'"
-    return f"not enough memory on {device} for this image: crop it, take the preset 'fast', or {other}."
-
-
-def _restorer(task: Task, settings: Settings, device: torch.device, seed: int) -> Restorer:
-    """Choose what restores the task, and give it the task's arrays."""
-    image = channels_first(np.asarray(task.image), task.channel_axis)  # (C, Y, X)
-    known = np.isfinite(image)
-    if isinstance(task, Inpaint):
-        known = ~channels_first(np.asarray(task.missing), task.channel_axis)
-    if isinstance(settings, PriorFit):
-        scaling = full_range_scaling(image, known)
-        measurement = _measurement(task, scaling.apply(image), known, device)
-        return PriorRestorer(measurement, scaling, settings, seed)
-    scaling = percentile_scaling(image, known)
-    measurement = _measurement(task, scaling.apply(image), known, device)
-    if isinstance(task, Inpaint) and isinstance(settings, MaskedFit):
-        return MaskedRestorer(measurement, scaling, settings, seed)
-    whole = measurement.observed
-    if not known.all():
-        whole = biharmonic_fill(whole, measurement.known, iterations=50)
-    if isinstance(task, SuperResolve) and isinstance(settings, CrossScaleFit):
-        return CrossScaleRestorer(whole, measurement.shape, scaling, settings, seed)
-    if isinstance(task, Denoise) and isinstance(settings, GuidedFit):
-        intensities = np.where(known, image, scaling.invert(whole[0].cpu().numpy()))
-        return GuidedRestorer(
-            intensities, known, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
-        )
-    raise TypeError(f"{type(settings).__name__} settings cannot serve the task {task.kind}.")
-
-
-def _measurement(
-    task: Task, observed: NDArray[np.float32], known: NDArray[np.bool_], device: torch.device
-) -> Measurement:
-    weights = torch.from_numpy(known.astype(np.float32))[None].to(device)
-    values = torch.from_numpy(np.where(known, observed, np.float32(0)))[None].to(device)
-    small = (observed.shape[-2], observed.shape[-1])
-    if isinstance(task, Denoise):
-        return Measurement(values, weights, Identity(), small)
-    if isinstance(task, Inpaint):
-        return Measurement(values, weights, Mask(weights), small)
-    height, width = (size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis)
-    operator = Downsample.lanczos((height, width), small, device=device)
-    return Measurement(values, weights, operator, (height, width))
-
-
 def _largest_factor(task: Task) -> float:
     return max(task.factors) if isinstance(task, SuperResolve) else 1
-
-
-def _task_to_dict(task: Task) -> dict[str, Any]:
-    """Describe a task without its arrays."""
-    fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task) if f.name not in ("image", "missing")}
-    return {
-        "kind": task.kind,
-        "shape": list(np.shape(task.image)),
-        "image_dtype": str(np.asarray(task.image).dtype),
-        **fields,
-    }

@@ -25,6 +25,8 @@ def _check(settings: object) -> None:
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices and value not in choices:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}.")
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and not isinstance(value, kind):
+            raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}.")
         if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
             raise TypeError(f"{name}={value!r} must be a whole number.")
         if kind is float and (
@@ -162,6 +164,11 @@ class MaskedFit(LeanFit):
     hidden: tuple[float, float] = (0.05, 0.4)
     """Share of the known pixels hidden in a crop, drawn between these."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.hidden) != 2 or not 0 < self.hidden[0] <= self.hidden[1] < 1:
+            raise ValueError(f"hidden={self.hidden} must be two rising shares between 0 and 1.")
+
 
 @dataclass(frozen=True)
 class CrossScaleFit(LeanFit):
@@ -172,6 +179,13 @@ class CrossScaleFit(LeanFit):
     back_projections: int = 10
     """Corrections that make the enlarged image consistent with the small one."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.father_scales or not all(0 < scale <= 1 for scale in self.father_scales):
+            raise ValueError(f"father_scales={self.father_scales} must lie between 0 and 1.")
+        if self.back_projections < 0:
+            raise ValueError("back_projections must not be negative.")
+
 
 @dataclass(frozen=True)
 class GuidedFit(LeanFit):
@@ -181,6 +195,10 @@ class GuidedFit(LeanFit):
     """Newly noised images."""
     region: int = 256
     """Edge of the part of the image that is noised anew, in pixels."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "draws", "region")
 
 
 # the rows of the publication's supplementary table

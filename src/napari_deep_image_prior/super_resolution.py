@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from .fit import Progress, fit, lean_schedule
-from .measurement import Downsample
+from .fit import Progress, fit, lean_schedule, relative_to, run_to_end
+from .measurement import Downsample, resized
 from .prior import build_network
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -62,29 +61,29 @@ class CrossScaleModel:
         """
         base, true = self._crops.draw(self._pairs, self._settings.batch).chunk(2, dim=1)
         missed = true - base
-        error = (self.correction(base) - missed).abs().mean()
-        self.misfit = error.detach() / missed.abs().mean().clamp_min(1e-6)
-        return error / self._error
+        loss = (self.correction(base) - missed).abs().mean() / self._error
+        self.misfit = loss.detach() / relative_to(missed.abs().mean() / self._error)
+        return loss
 
-    def average(self) -> None:
-        """No average is kept."""
-        return
+    def kept(self) -> list[Tensor]:
+        """Nothing is kept beside the weights."""
+        return []
 
     def correction(self, base: Tensor) -> Tensor:
         """Return what the network adds to a classical enlargement, (N, C, Y, X)."""
         correction: Tensor = self.network((base - self._mean) / self._std)
         return correction * self._error
 
-    def trust(self) -> float:
+    def trust(self) -> Generator[None, None, float]:
         """Return how far to follow the network, 0 to 1: what serves best a copy that it has not seen."""
         base, true = self._judged
-        correction = mean_over_views(self.correction, base)
+        correction = yield from mean_over_views(self.correction, base)
         power = float(correction.square().sum())
         return 0.0 if power == 0 else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
 
     def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Return a copy of the image, shrunk and classically enlarged again, and that copy itself."""
-        copy = image if scale == 1 else _resized(image, [max(2, round(size * scale)) for size in image.shape[-2:]])
+        copy = image if scale == 1 else _scaled(image, scale)
         small = [max(1, int(size / factor)) for size, factor in zip(copy.shape[-2:], self.factors, strict=True)]
         height, width = (round(size * factor) for size, factor in zip(small, self.factors, strict=True))
         true = copy[..., :height, :width]
@@ -102,6 +101,7 @@ class CrossScaleRestorer:
         # one network for each distinct factor, fitted on the image itself; it serves every stage of that factor
         self._models = {each: CrossScaleModel(image, each, settings, seed) for each in dict.fromkeys(factors)}
         self._rules = {each: HeldOutPlateau(settings.patience) for each in self._models}
+        self.found = ""
         self._trusts: dict[Factors, float] = {}
 
     def steps(self) -> Iterator[Progress]:
@@ -126,21 +126,27 @@ class CrossScaleRestorer:
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the enlargement as corrected so far."""
-        return self._restored(views=1)
+        return run_to_end(self._restored(all_views=False))
 
-    def finish(self) -> NDArray[np.float64]:
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the enlargement corrected as far as the networks can be trusted, agreeing with the small image."""
-        self._trusts = {factors: model.trust() for factors, model in self._models.items()}
-        return self._restored(views=8)
+        for factors, model in self._models.items():
+            self._trusts[factors] = yield from model.trust()
+        return (yield from self._restored(all_views=True))
 
-    def _restored(self, views: int) -> NDArray[np.float64]:
+    def _restored(self, *, all_views: bool) -> Generator[None, None, NDArray[np.float64]]:
         times = self._settings.back_projections
         image = self._image
         for shape in self._shapes:
             factors = _factors(_shape(image), shape)
             model = self._models[factors]
             base = enlarged(image, Downsample.lanczos(shape, _shape(image), device=image.device), times)
-            image = base + self._trusts.get(factors, 1.0) * mean_over_views(model.correction, base, views)
+            if all_views:
+                correction = yield from mean_over_views(model.correction, base)
+            else:
+                with torch.no_grad():
+                    correction = model.correction(base)
+            image = base + self._trusts.get(factors, 1.0) * correction
             whole = Downsample.lanczos(shape, _shape(self._image), device=image.device)
             image = back_projected(image, self._image, whole, times)
         return self._scaling.invert(image[0].cpu().numpy())
@@ -160,20 +166,20 @@ def stages(small: Shape, target: Shape) -> list[Shape]:
 
 def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tensor:
     """Return the classical enlargement: bicubic, then made to agree with the image."""
-    large = _resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
+    large = resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
     return back_projected(large, image, operator, back_projections)
 
 
 def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
     """Correct an enlarged image until it shrinks to `image` again (Irani and Peleg, CVGIP 53 (1991) 231)."""
     for _ in range(times):
-        estimate = estimate + _resized(image - operator.forward(estimate), _shape(estimate))
+        estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
     return estimate
 
 
-def _resized(image: Tensor, shape: Sequence[int]) -> Tensor:
-    # torch's antialiased bicubic kernel is Keys' (a = -0.5), the plain one is not
-    return functional.interpolate(image, size=list(shape), mode="bicubic", align_corners=False, antialias=True)
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    height, width = (max(2, round(size * scale)) for size in image.shape[-2:])
+    return resized(image, (height, width))
 
 
 def _shape(image: Tensor) -> Shape:

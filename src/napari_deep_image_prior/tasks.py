@@ -60,12 +60,12 @@ class Denoise:
 
     def __post_init__(self) -> None:
         image, axis = _checked_image(self.image, self.channel_axis)
-        if not np.isfinite(image).any():
-            raise ValueError("image has no finite pixel: there is nothing to restore from.")
+        _check_finite(image, axis)
         if self.noise not in get_args(NoiseKind):
             raise ValueError(f"noise={self.noise!r} is unknown; choose one of {', '.join(get_args(NoiseKind))}.")
         if self.noise_std is not None:
             _check_noise_std(self.noise_std, self.noise)
+            _set(self, noise_std=float(self.noise_std))
         _set(self, image=image, channel_axis=axis)
 
     @property
@@ -169,8 +169,7 @@ class SuperResolve:
 
     def __post_init__(self) -> None:
         image, axis = _checked_image(self.image, self.channel_axis)
-        if not np.isfinite(image).any():
-            raise ValueError("image has no finite pixel: there is nothing to restore from.")
+        _check_finite(image, axis)
         spatial_ndim = image.ndim - (axis is not None)
         _set(self, image=image, channel_axis=axis, factor=_checked_factors(self.factor, spatial_ndim))
 
@@ -216,6 +215,13 @@ def _checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[
     view = array.view()
     view.flags.writeable = False
     return view, axis
+
+
+def _check_finite(image: NDArray[Any], axis: int | None) -> None:
+    spatial = tuple(index for index in range(image.ndim) if index != axis)
+    if not np.isfinite(image).any(axis=spatial).all():
+        where = "" if axis is None else " in one of its channels"
+        raise ValueError(f"image has no finite pixel{where}: there is nothing to restore from.")
 
 
 def _checked_axis(channel_axis: int | None, ndim: int) -> int | None:

@@ -6,13 +6,13 @@ restoration averaged over the views is better than any single one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 VIEWS = 8
 
@@ -29,13 +29,15 @@ def turned_back(image: Tensor, view: int) -> Tensor:
     return torch.rot90(image, -(view % 4), (-2, -1))
 
 
-def mean_over_views(network: Callable[[Tensor], Tensor], image: Tensor, views: int = VIEWS) -> Tensor:
-    """Return the mean of what `network` makes of the views of (1, C, Y, X), each turned back."""
-    with torch.no_grad():
-        total = turned_back(network(turned(image, 0)), 0)
-        for view in range(1, views):
-            total += turned_back(network(turned(image, view)), view)
-    return total / views
+def mean_over_views(network: Callable[[Tensor], Tensor], image: Tensor) -> Generator[None, None, Tensor]:
+    """Return the mean of what `network` makes of the views of (1, C, Y, X), turned back; yields after each view."""
+    total: Tensor | None = None
+    for view in range(VIEWS):
+        with torch.no_grad():
+            seen = turned_back(network(turned(image, view)), view)
+        total = seen if total is None else total + seen
+        yield
+    return cast("Tensor", total) / VIEWS
 
 
 class Crops:

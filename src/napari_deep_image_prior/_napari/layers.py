@@ -46,6 +46,8 @@ def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
     ValueError
         If the layer has no pixel at the position of the viewer's sliders.
     """
+    if set(viewer.dims.displayed[-2:]) != {viewer.dims.ndim - 2, viewer.dims.ndim - 1}:
+        raise ValueError("the viewer shows other axes than the last two: roll or transpose them back first.")
     # a multiscale layer as a whole converts to its coarsest level; a dask one loads only the plane
     pixels = layer.data[0] if layer.multiscale else layer.data
     position = np.asarray(layer.world_to_data(viewer.dims.point[-layer.ndim :]))[:-2]

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .layers import Plane
 
 State = Literal["running", "paused", "stopping", "done", "cancelled", "failed"]
-PREVIEW_SECONDS = 0.33
 STATUS_SECONDS = 0.05
 """The worker reports at most this often: a GPU takes hundreds of steps a second."""
 
@@ -144,10 +143,8 @@ class Run:
         self.misfits: list[float] = []
         self._plane, self._steps = plane, steps
         self._preview_taken = True
-        self._last_preview = 0.0
         self._going = Event()
         self._going.set()
-        self._busy_seconds, self._resumed_at = 0.0, time.monotonic()
         self.layer = Image(picture(plane, first_picture(task)), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
 
@@ -159,10 +156,7 @@ class Run:
     @property
     def seconds_left(self) -> float | None:
         """Estimate of the time to the end, None before the first report."""
-        if self.step is None or not self.is_active:
-            return None
-        busy = self._busy_seconds + (time.monotonic() - self._resumed_at if self.state == "running" else 0)
-        return busy / self.step.iteration * (self.step.total - self.step.iteration)
+        return self.step.seconds_left if self.step is not None and self.is_active else None
 
     def start(self) -> None:
         """Show the result layer and start the fit in a worker thread."""
@@ -181,14 +175,12 @@ class Run:
     def pause(self) -> None:
         """Hold the fit after the step it is at."""
         if self.state == "running":
-            self._busy_seconds += time.monotonic() - self._resumed_at
             self._going.clear()
             self._change("paused")
 
     def resume(self) -> None:
         """Go on with a paused fit."""
         if self.state == "paused":
-            self._resumed_at = time.monotonic()
             self._going.set()
             self._change("running")
 
@@ -248,17 +240,17 @@ class Run:
 
     def _preview_is_due(self) -> bool:
         """Tell the worker whether to copy an image: not before the last one is on the screen."""
-        now = time.monotonic()
-        if not self._preview_taken or now - self._last_preview < PREVIEW_SECONDS:
+        if not self._preview_taken or not self._steps.image_is_due():
             return False
-        self._preview_taken, self._last_preview = False, now
+        self._preview_taken = False
         return True
 
     def _take_step(self, step: Step | None) -> None:
         if step is None or not self.is_active:
             return
         self.step = step
-        self.misfits.append(step.misfit)
+        if step.misfit:
+            self.misfits.append(step.misfit)
         if step.image is not None:
             self._show(step.image)
             self._preview_taken = True
@@ -275,7 +267,8 @@ class Run:
             return
         self.result = outcome
         self._show(outcome.image)
-        self.layer.metadata["deep_image_prior"] = outcome.provenance
+        source = {"layer": self._plane.layer.name, "plane": list(self._plane.index)}
+        self.layer.metadata["deep_image_prior"] = {**outcome.provenance, "source": source}
         self._finish("done", outcome.stop_reason)
 
     def _fail(self, error: Exception) -> None:
