@@ -73,3 +73,9 @@ def test_parts_without_noise_do_not_hide_it() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (8, 8), (20, 20)])
 def test_tiny_images_have_some_answer(shape: tuple[int, int]) -> None:
     assert measure_noise(RNG.normal(10, 2, shape)).std > 0
+
+
+def test_texture_in_a_small_image_is_not_taken_for_photon_noise() -> None:
+    texture = RNG.normal(0, 1, (72, 72)) * X[:72, :72] / 4
+    assert measure_noise(100 + texture).photon is None
+    assert measure_noise(100 + texture, "poisson-gaussian").photon is not None

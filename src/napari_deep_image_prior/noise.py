@@ -27,6 +27,8 @@ SMOOTH = 0.6
 """Residuals whose neighbours are this alike along both axes are shapes, not noise."""
 MIN_BLOCKS = 4 * BINS
 """Blocks that statistics need at least."""
+PHOTON_BLOCKS = 40 * BINS
+"""Blocks needed to tell photon noise from texture; about an image of 104x104."""
 GROWS = 1.5
 """Noise that grows by this factor from dark to bright counts as photon noise."""
 
@@ -87,7 +89,7 @@ def measure_noise(
     image : (Y, X) float array, without NaNs
     kind : {"auto", "gaussian", "poisson", "poisson-gaussian"}
         "poisson" is variance = a * intensity, so the image's dark level must be 0.
-        Images too small or too flat to measure photon noise in are taken as "gaussian".
+        "auto" takes images under about 104x104 pixels as "gaussian": texture and photon noise look alike there.
     std : float, optional
         Known standard deviation, in the image's units.
     known : (Y, X) bool array, optional
@@ -106,7 +108,7 @@ def measure_noise(
         a, b = _variance_line(means, variances, through_origin=kind == "poisson")
         dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
         grows = a > 0 and math.sqrt(bright) > least
-        if grows and (kind != "auto" or bright > GROWS**2 * dark):
+        if grows and (kind != "auto" or (bright > GROWS**2 * dark and len(blocks) >= PHOTON_BLOCKS)):
             model = _photon_model(image, blocks, (a, b))
             if min(model.correlation) < SMOOTH:
                 return model
