@@ -38,7 +38,7 @@ def _wait(qtbot: Any, condition: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("display_name", "own"), [("Denoise", set()), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})]
+    ("display_name", "own"), [("Denoise", {"noise"}), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})]
 )
 def test_a_widget_opens_from_the_menu_with_its_members(viewer: Any, display_name: str, own: set[str]) -> None:
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
 from napari.layers import Image, Labels
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from ..devices import available_devices
 from ..settings import PRESETS
+from ..tasks import NoiseKind
 from .curve import FitCurve
 from .layers import empty_mask
 from .run import Run, active_run, restore_layer
@@ -199,6 +200,13 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+
+    def _own_widgets(self) -> list[Widget]:
+        tooltip = "auto measures it. poisson: photon counts without an offset; poisson-gaussian: a camera's."
+        return [ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)]
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"noise": self.noise.value}
 
 
 class InpaintWidget(RestorationWidget):
