@@ -89,6 +89,8 @@ BAD = [
     (["super-resolve", "in.png", "--factor", "0", "-o", "out.png"], "factor"),
     (["super-resolve", "in.png", "--factor", "many", "-o", "out.png"], "factor"),
     (["super-resolve", "in.png", "--factor", "inf", "-o", "out.png"], "factor"),
+    (["denoise", "in.png", "-o", "out.png", "--threads", "0"], "threads"),
+    (["denoise", ".", "-o", "out.png"], "must be a folder"),
     (["sharpen", "in.png"], "sharpen"),
     ([], "COMMAND"),
 ]

@@ -270,7 +270,7 @@ def test_what_does_not_fit_is_refused_in_one_line(viewer: Any, picture: np.ndarr
         with pytest.raises(ValueError, match=words) as caught:
             restore_layer(viewer, source, **arguments)
         assert "\n" not in str(caught.value)
-    with pytest.raises(TypeError, match="Image layer"):
+    with pytest.raises(TypeError, match="image layer"):
         restore_layer(viewer, narrow)
     assert len(viewer.layers) == 4, "nothing was added"
 
@@ -281,6 +281,10 @@ def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(viewer: Any, picture:
     viewer.dims.set_current_step(0, 8)
     with pytest.raises(ValueError, match="move the sliders"):
         restore_layer(viewer, source)
+    viewer.dims.ndisplay = 3
+    with pytest.raises(ValueError, match="switch to 2D"):
+        restore_layer(viewer, source)
+    viewer.dims.ndisplay = 2
     viewer.dims.order = (1, 0, 2)
     with pytest.raises(ValueError, match="roll or transpose"):
         restore_layer(viewer, source)

@@ -122,7 +122,7 @@ def test_another_widget_says_that_a_run_is_on(viewer: Any, picture: np.ndarray) 
         viewer.window.add_dock_widget(widget)
     _press(first.run)
     _press(second.run)
-    assert "stop or cancel it first" in second.status.value
+    assert second.status.value.endswith("stop or cancel it first.")
     _press(first.cancel)
 
 
@@ -130,7 +130,7 @@ def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:
     widget = DenoiseWidget(viewer)
     viewer.window.add_dock_widget(widget)
     _press(widget.run)
-    assert "choose an Image layer" in widget.status.value
+    assert widget.status.value == "Choose an image layer first, not nothing."
     assert widget.run.enabled
 
 

@@ -11,7 +11,7 @@ def _feed(rule: HeldOutPlateau, errors: np.ndarray) -> int | None:
 def test_a_falling_error_goes_on() -> None:
     rule = HeldOutPlateau(patience=200)
     assert _feed(rule, np.geomspace(1, 0.1, 2000)) is None
-    assert "still falling" in rule.reason
+    assert rule.reason == "all 2000 iterations done"
 
 
 def test_a_noisy_plateau_settles_after_the_patience_and_says_so() -> None:

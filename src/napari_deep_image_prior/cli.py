@@ -125,6 +125,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         "--preset", default="fast", choices=PRESETS, help="fast (default), best, or as published: paper"
     )
     parser.add_argument("--seed", default=0, type=int, help="of the random numbers (default 0)")
+    parser.add_argument("--threads", type=int, help="CPU threads at most; 1 is quickest on a busy machine")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
 
@@ -159,7 +160,7 @@ def _restore_files(options: argparse.Namespace) -> int:
     paths = image_files(options.input)
     if not paths:
         raise FileError(f"{options.input}: no image ({', '.join(SUFFIXES)}) in this folder.")
-    if options.output.exists() and not options.output.is_dir():
+    if options.output.suffix.lower() in SUFFIXES or (options.output.exists() and not options.output.is_dir()):
         raise FileError(f"{options.output}: must be a folder, as {options.input} is one.")
     options.output.mkdir(parents=True, exist_ok=True)
     return max(_restore_one_of_many(path, options) for path in paths)
@@ -173,6 +174,8 @@ def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
         _restore_file(path, options.output / path.name, options)
     except RestorationError as error:
         return _complain(f"{path.name}: {error}", EXIT_FAILED)
+    except FileError as error:  # has the name already
+        return _complain(error, EXIT_BAD_INPUT)
     except (ValueError, TypeError, OSError) as error:
         return _complain(f"{path.name}: {error}", EXIT_BAD_INPUT)
     return 0
@@ -194,7 +197,9 @@ def _restore(task: Task, options: argparse.Namespace, *, name: str, dtype: str =
     """Restore with a line of progress on a terminal."""
     from .restoration import iter_restore
 
-    with iter_restore(task, preset=options.preset, device=options.device, seed=options.seed, dtype=dtype) as steps:
+    with iter_restore(
+        task, preset=options.preset, device=options.device, seed=options.seed, dtype=dtype, threads=options.threads
+    ) as steps:
         steps.wants_image = lambda: False
         shown = 0.0
         for step in steps:

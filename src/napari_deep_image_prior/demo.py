@@ -60,7 +60,9 @@ def write_demo(options: argparse.Namespace) -> int:
 
 
 def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, Any]:
-    result = restore(sample.task, preset=options.preset, device=options.device, seed=options.seed)
+    result = restore(
+        sample.task, preset=options.preset, device=options.device, seed=options.seed, threads=options.threads
+    )
     name, classical = _classical(sample)
     before = _before(sample)
     panels = [_displayable(image, sample.truth) for image in (before, result.image, sample.truth)]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .fit import Progress, fit, lean_schedule, relative_to
+from .fit import Progress, fit, lean_schedule, relative_to, with_trust
 from .grouping import group_denoise, without_values
 from .noise import measure_noise
 from .prior import build_network
@@ -142,13 +142,13 @@ class GuidedRestorer:
     @property
     def note(self) -> str:
         """The noise that was found, and what the stopping rule thinks just now."""
-        rule = self._rule.note if self._rule.has_errors else "makes the first estimate"
+        rule = self._rule.note if self._rule.has_errors else "making a first estimate"
         return f"{self.found}; {rule}"
 
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        return f"{self._rule.reason}; the network's correction counts {self._trust:.0%}"
+        return with_trust(self._rule.reason, [self._trust])
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the classical estimate, corrected as far as the network has learnt."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 Result = TypeVar("Result")
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -199,6 +199,12 @@ class Restorer(Protocol):
         Yields now and then, so that it can be left.
         """
         ...
+
+
+def with_trust(reason: str, trusts: Iterable[float]) -> str:
+    """Add to the reason how far the network was followed, where that was not all the way."""
+    shares = ", ".join(f"{trust:.0%}" for trust in trusts if round(trust, 2) < 1)
+    return f"{reason}; unseen pixels support {shares} of the network's correction" if shares else reason
 
 
 def run_to_end(working: Generator[None, None, Result]) -> Result:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .filling import biharmonic_fill
-from .fit import Progress, fit, lean_schedule, relative_to
+from .fit import Progress, fit, lean_schedule, relative_to, with_trust
 from .prior import build_network
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
@@ -134,7 +134,7 @@ class MaskedRestorer:
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        return f"{self._rule.reason}; the network's correction counts {self._trust:.0%}"
+        return with_trust(self._rule.reason, [self._trust])
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the fill as corrected so far."""

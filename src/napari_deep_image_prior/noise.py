@@ -73,7 +73,8 @@ class NoiseModel:
         """Say in words what was found."""
         if self.photon is None:
             return f"noise of standard deviation {self.std:.3g}"
-        return f"photon noise, variance = {self.photon[0]:.3g} x intensity {self.photon[1]:+.3g}"
+        a, b = self.photon
+        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g})"
 
 
 def measure_noise(

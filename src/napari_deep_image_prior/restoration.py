@@ -215,6 +215,11 @@ class Steps:
         return self._order.settings
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of its images."""
+        return self._order.dtype
+
+    @property
     def device(self) -> str:
         """The device, named for people."""
         return device_name(self._order.device, self._order.threads)

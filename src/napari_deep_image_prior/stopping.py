@@ -23,7 +23,7 @@ class HeldOutPlateau:
         self._errors: list[float] = []
         self._best = math.inf
         self._step = self._best_step = 0
-        self.note = "is measuring the held-out error"
+        self.note = "measuring the held-out error"
         """What the rule thinks just now."""
 
     def settled(self, error: float) -> bool:
@@ -35,7 +35,8 @@ class HeldOutPlateau:
             self._errors.clear()
             if mean < (1 - GAIN) * self._best:
                 self._best, self._best_step = mean, self._step
-            best = f"best {self._best:.1%} {self._step - self._best_step} steps ago"
+            ago = self._step - self._best_step
+            best = "the best so far" if ago == 0 else f"best {self._best:.1%} {ago} steps ago"
             self.note = f"held-out error {mean:.1%} of the classical estimate's, {best}"
         if self._settled_at is None and self._step - self._best_step >= self._patience:
             self._settled_at = self._step
@@ -50,6 +51,6 @@ class HeldOutPlateau:
     def reason(self) -> str:
         """Why the fit ended."""
         if self._settled_at is None:
-            return f"all {self._step} iterations done; the held-out error was still falling"
+            return f"all {self._step} iterations done"
         waited = self._settled_at - self._best_step
         return f"held-out error had not improved for {waited} iterations at iteration {self._settled_at}"

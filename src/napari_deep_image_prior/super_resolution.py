@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .fit import Progress, fit, lean_schedule, relative_to, run_to_end
+from .fit import Progress, fit, lean_schedule, relative_to, run_to_end, with_trust
 from .measurement import Downsample, resized
 from .prior import build_network
 from .stopping import HeldOutPlateau
@@ -116,13 +116,12 @@ class CrossScaleRestorer:
     @property
     def note(self) -> str:
         """What the stopping rule thinks just now."""
-        return next((rule.note for rule in reversed(self._rules.values()) if rule.has_errors), "prepares the fit")
+        return next((rule.note for rule in reversed(self._rules.values()) if rule.has_errors), "preparing the fit")
 
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        trusts = ", ".join(f"{trust:.0%}" for trust in self._trusts.values())
-        return f"{next(reversed(self._rules.values())).reason}; the network's correction counts {trusts}"
+        return with_trust(next(reversed(self._rules.values())).reason, self._trusts.values())
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the enlargement as corrected so far."""

@@ -46,6 +46,8 @@ def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
     ValueError
         If the layer has no pixel at the position of the viewer's sliders.
     """
+    if viewer.dims.ndisplay > 2 and layer.ndim > 2:
+        raise ValueError("the viewer shows a volume: switch to 2D and choose the plane to restore.")
     if set(viewer.dims.displayed[-2:]) != {viewer.dims.ndim - 2, viewer.dims.ndim - 1}:
         raise ValueError("the viewer shows other axes than the last two: roll or transpose them back first.")
     # a multiscale layer as a whole converts to its coarsest level; a dask one loads only the plane
@@ -77,7 +79,7 @@ def task_of_layers(
         If a layer or an argument is missing or does not fit.
     """
     if not isinstance(image, Image):
-        raise TypeError(f"choose an Image layer to restore, not {_described(image)}.")
+        raise TypeError(f"choose an image layer first, not {_described(image)}.")
     if kind not in SUFFIX:
         raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
     plane = displayed_plane(viewer, image)
@@ -124,9 +126,9 @@ def _described(layer: object) -> str:
     return "nothing" if layer is None else f"a {type(layer).__name__}"
 
 
-def first_picture(task: Task) -> NDArray[Any]:
-    """Return what the result layer shows before the first restoration: the input itself."""
-    image = np.array(task.image, dtype=np.float32 if np.asarray(task.image).dtype.kind == "f" else None)
+def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return what the result layer shows before the first restoration: the input itself, in the result's dtype."""
+    image = np.array(task.image, dtype=dtype)
     if isinstance(task, SuperResolve):
         # nearest: each large pixel takes the small one below its centre
         for axis, (size, factor) in enumerate(zip(task.result_shape, task.factors, strict=False)):
@@ -182,6 +184,6 @@ def empty_mask(viewer: ViewerModel, image: Image) -> Labels:
     labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.values.shape[:2]))
     viewer.add_layer(labels)
     viewer.layers.selection.active = labels
-    labels.brush_size = max(2, round(max(blank.shape) / 50))
+    labels.brush_size = max(5, round(max(blank.shape) / 50))
     labels.mode = "paint"
     return labels

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from ..restoration import RestorationError, iter_restore
@@ -145,7 +145,7 @@ class Run:
         self._preview_taken = True
         self._going = Event()
         self._going.set()
-        self.layer = Image(picture(plane, first_picture(task)), **result_options(plane, task))
+        self.layer = Image(picture(plane, first_picture(task, steps.dtype)), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
 
     @property
@@ -196,7 +196,7 @@ class Run:
         if not self.is_active:
             return
         self._worker.quit()
-        self._finish("cancelled", "cancelled")
+        self._finish("cancelled", "the result layer was removed")
         if self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
 
@@ -281,14 +281,14 @@ class Run:
 
     def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
         if event.value is self.layer and self.is_active:
-            self.cancel()
-            show_info(f"'{self.layer.name}' was deleted: its restoration is cancelled.")
+            self._worker.quit()
+            self._finish("cancelled", "the result layer was deleted")
 
     def _worker_is_gone(self) -> None:
         # quit leaves the generator open, and with it the fit's memory
         self._steps.close()
         if self.is_active:  # the window was closed
-            self._finish("cancelled", "cancelled")
+            self._finish("cancelled", "the window was closed")
 
     def _finish(self, state: State, message: str) -> None:
         self.message = message

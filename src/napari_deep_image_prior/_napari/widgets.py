@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSizePolicy
 
@@ -117,10 +116,14 @@ class RestorationWidget(Container[Any]):
                 **self._arguments(),
             )
         except (ValueError, TypeError, RuntimeError) as error:
-            self._status.value = str(error)
-            show_warning(str(error))
+            self._say(error)
             return
         self._follow(run)
+
+    def _say(self, message: object) -> None:
+        # in the panel, where the button was pressed; a pop-up would say it twice
+        text = str(message)
+        self._status.value = text[:1].upper() + text[1:]
 
     def _pause_or_resume(self) -> None:
         if self._run is None:
@@ -166,7 +169,7 @@ class RestorationWidget(Container[Any]):
 
 def _status_text(run: Run) -> str:
     if not run.is_active:
-        return {"done": "Done: ", "failed": "Failed: ", "cancelled": ""}[run.state] + run.message + "."
+        return f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
     if run.step is None:
         return f"Starting on {run.device} …"
     doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
@@ -229,15 +232,16 @@ class InpaintWidget(RestorationWidget):
 
     def _add_mask(self) -> None:
         if self.image.value is None:
-            show_warning("Choose an image first: the mask is made to its shape.")
+            self._say("choose an image first: the mask is made to its shape.")
             return
         try:
             mask = empty_mask(self._viewer, self.image.value)
         except ValueError as error:
-            show_warning(str(error))
+            self._say(error)
             return
         self.missing.reset_choices()
         self.missing.value = mask
+        self._say(f"paint the pixels to fill in on '{mask.name}', then press Run.")
 
 
 class SuperResolveWidget(RestorationWidget):
