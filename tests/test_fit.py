@@ -75,7 +75,7 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 
 def test_a_settled_fit_only_cools_down() -> None:
     class AtOnce:
-        def settled(self, _misfit: float) -> bool:
+        def settled(self, _iteration: int, _misfit: float) -> bool:
             return True
 
     steps = list(fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))

@@ -5,7 +5,15 @@ from napari_deep_image_prior.stopping import WINDOW, HeldOutPlateau
 
 def _feed(rule: HeldOutPlateau, errors: np.ndarray) -> int | None:
     """Return the step at which the rule has settled."""
-    return next((step for step, error in enumerate(errors, start=1) if rule.settled(float(error))), None)
+    return next((step for step, error in enumerate(errors, start=1) if rule.settled(step, float(error))), None)
+
+
+def test_the_patience_is_in_iterations_also_where_few_are_looked_at() -> None:
+    rule = HeldOutPlateau(patience=1000)
+    looked_at = range(10, 5000, 10)
+    settled = next(iteration for iteration in looked_at if rule.settled(iteration, 1.0))
+    assert settled == 10 * WINDOW + 1000
+    assert rule.reason.endswith(f"at iteration {settled}")
 
 
 def test_a_falling_error_goes_on() -> None:

@@ -112,8 +112,8 @@ def relative_to(classical: Tensor) -> Tensor:
 class StoppingRule(Protocol):
     """Decides, from the error at each step, when a fit may be brought to its end."""
 
-    def settled(self, misfit: float) -> bool:
-        """Take note of a step's error; return whether further steps would gain nothing."""
+    def settled(self, iteration: int, misfit: float) -> bool:
+        """Take note of the error at a step; return whether further steps would gain nothing."""
         ...
 
 
@@ -157,7 +157,7 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
             misfit = float(model.misfit)
             if not recovery.accepts(misfit, iteration):
                 continue  # the bad step is not taken: everything is as it was at the last good look
-            if rule is not None and rule.settled(misfit):
+            if rule is not None and rule.settled(iteration, misfit):
                 end = min(end, iteration + schedule.cool_down)
                 rule = None
         optimiser.step()

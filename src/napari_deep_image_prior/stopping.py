@@ -26,9 +26,12 @@ class HeldOutPlateau:
         self.note = "measuring the held-out error"
         """What the rule thinks just now."""
 
-    def settled(self, error: float) -> bool:
-        """Take note of one step's held-out error; return whether further steps would gain nothing."""
-        self._step += 1
+    def settled(self, iteration: int, error: float) -> bool:
+        """Take note of the held-out error at a step; return whether further steps would gain nothing.
+
+        Iterations may be left out: a GPU is not asked at each of them.
+        """
+        self._step = iteration
         self._errors.append(error)
         if len(self._errors) == WINDOW:
             mean = sum(self._errors) / WINDOW
