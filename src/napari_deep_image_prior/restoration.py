@@ -376,12 +376,10 @@ def _explained_errors(device: torch.device) -> Iterator[None]:
         yield
     except FitFailedError as error:
         raise RestorationError(str(error)) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
-    except RuntimeError as error:
-        # the CPU's and MPS's allocators raise a plain RuntimeError
+    except (MemoryError, RuntimeError) as error:
+        # torch.OutOfMemoryError is a RuntimeError; the CPU's and MPS's allocators raise a plain one
         text = str(error)
-        if "out of memory" in text or "allocate memory" in text:
+        if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
             raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
         raise RestorationError(f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}.") from error
     finally:

@@ -259,7 +259,7 @@ def published_settings(experiment: str) -> PriorFit:
 Settings = PriorFit | MaskedFit | CrossScaleFit | GuidedFit
 
 
-# what the experiments in docs/experiments.md decided
+# what the experiments in docs/how-it-works.md decided
 _FAST: Mapping[str, Settings] = {
     "denoise": GuidedFit(LeanSettings(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002),
     "inpaint": MaskedFit(iterations=3000, learning_rate=0.008),
