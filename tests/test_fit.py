@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_deep_image_prior.fit import FitFailedError, Schedule, fit
+from napari_deep_image_prior.fit import Fit, FitFailedError, Schedule
 
 
 class Parabola:
@@ -33,7 +33,7 @@ class Parabola:
 
 def test_a_fit_finds_the_minimum_and_counts_its_steps() -> None:
     model = Parabola()
-    steps = list(fit(model, Schedule(300, 0.1)))
+    steps = list(Fit(model, Schedule(300, 0.1)))
     assert [step.iteration for step in steps] == list(range(1, 301))
     assert model.network.weight.item() == pytest.approx(3, abs=0.05)
     assert steps[-1].misfit < steps[0].misfit
@@ -47,7 +47,7 @@ def test_a_bad_step_is_taken_back_with_weights_optimiser_and_average(value: floa
                 model.network.weight.fill_(value)
 
     model = Parabola(spoil)
-    steps = list(fit(model, Schedule(300, 0.05)))
+    steps = list(Fit(model, Schedule(300, 0.05)))
     assert len(steps) == 299, "the bad step is not reported as one"
     assert all(step.misfit < 10 for step in steps)
     assert model.network.weight.item() == pytest.approx(3, abs=0.1)
@@ -61,7 +61,7 @@ def test_a_fit_that_keeps_diverging_fails_with_advice() -> None:
                 model.network.weight.fill_(math.nan)
 
     with pytest.raises(FitFailedError, match="learning rate"):
-        list(fit(Parabola(spoil), Schedule(300, 0.05)))
+        list(Fit(Parabola(spoil), Schedule(300, 0.05)))
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
@@ -78,5 +78,20 @@ def test_a_settled_fit_only_cools_down() -> None:
         def settled(self, _iteration: int, _misfit: float) -> bool:
             return True
 
-    steps = list(fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))
+    steps = list(Fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))
     assert steps[-1].iteration == steps[-1].total == 21
+
+
+def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None:
+    schedule = Schedule(60, 0.05)
+    unbroken = Parabola()
+    expected = [step.misfit for step in Fit(unbroken, schedule)]
+
+    first = Parabola()
+    fitting = Fit(first, schedule)
+    begun = [next(fitting).misfit for _ in range(25)]
+    second = Parabola()
+    again = Fit(second, schedule)
+    again.resume(fitting.state())
+    assert begun + [step.misfit for step in again] == expected
+    assert second.network.weight.item() == unbroken.network.weight.item()

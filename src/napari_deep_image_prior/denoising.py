@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .fit import Progress, fit, lean_schedule, relative_to, with_trust
+from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
 from .grouping import group_denoise, without_values
 from .noise import measure_noise
 from .prior import build_network
@@ -120,7 +120,7 @@ class GuidedRestorer:
             classical = yield from self._denoised(noisy, (1 + draw) * PARTS)
             self._model.learn_from(noisy, classical, clean)
         done = (1 + self._settings.draws) * PARTS
-        for progress in fit(self._model, lean_schedule(self._settings), self._rule):
+        for progress in Fit(self._model, lean_schedule(self._settings), self._rule):
             yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
 
     def _denoised(self, noisy: Tensor, done: int) -> Generator[Progress, None, Tensor]:

@@ -2,7 +2,7 @@ r"""The loop that fits a network's weights to one image.
 
     theta* = argmin_theta E(f_theta),    with Adam, step by step,
 
-as a generator: whoever drives it sees every step, and may leave at any of them.
+as an iterator: whoever drives it sees every step, and may leave at any of them.
 What E is belongs to the model that is fitted, see `Fitted`; a `Restorer` wraps models
 and loop into a whole restoration.
 """
@@ -129,8 +129,8 @@ class Progress:
     """What the model reports of its loss, on a GPU that of the last look; None before the fit has begun."""
 
 
-def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> Iterator[Progress]:
-    """Fit `model`, yielding after each step.
+class Fit:
+    """Fits `model` step by step: an iterator that makes one step for each `Progress`.
 
     Once the `rule` finds the fit settled, only the cool-down is left to do.
 
@@ -139,32 +139,64 @@ def fit(model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> 
     FitFailedError
         If the fit keeps diverging.
     """
-    optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
-    on_cpu = next(model.network.parameters()).device.type == "cpu"
-    recovery = Recovery(model, optimiser, schedule.worse_by)
-    misfit, stepped = math.nan, False
-    iteration, end = 0, schedule.iterations
-    while iteration < end:
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(iteration, end) * recovery.slowdown
-        optimiser.zero_grad(set_to_none=True)
+
+    def __init__(self, model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> None:
+        self._model, self._schedule, self._rule = model, schedule, rule
+        self._optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
+        self._on_cpu = next(model.network.parameters()).device.type == "cpu"
+        self._recovery = Recovery(model, self._optimiser, schedule.worse_by)
+        self._misfit, self._stepped = math.nan, False
+        self._iteration, self._end = 0, schedule.iterations
+
+    def __iter__(self) -> Fit:
+        return self
+
+    def __next__(self) -> Progress:
+        while self._iteration < self._end:
+            if self._step():
+                self._stepped = True
+                return Progress(self._iteration, self._end, self._misfit)
+        if not self._stepped:
+            raise FitFailedError(DIVERGED)
+        raise StopIteration
+
+    def _step(self) -> bool:
+        """Make a step; return False if it was a bad one, which is then not taken."""
+        model, schedule = self._model, self._schedule
+        for group in self._optimiser.param_groups:
+            group["lr"] = schedule.rate(self._iteration, self._end) * self._recovery.slowdown
+        self._optimiser.zero_grad(set_to_none=True)
         loss = model.loss()
         loss.backward()
         if math.isfinite(schedule.clip):
             nn.utils.clip_grad_norm_(model.network.parameters(), schedule.clip)
-        iteration += 1
-        if on_cpu or iteration % CHECK_EVERY == 0 or iteration in (1, end):
-            misfit = float(model.misfit)
-            if not recovery.accepts(misfit, iteration):
-                continue  # the bad step is not taken: everything is as it was at the last good look
-            if rule is not None and rule.settled(iteration, misfit):
-                end = min(end, iteration + schedule.cool_down)
-                rule = None
-        optimiser.step()
-        stepped = True
-        yield Progress(iteration, end, misfit)
-    if not stepped:
-        raise FitFailedError(DIVERGED)
+        self._iteration += 1
+        if self._on_cpu or self._iteration % CHECK_EVERY == 0 or self._iteration in (1, self._end):
+            self._misfit = float(model.misfit)
+            if not self._recovery.accepts(self._misfit, self._iteration):
+                return False  # everything is as it was at the last good look
+            if self._rule is not None and self._rule.settled(self._iteration, self._misfit):
+                self._end = min(self._end, self._iteration + schedule.cool_down)
+                self._rule = None
+        self._optimiser.step()
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on but the model's own and the stopping rule's, to go on from later."""
+        return {
+            "iteration": self._iteration,
+            "weights": self._model.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "recovery": self._recovery.state(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`; the model's own state must have been brought back before."""
+        self._iteration = state["iteration"]
+        self._stepped = self._iteration > 0
+        self._model.network.load_state_dict(state["weights"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._recovery.resume(state["recovery"])
 
 
 class Restorer(Protocol):
@@ -250,6 +282,16 @@ class Recovery:
         self._last = iteration
         self._restore()
         return False
+
+    def state(self) -> dict[str, Any]:
+        """Return what it remembers, but for the last good state."""
+        return {"recent": self._recent, "row": self._row, "last": self._last, "slowdown": self.slowdown}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Bring back a `state`; what the model and the optimiser are now becomes the last good state."""
+        self._recent, self._row, self._last = state["recent"], state["row"], state["last"]
+        self.slowdown = state["slowdown"]
+        self._save()
 
     def _save(self) -> None:
         # clones, as both state dicts hold the living tensors

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .filling import biharmonic_fill
-from .fit import Progress, fit, lean_schedule, relative_to, with_trust
+from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
 from .prior import build_network
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
@@ -124,7 +124,7 @@ class MaskedRestorer:
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
-        return fit(self._model, lean_schedule(self._settings), self._rule)
+        return Fit(self._model, lean_schedule(self._settings), self._rule)
 
     @property
     def note(self) -> str:

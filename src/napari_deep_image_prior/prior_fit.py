@@ -7,12 +7,12 @@ Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from .fit import Progress, Schedule, fit
+from .fit import Fit, Progress, Schedule
 from .prior import build_network, meshgrid_input, noise_input, padded_shape
 
 if TYPE_CHECKING:
@@ -87,6 +87,19 @@ class PriorModel:
         """Return the last output and the average, which a recovery takes back too."""
         return [tensor for tensor in (self._last, self._average) if tensor is not None]
 
+    def last(self) -> Tensor | None:
+        """Return the output of the last step, without averaging."""
+        return self._last
+
+    def state(self) -> dict[str, Any]:
+        """Return what there is beside the weights."""
+        return {"random": self._generator.get_state(), "last": self._last, "average": self._average}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Bring back a `state`."""
+        self._generator.set_state(state["random"].cpu())
+        self._last, self._average = state["last"], state["average"]
+
 
 class PriorRestorer:
     """Runs the published method, once or several times with the results averaged."""
@@ -94,7 +107,7 @@ class PriorRestorer:
     def __init__(self, measurement: Measurement, scaling: Scaling, settings: PriorFit, seed: int) -> None:
         self._measurement, self._scaling, self._settings, self._seed = measurement, scaling, settings, seed
         self._finished: list[Tensor] = []
-        self._model: PriorModel | None = None
+        self._running: tuple[PriorModel, Fit] | None = None
         self._total = settings.iterations * settings.runs
         self.found = ""
         self.note = f"runs its {self._total} iterations"
@@ -102,18 +115,40 @@ class PriorRestorer:
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
-        schedule = Schedule(self._settings.iterations, self._settings.learning_rate)
-        for run in range(self._settings.runs):
-            self._model = PriorModel(self._measurement, self._settings, self._seed + run)
-            done = run * self._settings.iterations
-            for progress in fit(self._model, schedule):
+        while len(self._finished) < self._settings.runs:
+            model, fit = self._running or self._begin()
+            done = len(self._finished) * self._settings.iterations
+            for progress in fit:
                 yield Progress(done + progress.iteration, self._total, progress.misfit)
-            self._finished.append(self._model.estimate())
-            self._model = None
+            self._finished.append(model.estimate())
+            self._running = None
+
+    def _begin(self) -> tuple[PriorModel, Fit]:
+        model = PriorModel(self._measurement, self._settings, self._seed + len(self._finished))
+        self._running = model, Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate))
+        return self._running
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on, to go on from later."""
+        running = None if self._running is None else [part.state() for part in self._running]
+        return {"finished": self._finished, "running": running}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from the `state` of a restorer of the same measurement, settings and seed."""
+        self._finished, self._running = list(state["finished"]), None
+        if state["running"] is not None:
+            model, fit = self._begin()
+            model.resume(state["running"][0])
+            fit.resume(state["running"][1])
+
+    def last_output(self) -> NDArray[np.float64]:
+        """Return the running network's last output without averaging; after the runs, the mean."""
+        last = None if self._running is None else self._running[0].last()
+        return self.estimate() if last is None else self._scaling.invert(last[0].cpu().numpy())
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the image as restored so far: the mean over the runs."""
-        running = [] if self._model is None else [self._model.estimate()]
+        running = [] if self._running is None else [self._running[0].estimate()]
         mean = torch.stack(self._finished + running).mean(dim=0)
         return self._scaling.invert(mean[0].cpu().numpy())
 

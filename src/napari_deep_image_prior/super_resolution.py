@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .fit import Progress, fit, lean_schedule, relative_to, run_to_end, with_trust
+from .fit import Fit, Progress, lean_schedule, relative_to, run_to_end, with_trust
 from .measurement import Downsample, resized
 from .prior import build_network
 from .stopping import HeldOutPlateau
@@ -109,7 +109,7 @@ class CrossScaleRestorer:
         done, to_come = 0, len(self._models) * self._settings.iterations
         for factors, model in self._models.items():
             to_come -= self._settings.iterations
-            for progress in fit(model, lean_schedule(self._settings), self._rules[factors]):
+            for progress in Fit(model, lean_schedule(self._settings), self._rules[factors]):
                 yield Progress(done + progress.iteration, done + progress.total + to_come, progress.misfit)
             done += progress.iteration
 

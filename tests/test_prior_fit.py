@@ -1,0 +1,46 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.prior_fit import PriorRestorer
+from napari_deep_image_prior.restorers import choose_restorer
+from napari_deep_image_prior.settings import NetworkSettings, PriorFit
+
+TWO_RUNS = PriorFit(
+    NetworkSettings(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3, averaging=0.9, weight_noise=0.01, runs=2
+)
+
+
+def _begun(picture: np.ndarray) -> PriorRestorer:
+    restorer = choose_restorer(dip.Denoise(picture), TWO_RUNS, torch.device("cpu"), 0)
+    assert isinstance(restorer, PriorRestorer)
+    return restorer
+
+
+@pytest.mark.parametrize("broken_off_at", [3, 5, 7])
+def test_it_goes_on_from_a_saved_state_as_if_it_had_not_been_broken_off(
+    picture: np.ndarray, broken_off_at: int
+) -> None:
+    unbroken, first, second = (_begun(picture) for _ in range(3))
+    assert [step.iteration for step in unbroken.steps()] == list(range(1, 11))
+    steps = first.steps()
+    for _ in range(broken_off_at):
+        next(steps)
+    saved = io.BytesIO()
+    torch.save(first.state(), saved)
+    saved.seek(0)
+    second.resume(torch.load(saved, weights_only=True))
+    assert [step.iteration for step in second.steps()] == list(range(broken_off_at + 1, 11))
+    np.testing.assert_array_equal(second.estimate(), unbroken.estimate())
+
+
+def test_the_last_output_is_not_averaged(picture: np.ndarray) -> None:
+    restorer = _begun(picture)
+    steps = restorer.steps()
+    next(steps)
+    np.testing.assert_array_equal(restorer.last_output(), restorer.estimate())
+    next(steps)
+    assert not np.array_equal(restorer.last_output(), restorer.estimate())
