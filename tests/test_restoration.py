@@ -264,7 +264,7 @@ def test_the_paper_preset_is_the_published_recipe() -> None:
     denoise = dip.preset_settings("denoise", "paper")
     assert (denoise.iterations, denoise.learning_rate, denoise.averaging) == (1800, 0.01, 0.99)
     assert denoise.jitter == pytest.approx(1 / 30)
-    assert denoise.network == NetworkSettings()
+    assert denoise.network == NetworkSettings(align_corners=True, norm_gain="uniform"), "as in the torch of 2017"
     inpaint = dip.preset_settings("inpaint", "paper")
     assert (inpaint.iterations, inpaint.learning_rate, inpaint.jitter) == (11000, 0.001, 0.03)
     assert dip.preset_settings("super-resolve", "paper", factor=4).iterations == 2000

@@ -103,6 +103,18 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
         part.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    part = path.with_name(f".{path.name}-part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def check_writable(path: str | Path, dtype: np.dtype[Any] | None = None, channels: int = 1) -> None:
     """Raise FileError now if an image of this kind could not be written to `path` later."""
     path = Path(path)

@@ -316,7 +316,7 @@ def _restoring(order: Order, consumer: _Consumer) -> Generator[Step, None, None]
     started = time.perf_counter()
     history: list[float] = []
     clock = _Clock()
-    with _explained_errors(order.device):
+    with explained_errors(order.device):
         restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
         for done in restorer.steps():
             if done.misfit is not None:
@@ -369,7 +369,7 @@ class _Clock:
 
 
 @contextmanager
-def _explained_errors(device: torch.device) -> Iterator[None]:
+def explained_errors(device: torch.device) -> Iterator[None]:
     """Turn what torch raises into RestorationError with advice."""
     elsewhere = "" if device.type == "cpu" else "; try the device 'cpu'"
     try:

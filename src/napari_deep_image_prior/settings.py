@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -201,27 +201,30 @@ class GuidedFit(LeanFit):
         _check_positive(self, "draws", "region")
 
 
-# the rows of the publication's supplementary table
-_THIN = NetworkSettings(widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average")
+# the rows of the publication's supplementary table, with the defaults of the torch of 2017 that they were run with
+_THEN = NetworkSettings(align_corners=True, norm_gain="uniform")
 PUBLISHED: Mapping[str, PriorFit] = {
-    "denoise": PriorFit(iterations=1800, jitter=1 / 30, averaging=0.99),
+    "denoise": PriorFit(_THEN, iterations=1800, jitter=1 / 30, averaging=0.99),
     "jpeg": PriorFit(
-        NetworkSettings(widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+        replace(_THEN, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
         iterations=2400,
         input_depth=3,
         jitter=1 / 30,
         averaging=0.99,
     ),
-    "super-resolve-x4": PriorFit(iterations=2000, jitter=0.03),
-    "super-resolve-x8": PriorFit(iterations=4000, jitter=0.05),
-    "inpaint": PriorFit(iterations=11000, learning_rate=0.001, jitter=0.03),
-    "inpaint-98": PriorFit(_THIN, iterations=1000, jitter=0.0),
-    "inpaint-text": PriorFit(NetworkSettings(skips=(128,) * 5, upsample="nearest"), iterations=6001, jitter=0.03),
+    "super-resolve-x4": PriorFit(_THEN, iterations=2000, jitter=0.03),
+    "super-resolve-x8": PriorFit(_THEN, iterations=4000, jitter=0.05),
+    "inpaint": PriorFit(_THEN, iterations=11000, learning_rate=0.001, jitter=0.03),
+    "inpaint-98": PriorFit(
+        replace(_THEN, widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average"), iterations=1000, jitter=0.0
+    ),
+    "inpaint-text": PriorFit(replace(_THEN, skips=(128,) * 5, upsample="nearest"), iterations=6001, jitter=0.03),
     "inpaint-vase": PriorFit(
-        NetworkSettings(skips=(0,) * 5, upsample="nearest"), iterations=5001, input="meshgrid", jitter=0.03
+        replace(_THEN, skips=(0,) * 5, upsample="nearest"), iterations=5001, input="meshgrid", jitter=0.03
     ),
     "inpaint-library": PriorFit(
-        NetworkSettings(
+        replace(
+            _THEN,
             widths=(16, 32, 64, 128, 128, 128),
             skips=(0,) * 6,
             down_kernel=5,

@@ -1,0 +1,40 @@
+"""Progress on standard error: one line that is rewritten on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+ON_TERMINAL, ELSEWHERE = 0.2, 30.0
+"""Seconds between two lines."""
+
+
+class ProgressLine:
+    """Shows how far a long task is."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._shown = 0.0 if self._is_terminal else time.monotonic()
+
+    def show(self, text: str) -> None:
+        """Show a line if it is time for one."""
+        now = time.monotonic()
+        if now - self._shown < (ON_TERMINAL if self._is_terminal else ELSEWHERE):
+            return
+        self._shown = now
+        sys.stderr.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Leave an empty line on a terminal."""
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words a person needs: 40 s, 12 min, 3.5 h, 2.1 days."""
+    for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.1f} h" if name == "h" else f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.1f} days"

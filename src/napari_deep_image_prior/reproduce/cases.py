@@ -1,0 +1,114 @@
+"""The corrupted images of the tables, made as the publication describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..files import FileError, read_image
+from ..measurement import cubic_matrix
+from ..tasks import Denoise, Inpaint, SuperResolve
+from .published import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ..tasks import Task
+    from .published import Table
+
+SIGMA = 25 / 255
+MISSING = 0.5
+CROP = 32
+"""Sizes are cut to a multiple of this, around the centre: so the published bicubic figures come out."""
+BORDER = 4
+"""Pixels at the border that do not count in super-resolution."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One corrupted image and the truth."""
+
+    table: str
+    image: str
+    truth: NDArray[np.float64]
+    """(Y, X) or (Y, X, 3), 0..1."""
+    task: Task
+
+    def psnr(self, restored: NDArray[Any]) -> float:
+        """Return the PSNR in dB: over all values, or of super-resolution on Y (16..235) without the border."""
+        restored = np.clip(restored.astype(np.float64), 0, 1)
+        if isinstance(self.task, SuperResolve):
+            return psnr(_luma(restored), _luma(self.truth))
+        return psnr(restored, self.truth)
+
+
+def psnr(restored: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    """Return the PSNR in dB of images in 0..1."""
+    return float(-10 * np.log10(np.mean((restored - truth) ** 2)))
+
+
+def _luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Y of YCbCr, 16/255..235/255, without the border."""
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    y = 16 / 255 + (image * weights.sum() if image.ndim == 2 else image @ weights)
+    inside: NDArray[np.float64] = y[BORDER:-BORDER, BORDER:-BORDER]
+    return inside
+
+
+def image_path(folder: Path, table: Table, image: str) -> Path | None:
+    """Return where an image lies: in the table's folder below `folder`, or in `folder` itself."""
+    for place in (folder / table.folder, folder):
+        path = place / f"{image}.png"
+        if path.is_file():
+            return path
+    return None
+
+
+def chosen_images(table: Table, only: Sequence[str]) -> list[str]:
+    """Return the images of a table that were asked for, by their names or the table's."""
+    names = [name for name in only if name in table.images]
+    asked = not only or table.key in only or (names and not any(name in TABLES for name in only))
+    return [image for image in table.images if asked and (not names or image in names)]
+
+
+def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
+    """Read an image and corrupt it; the corruption follows from `seed`."""
+    file = read_image(path)
+    if file.image.dtype != np.uint8 or (file.channel_axis is not None and file.image.shape[-1] != 3):
+        raise FileError(f"{path}: must be an 8-bit grey or RGB picture.")
+    truth = file.image / 255
+    channel_axis = None if truth.ndim == 2 else 2
+    random = np.random.default_rng(seed)
+    task: Task
+    if table.kind == "inpaint":
+        missing = random.random(truth.shape[:2]) < MISSING
+        holed = np.where(missing if channel_axis is None else missing[..., None], 0, truth)
+        task = Inpaint(holed, missing=missing, channel_axis=channel_axis)
+    elif table.kind == "denoise":
+        noisy = np.clip(truth + random.normal(0, SIGMA, truth.shape), 0, 1)
+        task = Denoise(noisy, channel_axis=channel_axis)
+    else:
+        truth = _cropped(truth)
+        small = np.rint(255 * _shrunk(truth, table.factor)).clip(0, 255) / 255
+        task = SuperResolve(small, factor=table.factor, channel_axis=channel_axis)
+    return Case(table.key, image, truth, task)
+
+
+def _cropped(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    height, width = (size // CROP * CROP for size in image.shape[:2])
+    if not height or not width:
+        raise FileError(f"an image of {image.shape[0]}x{image.shape[1]} pixels is too small: {CROP}x{CROP} at least.")
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+def _shrunk(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Shrink by Keys' cubic kernel with anti-aliasing, as the distributed small images were."""
+    rows, columns = (cubic_matrix(size, size // factor) for size in image.shape[:2])
+    small: NDArray[np.float64] = np.einsum("ij,jk...,lk->il...", rows, image, columns, optimize=True)
+    return small

@@ -1,0 +1,149 @@
+"""The tables as Markdown: published figures, ours beside them, and how ours were made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from .measuring import methods
+from .published import DIP, RESTORED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .measuring import Figure
+    from .published import Table
+
+NOT_MEASURED, NONE = "not measured", "-"
+
+
+def write_table(table: Table, figures: Iterable[Figure]) -> str:
+    """Return one table with its comparison and its conditions, as Markdown."""
+    rows = _rows(table, [figure for figure in figures if figure.table == table.key])
+    parts = [
+        f"## {table.title}",
+        "",
+        f"PSNR in dB; {NONE}: not measured, or of a published row not printed.",
+        "",
+        *_main(table, rows),
+        "",
+    ]
+    parts += _comparison(table, rows) + _sizes(table, rows) + _conditions(rows)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _rows(table: Table, figures: Sequence[Figure]) -> dict[str, list[tuple[str, Figure]]]:
+    """Collect our rows: by label, (reading of the result, figure)."""
+    rows: dict[str, list[tuple[str, Figure]]] = defaultdict(list)
+    for method in methods(table):
+        of_method = sorted((f for f in figures if f.method == method), key=lambda f: (-f.iterations, f.image))
+        if not of_method:
+            rows[f"ours, {method}" if method in ("fast", "best", "paper") else f"{method} (run here)"] = []
+        for figure in of_method if method in ("fast", "best") else sorted(of_method, key=_variant):
+            for reading in figure.psnr:
+                rows[_label(figure, reading)].append((reading, figure))
+    return rows
+
+
+def _variant(figure: Figure) -> tuple[bool, int]:
+    return _is_todays(figure), -figure.iterations
+
+
+def _is_todays(figure: Figure) -> bool:
+    return figure.settings is not None and figure.settings["network"].get("norm_gain") == "ones"
+
+
+def _label(figure: Figure, reading: str) -> str:
+    if figure.settings is None:
+        return f"{figure.method} (run here)"
+    label = f"ours, {figure.method}"
+    if _is_todays(figure):
+        label += ", today's switches"
+    if reading != RESTORED:
+        label += f", {reading}"
+    if figure.is_shortened:
+        label += f", SHORTENED to {figure.iterations} of {figure.published_iterations} iterations"
+    return label
+
+
+def _mean_psnr(row: Iterable[tuple[str, Figure]], image: str) -> float | None:
+    values = [figure.psnr[reading] for reading, figure in row if figure.image == image]
+    return fmean(values) if values else None
+
+
+def _main(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+    lines = [f"| | {' | '.join(table.images)} | mean |", "|---" * (len(table.images) + 2) + "|"]
+    for published in table.rows:
+        cells = [f"{value:.2f}" for value in published.psnr] or [NONE] * len(table.images)
+        lines.append(f"| {published.label} | {' | '.join(cells)} | {published.mean:.2f} |")
+    for label, row in rows.items():
+        values = [_mean_psnr(row, image) for image in table.images]
+        known = [value for value in values if value is not None]
+        cells = [NONE if value is None else f"{value:.2f}" for value in values]
+        mean = NOT_MEASURED
+        if known:
+            mean = f"{fmean(known):.2f}" + ("" if len(known) == len(values) else f" (of {len(known)})")
+        lines.append(f"| {label} | {' | '.join(cells)} | {mean} |")
+    return lines
+
+
+def _comparison(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+    """Set ours beside the published figures of the same images."""
+    lines = []
+    for label, row in rows.items():
+        if not row or not row[0][1].published_iterations:
+            continue
+        against = table.compared.get(row[0][0], DIP)
+        images = [image for image in table.images if any(figure.image == image for _, figure in row)]
+        ours = fmean(value for image in images if (value := _mean_psnr(row, image)) is not None)
+        printed = [value for image in images if (value := table.published(against, image)) is not None]
+        if printed:
+            difference = f"{ours:.2f} against {fmean(printed):.2f} published ({ours - fmean(printed):+.2f})"
+        elif len(images) == len(table.images):
+            difference = (
+                f"{ours:.2f} against {table.row(against).mean:.2f} published ({ours - table.row(against).mean:+.2f})"
+            )
+        else:
+            difference = f"{ours:.2f}; published was only the mean over all images"
+        lines.append(f"- {label}, mean over {', '.join(images)}: {difference}.")
+    return [*lines, ""] if lines else []
+
+
+def _sizes(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+    """Say which images are not of the published size: their figures cannot be compared."""
+    found = {figure.image: figure.shape[:2] for row in rows.values() for _, figure in row}
+    crop = 32 if table.kind == "super-resolve" else 1
+    lines = [
+        f"- {image} is {shape[0]}x{shape[1]} pixels here, {'x'.join(map(str, table.sizes[image]))} in the publication: "
+        "its figures cannot be compared."
+        for image, shape in sorted(found.items())
+        if tuple(shape) != tuple(size // crop * crop for size in table.sizes[image])
+    ]
+    return [*lines, ""] if lines else []
+
+
+def _conditions(rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+    """List how our rows were made."""
+    lines = [
+        "| our row | images | seeds | iterations | seconds an image | device | date | versions |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for label, row in rows.items():
+        if row:
+            figures = [figure for _, figure in row]
+            seeds = ", ".join(map(str, sorted({figure.seed for figure in figures})))
+            steps = sorted({figure.iterations for figure in figures})
+            iterations = "-".join(map(str, dict.fromkeys((steps[0], steps[-1])))) if steps[-1] else "none"
+            cells = [
+                label,
+                str(len({figure.image for figure in figures})),
+                seeds,
+                iterations,
+                f"{fmean(figure.seconds for figure in figures):.1f}",
+                ", ".join(sorted({figure.device for figure in figures})),
+                ", ".join(sorted({figure.date for figure in figures})),
+                "; ".join(sorted({" ".join(f"{k} {v}" for k, v in figure.versions.items()) for figure in figures})),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 2 else []

@@ -1,0 +1,221 @@
+"""deep-image-prior reproduce, on tiny pictures under the names of the published ones."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_deep_image_prior.cli import main
+from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.reproduce import measuring, run
+from napari_deep_image_prior.reproduce.published import EXPERIMENTS, TABLES
+
+pytestmark = pytest.mark.usefixtures("quick_presets")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    y, x = np.mgrid[:48, :50]
+    grey = (120 + 60 * np.sin(x / 5) + 60 * (y > 20)).astype(np.uint8)
+    colour = np.dstack([grey, 255 - grey, np.full_like(grey, 90)])
+    for path, image in (
+        ("inpainting11/house.png", grey),
+        ("inpainting11/boat.png", grey[::-1, :40]),
+        ("denoising9/house.png", colour),
+        ("set5/butterfly.png", colour),
+        ("set14/bridge.png", grey),
+    ):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_image(folder / path, ImageFile(image, 2 if image.ndim == 3 else None))
+    return folder
+
+
+@pytest.fixture
+def reproduce(images: Path, tmp_path: Path) -> Callable[..., int]:
+    def call(experiment: str, *more: str) -> int:
+        where = ["--images", str(images), "--output", str(tmp_path / "out")]
+        return main(["reproduce", experiment, *where, "--iterations", "4", "--device", "cpu", *more])
+
+    return call
+
+
+def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
+    return float(10 * np.log10(1 / np.mean((np.clip(restored.astype(float), 0, 1) - truth) ** 2)))
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    if image.ndim == 2:
+        image = np.dstack([image] * 3)
+    y = 16 + 65.481 * image[..., 0] + 128.553 * image[..., 1] + 24.966 * image[..., 2]
+    return y[4:-4, 4:-4] / 255
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_tables_agree_with_the_psnr_of_the_written_images(
+    experiment: str, images: Path, tmp_path: Path, reproduce: Callable[..., int], capsys: Any
+) -> None:
+    assert reproduce(experiment, "--preset", "fast", "paper") == 0
+    text = (tmp_path / "out" / f"{experiment}.md").read_text()
+    paths = sorted((tmp_path / "out").glob("*/*.json"))
+    assert paths
+    for path in paths:
+        figure = json.loads(path.read_text())
+        table = TABLES[figure["table"]]
+        truth = read_image(images / table.folder / f"{figure['image']}.png").image / 255
+        file = read_image(path.with_suffix(".tif"))
+        restored = file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1)
+        if table.kind == "super-resolve":
+            truth = truth[8:40, 9:41]  # the middle 32x32 of 48x50
+            expected = _psnr(_luma(np.clip(restored, 0, 1)), _luma(truth))
+        else:
+            expected = _psnr(restored, truth)
+        assert restored.shape == truth.shape
+        *_, final = figure["psnr"].values()
+        assert final == pytest.approx(expected, abs=1e-3)
+        short = ", SHORTENED to 4 of" if figure["method"] == "paper" else ""
+        ours = [line for line in text.splitlines() if f"{figure['method']}" in line and short in line]
+        assert any(f"| {final:.2f} |" in line for line in ours), (path.name, final, text)
+        assert figure["seed"] == 0
+        assert "cpu" in figure["device"]
+        assert figure["versions"]["torch"]
+        if figure["method"] == "paper":
+            assert figure["curve"][-1][0] == figure["iterations"] == 4
+    assert "ours, best |" in text
+    assert _rows(text, "ours, best")[0].count(" - ") == len(EXPERIMENTS[experiment][0].images)
+    assert "not measured" in _rows(text, "ours, best")[0]
+    assert "cannot be compared" in text, "the pictures are not of the published size"
+    assert "so not measured" in capsys.readouterr().err
+
+
+def _rows(text: str, label: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(f"| {label}")]
+
+
+def test_the_published_denoising_is_read_in_three_ways(tmp_path: Path, reproduce: Callable[..., int]) -> None:
+    assert reproduce("denoising", "--preset", "paper") == 0
+    text = (tmp_path / "out" / "denoising.md").read_text()
+    figure = json.loads((tmp_path / "out" / "denoising" / "house-paper-4.json").read_text())
+    assert list(figure["psnr"]) == ["last iterate", "moving average", "two runs averaged"]
+    assert figure["curve"][-1][1:] == pytest.approx(
+        [figure["psnr"]["last iterate"], figure["psnr"]["moving average"]], abs=1e-3
+    )
+    for reading in figure["psnr"]:
+        assert f"ours, paper, {reading}, SHORTENED to 4 of 1800 iterations" in text
+
+
+def test_a_run_that_is_broken_off_goes_on_where_it_was(
+    tmp_path: Path, images: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
+) -> None:
+    asked = ("denoising", "--preset", "paper")
+    assert reproduce(*asked) == 0
+    path = tmp_path / "out" / "denoising" / "house-paper-4.json"
+    unbroken = json.loads(path.read_text())
+    path.unlink()
+
+    monkeypatch.setattr(measuring, "CHECKPOINT_SECONDS", 0)
+    measured = measuring.measure
+
+    def broken_off(*arguments: Any) -> Any:
+        def report(step: int, *_: Any) -> None:
+            if step == 6:
+                raise KeyboardInterrupt
+
+        return measured(*arguments[:-1], report)
+
+    monkeypatch.setattr(run, "measure", broken_off)
+    assert reproduce(*asked) == 130
+    assert "goes on from here" in capsys.readouterr().err
+    assert path.with_suffix(".part").exists()
+    assert not path.exists()
+
+    steps = []
+    monkeypatch.setattr(
+        run,
+        "measure",
+        lambda *arguments: measured(*arguments[:-1], lambda step, *_: steps.append(step)),
+    )
+    assert reproduce(*asked) == 0
+    assert steps == [7, 8], "the first steps are not done again"
+    again = json.loads(path.read_text())
+    assert again["psnr"] == unbroken["psnr"]
+    assert again["curve"] == unbroken["curve"]
+    assert not path.with_suffix(".part").exists()
+
+
+def test_what_is_measured_is_not_measured_again(
+    tmp_path: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
+) -> None:
+    asked = ("inpainting", "--preset", "fast", "--only", "house")
+    assert reproduce(*asked) == 0
+    table = (tmp_path / "out" / "inpainting.md").read_text()
+    monkeypatch.setattr(run, "measure", lambda *_: pytest.fail("measured again"))
+    assert reproduce(*asked) == 0
+    assert "4 of 4 figures are there already" in capsys.readouterr().out
+    assert (tmp_path / "out" / "inpainting.md").read_text() == table
+
+
+def test_the_switches_make_a_row_of_their_own(tmp_path: Path, reproduce: Callable[..., int]) -> None:
+    for switches in ("2017", "today"):
+        asked = ("--only", "butterfly", "set5-x4", "--preset", "paper", "--switches", switches)
+        assert reproduce("super-resolution", *asked) == 0
+    then, now = (
+        json.loads((tmp_path / "out" / "set5-x4" / f"butterfly-paper{name}-4.json").read_text())
+        for name in ("", "-today")
+    )
+    assert (then["settings"]["network"]["align_corners"], then["settings"]["network"]["norm_gain"]) == (True, "uniform")
+    assert (now["settings"]["network"]["align_corners"], now["settings"]["network"]["norm_gain"]) == (False, "ones")
+    text = (tmp_path / "out" / "super-resolution.md").read_text()
+    assert len(_rows(text, "ours, paper, SHORTENED")) == 2, "in the table and in its conditions"
+    assert len(_rows(text, "ours, paper, today's switches, SHORTENED")) == 2
+    assert not list((tmp_path / "out" / "set14-x4").glob("*")), "only Set5 was asked for"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--only", "nonsense"), "choose from"),
+        (("--only", "hill"), "has none of the images inpainting11/hill.png"),
+        (("--iterations", "0"), "--iterations 0"),
+        (("--images", "nowhere"), "is no folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    more: tuple[str, ...], message: str, reproduce: Callable[..., int], capsys: Any
+) -> None:
+    assert reproduce("inpainting", *more) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_baseline_that_cannot_be_had_leaves_the_others(
+    tmp_path: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "sporco.util", None)
+    assert reproduce("inpainting", "--preset", "fast", "--only", "house") == 1
+    assert "convolutional sparse coding" in capsys.readouterr().err
+    text = (tmp_path / "out" / "inpainting.md").read_text()
+    assert "not measured" in _rows(text, "convolutional sparse coding (run here)")[0]
+    assert "not measured" not in _rows(text, "ours, fast")[0]
+
+
+def test_a_file_that_is_no_figure_is_said(tmp_path: Path, reproduce: Callable[..., int], capsys: Any) -> None:
+    path = tmp_path / "out" / "inpainting" / "house-biharmonic.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert reproduce("inpainting", "--preset", "fast", "--only", "house") == 2
+    assert "delete it to measure it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.key)
+def test_the_published_means_are_those_of_the_published_figures(table: Any) -> None:
+    for row in table.rows:
+        if row.psnr:
+            assert len(row.psnr) == len(table.images)
+            assert row.mean == pytest.approx(fmean(row.psnr), abs=0.011)
