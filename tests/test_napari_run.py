@@ -171,7 +171,7 @@ def test_a_failing_fit_says_why_and_the_viewer_lives_on(
     def explode(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr("napari_deep_image_prior.denoising.fit", explode)
+    monkeypatch.setattr("napari_deep_image_prior.denoising.Fit", explode)
     source = viewer.add_image(picture)
     run = restore_layer(viewer, source)
     with pytest.raises(RestorationError, match=words):
