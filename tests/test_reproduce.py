@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_deep_image_prior.cli import main
 from napari_deep_image_prior.files import ImageFile, read_image, write_image
-from napari_deep_image_prior.reproduce import measuring, run
+from napari_deep_image_prior.reproduce import measuring, published_run, run
+from napari_deep_image_prior.reproduce.examples import EXAMPLES
+from napari_deep_image_prior.reproduce.measuring import read_figure
 from napari_deep_image_prior.reproduce.published import EXPERIMENTS, TABLES
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
@@ -118,7 +121,7 @@ def test_a_run_that_is_broken_off_goes_on_where_it_was(
     unbroken = json.loads(path.read_text())
     path.unlink()
 
-    monkeypatch.setattr(measuring, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(published_run, "CHECKPOINT_SECONDS", 0)
     measured = measuring.measure
 
     def broken_off(*arguments: Any) -> Any:
@@ -219,3 +222,43 @@ def test_the_published_means_are_those_of_the_published_figures(table: Any) -> N
         if row.psnr:
             assert len(row.psnr) == len(table.images)
             assert row.mean == pytest.approx(fmean(row.psnr), abs=0.011)
+
+
+@pytest.fixture
+def examples(tmp_path: Path, monkeypatch: Any) -> Path:
+    """Small pictures, and thin networks of the published kinds."""
+    folder = tmp_path / "images"
+    random = np.random.default_rng(0)
+    for name in ("kate", "library", "vase"):
+        write_image(_made(folder / "inpainting" / f"{name}.png"), ImageFile(_colourful(random), 2))
+        mask = np.full((64, 72), 255, np.uint8)
+        mask[20:30, 30:40] = 0
+        write_image(folder / "inpainting" / f"{name}_mask.png", ImageFile(mask))
+    write_image(_made(folder / "restoration" / "kate.png"), ImageFile(_colourful(random), 2))
+    Image.fromarray(_colourful(random)).save(_made(folder / "denoising" / "snail.jpg"))
+    return folder
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _colourful(random: np.random.Generator) -> np.ndarray:
+    return random.integers(0, 256, (64, 72, 3), dtype=np.uint8)
+
+
+def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> None:
+    where = ["--images", str(examples), "--output", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(["reproduce", "pictures", *where, "--iterations", "2", "--preset", "fast", "paper"]) == 0
+    text = (tmp_path / "out" / "pictures.md").read_text()
+    for example in EXAMPLES.values():
+        figures = [read_figure(path) for path in (tmp_path / "out" / "pictures").glob(f"{example.key}-*.json")]
+        assert len(figures) == 2 + len(example.variants)
+        assert all(bool(figure.psnr) == example.has_truth for figure in figures)
+        assert f"](pictures/{example.key}.png)" in text
+        picture = read_image(tmp_path / "out" / "pictures" / f"{example.key}.png").image
+        assert picture.shape == (64, 72 * (1 + len(figures)) + 8 * len(figures), 3)
+    assert "ours, paper, skips as in a U-Net, SHORTENED to 2 of 3001 iterations" in text
+    given = read_image(tmp_path / "out" / "pictures" / "vase.png").image[:, :72]
+    assert (given[20:30, 30:40] == 0).all(), "the hole is shown as it was given"

@@ -107,18 +107,20 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         description="Measure the tables of the Deep Image Prior publication again, beside what was published. "
         "What is measured stays: a run that is broken off goes on where it was.",
     )
-    parser.add_argument("experiment", choices=("inpainting", "denoising", "super-resolution"))
+    parser.add_argument("experiment", choices=("inpainting", "denoising", "super-resolution", "pictures"))
     parser.add_argument(
         "--images",
         required=True,
         type=Path,
         metavar="DIR",
-        help="folder with the images, in inpainting11, denoising9, set5 and set14, or directly",
+        help="folder with the images, in inpainting11, denoising9, set5, set14 and dip_reference, or directly",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("deep-image-prior-reproduction"), metavar="DIR", help="folder to write to"
     )
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these images or tables (set5-x4) only")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="these images, tables (set5-x4) or pictures (vase) only"
+    )
     parser.add_argument(
         "--preset", nargs="+", default=PRESETS, choices=PRESETS, help="these presets only (default: all three)"
     )
@@ -276,12 +278,21 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from .reproduce.run import Conditions, reproduce
+    from .reproduce.measuring import Conditions
+    from .reproduce.plans import Request
+    from .reproduce.run import reproduce
 
     if options.iterations is not None and options.iterations < 1:
         raise ValueError(f"--iterations {options.iterations}: must be 1 at least.")
-    conditions = Conditions(options.device, options.seed, options.threads, options.iterations, options.switches)
-    failed = reproduce(
-        options.experiment, options.images, options.output, options.only, tuple(options.preset), conditions
+    request = Request(
+        options.experiment,
+        options.images,
+        options.output,
+        options.only,
+        options.preset,
+        options.iterations,
+        options.switches,
+        options.seed,
     )
+    failed = reproduce(request, Conditions(options.device, options.seed, options.threads))
     return EXIT_FAILED if failed else 0

@@ -123,7 +123,9 @@ def total_variation(case: Case) -> Image:
     from skimage.restoration import denoise_tv_chambolle
 
     small = np.asarray(case.task.image)
-    rows, columns = (lanczos_matrix(large, few) for large, few in zip(case.truth.shape, small.shape[:2], strict=False))
+    rows, columns = (
+        lanczos_matrix(large, few) for large, few in zip(case.task.result_shape, small.shape[:2], strict=False)
+    )
     step = 1 / (np.linalg.norm(rows, 2) * np.linalg.norm(columns, 2)) ** 2
     estimate = ahead = bicubic(case)
     momentum = 1.0
@@ -140,7 +142,7 @@ def total_variation(case: Case) -> Image:
 
 def _resampled(case: Case, matrix: Callable[[int, int], NDArray[Any]]) -> Image:
     small = np.asarray(cast("SuperResolve", case.task).image)
-    rows, columns = (matrix(few, large) for few, large in zip(small.shape[:2], case.truth.shape, strict=False))
+    rows, columns = (matrix(few, large) for few, large in zip(small.shape[:2], case.task.result_shape, strict=False))
     return _separably(rows, small, columns)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,8 @@ import numpy as np
 from ..files import FileError, read_image
 from ..measurement import cubic_matrix
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .published import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,12 +34,17 @@ class Case:
 
     table: str
     image: str
-    truth: NDArray[np.float64]
-    """(Y, X) or (Y, X, 3), 0..1."""
+    truth: NDArray[np.float64] | None
+    """(Y, X) or (Y, X, 3), 0..1; None where nobody knows it."""
     task: Task
 
     def psnr(self, restored: NDArray[Any]) -> float:
-        """Return the PSNR in dB: over all values, or of super-resolution on Y (16..235) without the border."""
+        """Return the PSNR in dB: over all values, or of super-resolution on Y (16..235) without the border.
+
+        Not a number where the truth is not known.
+        """
+        if self.truth is None:
+            return math.nan
         restored = np.clip(restored.astype(np.float64), 0, 1)
         if isinstance(self.task, SuperResolve):
             return psnr(_luma(restored), _luma(self.truth))
@@ -58,22 +62,6 @@ def _luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
     y = 16 / 255 + (image * weights.sum() if image.ndim == 2 else image @ weights)
     inside: NDArray[np.float64] = y[BORDER:-BORDER, BORDER:-BORDER]
     return inside
-
-
-def image_path(folder: Path, table: Table, image: str) -> Path | None:
-    """Return where an image lies: in the table's folder below `folder`, or in `folder` itself."""
-    for place in (folder / table.folder, folder):
-        path = place / f"{image}.png"
-        if path.is_file():
-            return path
-    return None
-
-
-def chosen_images(table: Table, only: Sequence[str]) -> list[str]:
-    """Return the images of a table that were asked for, by their names or the table's."""
-    names = [name for name in only if name in table.images]
-    asked = not only or table.key in only or (names and not any(name in TABLES for name in only))
-    return [image for image in table.images if asked and (not names or image in names)]
 
 
 def make_case(table: Table, image: str, path: Path, seed: int) -> Case:

@@ -5,130 +5,80 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import defaultdict
-from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ..console import ProgressLine, duration
 from ..files import FileError, write_whole
 from ..restoration import RestorationError
-from .cases import chosen_images, image_path, make_case
-from .measuring import Conditions, Figure, figure_path, measure, methods, read_figure
-from .published import EXPERIMENTS, TABLES
+from .examples import PICTURES
+from .measuring import Figure, measure, read_figure
+from .panels import write_panels
+from .plans import methods, plan
+from .published import EXPERIMENTS
 from .tables import write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .published import Table
+    from .measuring import Conditions, Job
+    from .plans import Request
 
 
-@dataclass(frozen=True)
-class Job:
-    """A figure to measure."""
-
-    table: Table
-    image: str
-    method: str
-    source: Path
-    """The image's file."""
-    path: Path
-    """The figure's file."""
-
-    @property
-    def pixels(self) -> int:
-        """Size of the image, as published."""
-        height, width = self.table.sizes[self.image]
-        return height * width
-
-
-def plan(
-    experiment: str, folder: Path, output: Path, only: Sequence[str], presets: Sequence[str], conditions: Conditions
-) -> list[Job]:
-    """Return the figures that are asked for: the quickest methods first.
-
-    Raises
-    ------
-    FileError
-        If no image of the experiment is in the folder.
-    ValueError
-        If a name in `only` is neither an image nor a table of the experiment.
-    """
-    tables = EXPERIMENTS[experiment]
-    known = {name for table in tables for name in (table.key, *table.images)}
-    unknown = [name for name in only if name not in known]
-    if unknown:
-        raise ValueError(f"--only {unknown[0]}: is not in {experiment}; choose from {', '.join(sorted(known))}.")
-    found: list[tuple[Table, str, Path]] = []
-    absent: dict[str, None] = {}
-    for table in tables:
-        for image in chosen_images(table, only):
-            source = image_path(folder, table, image)
-            if source is None:
-                absent[f"{table.folder}/{image}.png"] = None
-            else:
-                found.append((table, image, source))
-    if not found:
-        raise FileError(f"{folder}: has none of the images {', '.join(absent)} (nor without the folder's name).")
+def reproduce(request: Request, conditions: Conditions) -> int:
+    """Measure, write the tables after each figure, and return how many figures failed."""
+    if not request.folder.is_dir():
+        raise FileError(f"{request.folder}: is no folder.")
+    jobs, absent = plan(request)
     if absent:
-        sys.stderr.write(f"deep-image-prior: not in {folder}, so not measured: {', '.join(absent)}\n")
-    jobs = [
-        Job(table, image, method, source, figure_path(output, table, image, method, conditions))
-        for table, image, source in found
-        for method in methods(table, presets)
-    ]
-    order = {method: place for table in tables for place, method in enumerate(methods(table))}
-    return sorted(jobs, key=lambda job: order[job.method])  # stable: the tables' order within a method
-
-
-def reproduce(
-    experiment: str, folder: Path, output: Path, only: Sequence[str], presets: Sequence[str], conditions: Conditions
-) -> int:
-    """Measure, write a table after each figure, and return how many figures failed."""
-    if not folder.is_dir():
-        raise FileError(f"{folder}: is no folder.")
-    jobs = plan(experiment, folder, output, only, presets, conditions)
-    output.mkdir(parents=True, exist_ok=True)
+        sys.stderr.write(f"deep-image-prior: not in {request.folder}, so not measured: {', '.join(absent)}\n")
+    request.output.mkdir(parents=True, exist_ok=True)
     done = {job.path: read_figure(job.path) for job in jobs if job.path.exists()}
     if done:
         print(f"{len(done)} of {len(jobs)} figures are there already.", flush=True)
+    write_results(request)
     failed = 0
-    write_tables(experiment, output)
-    try:
-        for number, job in enumerate(jobs, 1):
-            if job.path in done:
-                continue
-            label = f"{number}/{len(jobs)} {job.table.key} {job.image}, {job.method}"
-            try:
-                done[job.path] = _measure(job, label, conditions, _later(job, jobs, done))
-            except (RestorationError, FileError, ImportError) as error:
-                failed += 1
-                sys.stderr.write(f"deep-image-prior: error: {label}: {error}\n")
-                continue
-            print(f"{label}: {_summary(done[job.path])}", flush=True)
-            write_tables(experiment, output)
-    except KeyboardInterrupt:
-        sys.stderr.write("deep-image-prior: interrupted; the same command goes on from here.\n")
-        raise
-    print(f"the tables are in {output / experiment}.md, each figure's JSON and image beside it.")
+    for number, job in enumerate(jobs, 1):
+        if job.path in done:
+            continue
+        label = f"{number}/{len(jobs)} {job.table} {job.image}, {job.method}"
+        try:
+            done[job.path] = _measure(job, label, conditions, _later(jobs[number:], done))
+        except (RestorationError, FileError, ImportError) as error:
+            failed += 1
+            sys.stderr.write(f"deep-image-prior: error: {label}: {error}\n")
+            continue
+        except KeyboardInterrupt:
+            sys.stderr.write("deep-image-prior: the same command goes on from here.\n")
+            raise
+        print(f"{label}: {_summary(done[job.path])}", flush=True)
+        write_results(request)
+    print(f"the results are in {request.output / request.experiment}.md, each figure's JSON and image beside it.")
     return failed
 
 
-def write_tables(experiment: str, output: Path) -> None:
-    """Write the tables of all figures there are."""
-    figures = [read_figure(path) for table in EXPERIMENTS[experiment] for path in (output / table.key).glob("*.json")]
-    text = "\n".join(write_table(table, figures) for table in EXPERIMENTS[experiment])
-    write_whole(output / f"{experiment}.md", text)
+def write_results(request: Request) -> None:
+    """Write the tables, or the pictures, of all figures there are."""
+    if request.experiment == PICTURES:
+        write_panels(request.folder, request.output, request.seed)
+        return
+    tables = EXPERIMENTS[request.experiment]
+    parts = [write_table(table, methods(table), _figures(request.output / table.key)) for table in tables]
+    write_whole(request.output / f"{request.experiment}.md", "\n".join(parts))
+
+
+def _figures(folder: Path) -> list[Figure]:
+    return [read_figure(path) for path in sorted(folder.glob("*.json"))]
 
 
 def _summary(figure: Figure) -> str:
-    values = ", ".join(
-        f"{value:.2f} dB" + (f" ({name})" if len(figure.psnr) > 1 else "") for name, value in figure.psnr.items()
+    values = "".join(
+        f"{value:.2f} dB" + (f" ({name}), " if len(figure.psnr) > 1 else ", ") for name, value in figure.psnr.items()
     )
-    steps = f", {figure.iterations} iterations" if figure.iterations else ""
-    short = f", SHORTENED from {figure.published_iterations}" if figure.is_shortened else ""
-    return f"{values}{steps}{short}, {duration(figure.seconds)} on {figure.device}"
+    steps = f"{figure.iterations} iterations, " if figure.iterations else ""
+    short = f"SHORTENED from {figure.published_iterations}, " if figure.is_shortened else ""
+    return f"{values}{steps}{short}{duration(figure.seconds)} on {figure.device}"
 
 
 def _measure(job: Job, label: str, conditions: Conditions, later: str) -> Figure:
@@ -139,29 +89,24 @@ def _measure(job: Job, label: str, conditions: Conditions, later: str) -> Figure
         so_far = "" if psnr is None else f", {psnr:.2f} dB"
         line.show(f"{label}: {step}/{total}{so_far}{left}{later}")
 
-    case = make_case(job.table, job.image, job.source, conditions.seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the baselines' libraries
-            return measure(case, job.table, job.method, conditions, job.path, report)
+            return measure(job, conditions, report)
     finally:
         line.clear()
 
 
-def _later(job: Job, jobs: Sequence[Job], done: dict[Path, Figure]) -> str:
+def _later(rest: Sequence[Job], done: Mapping[Path, Figure]) -> str:
     """Say how long the figures after this one will take, from the pace of those that are done."""
     paces: dict[str, list[float]] = defaultdict(list)
-    for other in jobs:
-        if other.path in done:
-            paces[other.method].append(done[other.path].seconds / other.pixels)
-    rest = [other for other in jobs[jobs.index(job) + 1 :] if other.path not in done]
-    known = [other for other in rest if other.method in paces]
+    for figure in done.values():
+        paces[figure.method].append(figure.seconds / (figure.shape[0] * figure.shape[1]))
+    rest = [job for job in rest if job.path not in done]
+    known = [job for job in rest if job.method in paces]
     if not rest:
         return ""
-    seconds = sum(fmean(paces[other.method]) * other.pixels for other in known)
+    seconds = sum(fmean(paces[job.method]) * job.pixels for job in known)
     unknown = len(rest) - len(known)
     more = f" and {unknown} not timed yet" if unknown else ""
     return f"; then {len(known)} more in about {duration(seconds)}{more}" if known else f"; then {unknown} more"
-
-
-__all__ = ["EXPERIMENTS", "TABLES", "Conditions", "plan", "reproduce", "write_tables"]

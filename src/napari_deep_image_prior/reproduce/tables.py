@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from .measuring import methods
+from ..settings import PRESETS
 from .published import DIP, RESTORED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .measuring import Figure
     from .published import Table
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 NOT_MEASURED, NONE = "not measured", "-"
 
 
-def write_table(table: Table, figures: Iterable[Figure]) -> str:
+Rows: TypeAlias = "dict[str, list[tuple[str, Figure]]]"
+"""Our rows by label: reading of the result, and figure."""
+
+
+def write_table(table: Table, methods: Sequence[str], figures: Iterable[Figure]) -> str:
     """Return one table with its comparison and its conditions, as Markdown."""
-    rows = _rows(table, [figure for figure in figures if figure.table == table.key])
+    rows = _rows(methods, [figure for figure in figures if figure.table == table.key])
     parts = [
         f"## {table.title}",
         "",
@@ -33,21 +37,38 @@ def write_table(table: Table, figures: Iterable[Figure]) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _rows(table: Table, figures: Sequence[Figure]) -> dict[str, list[tuple[str, Figure]]]:
-    """Collect our rows: by label, (reading of the result, figure)."""
-    rows: dict[str, list[tuple[str, Figure]]] = defaultdict(list)
-    for method in methods(table):
-        of_method = sorted((f for f in figures if f.method == method), key=lambda f: (-f.iterations, f.image))
+def write_pictures(titles: Mapping[str, str], figures: Sequence[Figure]) -> str:
+    """Return the pictures' page: for each example its picture and how it was made."""
+    parts = []
+    for key, title in titles.items():
+        of_example = [figure for figure in figures if figure.image == key]
+        rows: Rows = defaultdict(list)
+        for figure in of_example:
+            psnr = figure.psnr.get(RESTORED)
+            rows[_label(figure, RESTORED) + ("" if psnr is None else f", {psnr:.2f} dB")].append((RESTORED, figure))
+        shown = (
+            [f"![{title}: what was given, then the rows below from left to right](pictures/{key}.png)", ""]
+            if rows
+            else []
+        )
+        parts += [f"## {title}", "", *shown, *(_conditions(rows) or [NOT_MEASURED]), ""]
+    return "\n".join(parts)
+
+
+def _rows(methods: Sequence[str], figures: Sequence[Figure]) -> Rows:
+    rows: Rows = defaultdict(list)
+    for method in methods:
+        of_method = sorted((figure for figure in figures if figure.method == method), key=_variant)
         if not of_method:
-            rows[f"ours, {method}" if method in ("fast", "best", "paper") else f"{method} (run here)"] = []
-        for figure in of_method if method in ("fast", "best") else sorted(of_method, key=_variant):
+            rows[f"ours, {method}" if method in PRESETS else f"{method} (run here)"] = []
+        for figure in of_method:
             for reading in figure.psnr:
                 rows[_label(figure, reading)].append((reading, figure))
     return rows
 
 
 def _variant(figure: Figure) -> tuple[bool, int]:
-    return _is_todays(figure), -figure.iterations
+    return _is_todays(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
 
 
 def _is_todays(figure: Figure) -> bool:
@@ -72,7 +93,7 @@ def _mean_psnr(row: Iterable[tuple[str, Figure]], image: str) -> float | None:
     return fmean(values) if values else None
 
 
-def _main(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+def _main(table: Table, rows: Rows) -> list[str]:
     lines = [f"| | {' | '.join(table.images)} | mean |", "|---" * (len(table.images) + 2) + "|"]
     for published in table.rows:
         cells = [f"{value:.2f}" for value in published.psnr] or [NONE] * len(table.images)
@@ -88,7 +109,7 @@ def _main(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
     return lines
 
 
-def _comparison(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+def _comparison(table: Table, rows: Rows) -> list[str]:
     """Set ours beside the published figures of the same images."""
     lines = []
     for label, row in rows.items():
@@ -110,7 +131,7 @@ def _comparison(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list
     return [*lines, ""] if lines else []
 
 
-def _sizes(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+def _sizes(table: Table, rows: Rows) -> list[str]:
     """Say which images are not of the published size: their figures cannot be compared."""
     found = {figure.image: figure.shape[:2] for row in rows.values() for _, figure in row}
     crop = 32 if table.kind == "super-resolve" else 1
@@ -123,7 +144,7 @@ def _sizes(table: Table, rows: dict[str, list[tuple[str, Figure]]]) -> list[str]
     return [*lines, ""] if lines else []
 
 
-def _conditions(rows: dict[str, list[tuple[str, Figure]]]) -> list[str]:
+def _conditions(rows: Rows) -> list[str]:
     """List how our rows were made."""
     lines = [
         "| our row | images | seeds | iterations | seconds an image | device | date | versions |",

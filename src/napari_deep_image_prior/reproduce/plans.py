@@ -1,0 +1,172 @@
+"""Which figures belong to a table or a picture, and how each is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..files import FileError
+from ..settings import PRESETS, PriorFit, preset_settings, published_settings
+from .baselines import BASELINES
+from .cases import make_case
+from .examples import EXAMPLES, PICTURES, example_path, make_example
+from .measuring import Job
+from .published import EXPERIMENTS, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..settings import Settings
+    from .examples import Example
+    from .published import Table
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    experiment: str
+    folder: Path
+    """Of the images."""
+    output: Path
+    only: Sequence[str] = ()
+    """Names of images, tables or pictures; empty for all."""
+    presets: Sequence[str] = PRESETS
+    iterations: int | None = None
+    """Shorten the published method to so many iterations; None: as published."""
+    switches: str = "2017"
+    """Upsampling and normalisation of the published method as in the torch of 2017, or of today."""
+    seed: int = 0
+
+
+def plan(request: Request) -> tuple[list[Job], list[str]]:
+    """Return the figures that are asked for, the quickest methods first, and the image files that are not there.
+
+    Raises
+    ------
+    FileError
+        If none of the images is there.
+    ValueError
+        If a name in `only` is unknown.
+    """
+    jobs, absent = _plan_pictures(request) if request.experiment == PICTURES else _plan_tables(request)
+    if not jobs:
+        raise FileError(
+            f"{request.folder}: has none of the images {', '.join(absent)} (nor without the folder's name)."
+        )
+    return jobs, absent
+
+
+def methods(table: Table) -> list[str]:
+    """Return what a table is measured with: the baselines and the presets, the quickest first."""
+    return [*BASELINES[table.kind], *PRESETS]
+
+
+def _check_names(request: Request, known: set[str]) -> None:
+    for name in request.only:
+        if name not in known:
+            choices = ", ".join(sorted(known))
+            raise ValueError(f"--only {name}: is not in {request.experiment}; choose from {choices}.")
+
+
+def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
+    tables = EXPERIMENTS[request.experiment]
+    _check_names(request, {name for table in tables for name in (table.key, *table.images)})
+    jobs: list[Job] = []
+    absent: list[str] = []
+    order = list(dict.fromkeys(method for table in tables for method in methods(table)))
+    for table in tables:
+        for image in _chosen_images(table, request.only):
+            source = _image_path(request.folder, table, image)
+            if source is not None:
+                jobs += [_table_job(request, table, image, source, method) for method in _asked(table, request)]
+            elif f"{table.folder}/{image}.png" not in absent:
+                absent.append(f"{table.folder}/{image}.png")
+    return sorted(jobs, key=lambda job: order.index(job.method)), absent  # stable: the table's order within a method
+
+
+def _asked(table: Table, request: Request) -> list[str]:
+    return [method for method in methods(table) if method not in PRESETS or method in request.presets]
+
+
+def _chosen_images(table: Table, only: Sequence[str]) -> list[str]:
+    """Return the images of a table that were asked for, by their names or the table's."""
+    names = [name for name in only if name in table.images]
+    asked = not only or table.key in only or (names and not any(name in TABLES for name in only))
+    return [image for image in table.images if asked and (not names or image in names)]
+
+
+def _image_path(folder: Path, table: Table, image: str) -> Path | None:
+    """Return where an image lies: in the table's folder below `folder`, or in `folder` itself."""
+    places = (folder / table.folder / f"{image}.png", folder / f"{image}.png")
+    return next((path for path in places if path.is_file()), None)
+
+
+def _table_job(request: Request, table: Table, image: str, source: Path, method: str) -> Job:
+    settings: Settings | None = None
+    published = 0
+    if method in PRESETS:
+        settings = preset_settings(table.kind, method, factor=table.factor)
+        if isinstance(settings, PriorFit):
+            published = settings.iterations
+            settings = replace(_as_asked(settings, request), runs=2 if table.kind == "denoise" else 1)
+    height, width = table.sizes[image]
+    make = partial(make_case, table, image, source)
+    path = _figure_path(request, table.key, image, method)
+    return Job(table.key, image, method, settings, published, height * width, make, path)
+
+
+def _as_asked(settings: PriorFit, request: Request) -> PriorFit:
+    network = settings.network
+    if request.switches == "today":
+        network = replace(network, align_corners=False, norm_gain="ones")
+    return replace(settings, network=network, iterations=request.iterations or settings.iterations)
+
+
+def _figure_path(request: Request, table: str, image: str, method: str) -> Path:
+    """Return the JSON file of a figure; its name has all that may differ between figures of an image."""
+    parts = [image, method.replace(",", "").replace(" ", "-")]
+    if method.startswith("paper"):
+        parts += ["today"] if request.switches == "today" else []
+        parts += [str(request.iterations)] if request.iterations else []
+    if request.seed:
+        parts.append(f"seed{request.seed}")
+    return request.output / table / ("-".join(parts) + ".json")
+
+
+def _plan_pictures(request: Request) -> tuple[list[Job], list[str]]:
+    _check_names(request, set(EXAMPLES))
+    jobs: list[Job] = []
+    absent: list[str] = []
+    for example in EXAMPLES.values():
+        if not request.only or example.key in request.only:
+            missing = [name for name in example.files if example_path(request.folder, name) is None]
+            absent += [name for name in missing if name not in absent]
+            jobs += [] if missing else _example_jobs(request, example)
+    order = [*PRESETS, *(method for example in EXAMPLES.values() for method in example.variants)]
+    return sorted(jobs, key=lambda job: order.index(job.method)), absent
+
+
+def _example_jobs(request: Request, example: Example) -> list[Job]:
+    published = published_settings(example.experiment)
+    ways: dict[str, Settings] = {name: preset_settings(example.kind, name) for name in ("fast", "best")}
+    ways["paper"] = _as_asked(published, request)
+    for name, network in example.variants.items():
+        ways[name] = _as_asked(replace(published, network=replace(published.network, **network)), request)
+    make = partial(make_example, example, request.folder)
+    return [
+        Job(
+            PICTURES,
+            example.key,
+            method,
+            settings,
+            published.iterations if method.startswith("paper") else 0,
+            example.pixels,
+            make,
+            _figure_path(request, PICTURES, example.key, method),
+        )
+        for method, settings in ways.items()
+        if method.split(",")[0] in request.presets
+    ]
