@@ -1,0 +1,238 @@
+"""The figures of docs/reproduction.md, and its tables out of what `deep-image-prior reproduce` has measured.
+
+python benchmarks/reproduction.py impedance                           fit curves (about 20 minutes on one core)
+python benchmarks/reproduction.py network                             the drawing of the network
+python benchmarks/reproduction.py collect --results DIR --images DIR  JSON, tables, crops and curves into docs/reproduction
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+from skimage import data, transform
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.reproduce.examples import EXAMPLES
+from napari_deep_image_prior.reproduce.measuring import read_figure
+from napari_deep_image_prior.reproduce.panels import side_by_side
+from napari_deep_image_prior.reproduce.plans import Request, methods, plan
+from napari_deep_image_prior.reproduce.published import TABLES
+from napari_deep_image_prior.reproduce.tables import write_pictures, write_table
+
+DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS / "reproduction"
+CROP = 96
+"""Edge of the crops in pixels."""
+
+
+def impedance(iterations: int, size: int, threads: int) -> None:
+    """Fit the published network to an image, to noise, and to what lies between; keep and draw the curves."""
+    random = np.random.default_rng(0)
+    image = transform.resize(data.astronaut()[30:286, 90:346] / 255, (size, size), anti_aliasing=True)
+    targets = {
+        "image": image,
+        "image and noise": np.clip(image + random.normal(0, 25 / 255, image.shape), 0, 1),
+        "image, pixels shuffled": random.permutation(image.reshape(-1, 3)).reshape(image.shape),
+        "white noise": random.uniform(size=image.shape),
+    }
+    settings = dip.PriorFit(network=dip.published_settings("denoise").network, iterations=iterations, jitter=0.0)
+    curves = {}
+    for name, target in targets.items():
+        result = dip.restore(dip.Denoise(target, channel_axis=-1), settings=settings, device="cpu", threads=threads)
+        curves[name] = [float(f"{misfit:.4g}") for misfit in result.history]
+        made = result.provenance
+        print(name, f"{made['seconds']:.0f} s", flush=True)
+    kept = {"size": size, "learning_rate": settings.learning_rate, "device": made["device_name"], "curves": curves}
+    (RESULTS / "impedance.json").write_text(json.dumps({**kept, "versions": made["versions"]}))
+    draw_impedance()
+
+
+def draw_impedance() -> None:
+    curves = json.loads((RESULTS / "impedance.json").read_text())["curves"]
+    axes = _axes("iteration", "misfit (mean squared error, intensities 0..1)")
+    for (name, curve), style in zip(curves.items(), ("-", "--", "-.", ":"), strict=True):
+        axes.plot(range(1, len(curve) + 1), curve, style, label=name, linewidth=1.5)
+    axes.set(xscale="log", ylim=(0, 0.1))
+    axes.legend(frameon=False)
+    _save(axes, "impedance.png")
+
+
+def draw_network() -> None:
+    """Draw the published network from its settings."""
+    settings = dip.published_settings("denoise").network
+    axes = _axes("", "", size=(9.5, 4.2))
+    axes.set_axis_off()
+    depth = len(settings.widths)
+    last = 2 * depth + 1
+    _box(axes, 0, 0, "z: 32", "#dddddd")
+    for level, (width, skip) in enumerate(zip(settings.widths, settings.skips, strict=True)):
+        down, up = (level + 1, -(level + 1)), (last - level - 1, -level)
+        _box(axes, *down, f"{width}", "#a6cee3")
+        _box(axes, *up, f"{width}", "#b2df8a")
+        _arrow(axes, (level, -level), down, "down" if level == 0 else "", aside=-0.25)
+        below = (last - level - 2, -(level + 1)) if level + 1 < depth else (depth, -depth)
+        _arrow(axes, below, up, "up" if level == 0 else "", aside=-0.2)
+        _arrow(axes, (level, -level), up, f"skip {skip}")
+    _box(axes, last, 0, "image", "#dddddd")
+    _arrow(axes, (last - 1, 0), (last, 0), "")
+    for level in range(depth + 1):
+        axes.text(-1.1, -level, f"1/{2**level}" if level else "full size", ha="right", va="center", fontsize=8)
+    down = "down: 3x3 convolution with stride 2, then 3x3 convolution, each with batch norm and leaky ReLU"
+    up = "up: bilinear, joined with the skip, batch norm, 3x3 and 1x1 convolution, each with batch norm and leaky ReLU"
+    skip = "skip: 1x1 convolution, batch norm, leaky ReLU.   image: 1x1 convolution, sigmoid"
+    axes.text(0, -depth - 0.8, f"{down}\n{up}\n{skip}", fontsize=8, va="top")
+    axes.set(xlim=(-2, last + 0.8), ylim=(-depth - 2.1, 0.6))
+    _save(axes, "network.png")
+
+
+def _box(axes, x: float, y: float, text: str, colour: str) -> None:  # noqa: ANN001
+    axes.text(x, y, text, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "fc": colour, "lw": 0.5})
+
+
+def _arrow(axes, start: tuple[float, float], end: tuple[float, float], text: str, aside: float = 0) -> None:  # noqa: ANN001
+    style = {"arrowstyle": "->", "lw": 0.8, "color": "#555555", "shrinkA": 14, "shrinkB": 14}
+    axes.annotate("", xy=end, xytext=start, arrowprops=style)
+    if text:
+        axes.text((start[0] + end[0]) / 2 + aside, (start[1] + end[1]) / 2 + 0.12, text, ha="center", fontsize=7)
+
+
+def collect(results: Path, images: Path) -> None:
+    """Copy the JSON, write the tables anew from it, cut the crops and draw the curves."""
+    for path in sorted(results.glob("*/*.json")):
+        (RESULTS / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, RESULTS / path.parent.name)
+    write_tables()
+    for table in TABLES.values():
+        for image in table.images:
+            crop(results, images, table.key, image)
+    for example in EXAMPLES:
+        picture = results / "pictures" / f"{example}.png"
+        if picture.exists():
+            shutil.copy(picture, RESULTS / "pictures" / f"{example}.png")
+    draw_curves()
+
+
+def figures(table: str) -> list:
+    return [read_figure(path) for path in sorted((RESULTS / table).glob("*.json"))]
+
+
+def tables_text() -> dict[str, str]:
+    """Return each table of the document, made from the JSON in docs/reproduction."""
+    texts = {key: write_table(table, methods(table), figures(key)) for key, table in TABLES.items()}
+    titles = {key: example.title for key, example in EXAMPLES.items()}
+    pictures = write_pictures(titles, figures("pictures")).replace("](pictures/", "](reproduction/pictures/")
+    return {**texts, "pictures": pictures}
+
+
+def inserted(document: str) -> str:
+    """Return the document with what stands between its markers made anew."""
+    for key, text in tables_text().items():
+        body = "\n".join(
+            line.replace("## ", "### ", 1) if line.startswith("## ") else line for line in text.splitlines()
+        )
+        document = re.sub(
+            f"(<!-- {key} -->\n).*?(<!-- end -->)",
+            lambda found, body=body: f"{found[1]}\n{body.strip()}\n\n{found[2]}",
+            document,
+            flags=re.DOTALL,
+        )
+    return document
+
+
+def write_tables() -> None:
+    document = DOCS / "reproduction.md"
+    document.write_text(inserted(document.read_text()))
+
+
+def crop(results: Path, images: Path, table: str, image: str) -> None:
+    """Write the middle of what was given, of each restoration and of the truth, side by side."""
+    experiment = {"inpaint": "inpainting", "denoise": "denoising", "super-resolve": "super-resolution"}
+    request = Request(
+        experiment[TABLES[table].kind], images, results, only=(image, table) if "-x" in table else (image,)
+    )
+    jobs = [job for job in plan(request)[0] if job.path.exists()]
+    if not any(job.method == "paper" for job in jobs):
+        return
+    case = jobs[0].make_case(0)
+    given = np.asarray(case.task.image)
+    factor = TABLES[table].factor
+    shown = [np.kron(given, np.ones((factor, factor) + (1,) * (given.ndim - 2)))] if factor > 1 else [given]
+    names = ["given"]
+    for job in jobs:
+        file = read_image(job.path.with_suffix(".tif"))
+        shown.append(file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1))
+        names.append(job.method)
+    shown.append(case.truth)
+    height, width = case.truth.shape[:2]
+    middle = np.s_[(height - CROP) // 2 : (height + CROP) // 2, (width - CROP) // 2 : (width + CROP) // 2]
+    cut = [np.dstack([part[middle]] * 3) if part.ndim == 2 else part[middle] for part in shown]
+    path = RESULTS / table / f"{image}.png"
+    write_image(path, ImageFile(side_by_side(cut).repeat(2, 0).repeat(2, 1), 2))
+    print(path, ", ".join([*names, "truth"]))
+
+
+def draw_curves() -> None:
+    """Draw PSNR against iteration for every run of the published method."""
+    axes = _axes("iteration", "PSNR (dB)")
+    for table in TABLES:
+        for figure in figures(table):
+            if figure.curve:
+                switches = "" if figure.settings["network"]["norm_gain"] == "uniform" else ", today's switches"
+                steps, last, average = np.array(figure.curve).T
+                (line,) = axes.plot(steps, last, label=f"{table}, {figure.image}{switches}", linewidth=1)
+                if figure.settings["averaging"]:
+                    label = f"{table}, {figure.image}{switches}, moving average"
+                    axes.plot(steps, average, "--", color=line.get_color(), label=label, linewidth=1)
+    axes.set(xscale="log", ylim=(15, None))
+    axes.legend(frameon=False, fontsize=7)
+    _save(axes, "curves.png")
+
+
+def _axes(x: str, y: str, size: tuple[float, float] = (6.4, 3.8)):  # noqa: ANN202
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=size, layout="constrained")
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _save(axes, name: str) -> None:  # noqa: ANN001
+    RESULTS.mkdir(exist_ok=True)
+    axes.figure.savefig(RESULTS / name, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    curves = commands.add_parser("impedance")
+    curves.add_argument("--iterations", type=int, default=1000)
+    curves.add_argument("--size", type=int, default=128)
+    curves.add_argument("--threads", type=int, default=1)
+    commands.add_parser("network")
+    commands.add_parser("tables")
+    collecting = commands.add_parser("collect")
+    collecting.add_argument("--results", type=Path, required=True)
+    collecting.add_argument("--images", type=Path, required=True)
+    options = parser.parse_args()
+    if options.command == "impedance":
+        impedance(options.iterations, options.size, options.threads)
+    elif options.command == "network":
+        draw_network()
+    elif options.command == "tables":
+        write_tables()
+    else:
+        collect(options.results, options.images)
+
+
+if __name__ == "__main__":
+    main()
