@@ -1,5 +1,6 @@
 """deep-image-prior reproduce, on tiny pictures under the names of the published ones."""
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -262,3 +263,14 @@ def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> No
     assert "ours, paper, skips as in a U-Net, SHORTENED to 2 of 3001 iterations" in text
     given = read_image(tmp_path / "out" / "pictures" / "vase.png").image[:, :72]
     assert (given[20:30, 30:40] == 0).all(), "the hole is shown as it was given"
+
+
+def test_the_write_up_shows_what_its_json_says() -> None:
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("reproduction", root / "benchmarks" / "reproduction.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    document = (root / "docs" / "reproduction.md").read_text()
+    for key in (*TABLES, "pictures"):
+        assert f"<!-- {key} -->" in document
+    assert script.inserted(document) == document, "run: python benchmarks/reproduction.py tables"
