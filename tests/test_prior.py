@@ -35,6 +35,14 @@ def test_the_published_network_has_the_published_size_and_cost() -> None:
     assert products * (512 / 64) ** 2 == pytest.approx(77.5e9, rel=0.002)
 
 
+def test_a_u_net_passes_on_every_channel_of_each_scale() -> None:
+    u_net = NetworkSettings(widths=(4, 6), skips=(0, 0), architecture="u-net")
+    network = build_network(u_net, 3, 1, seed=0)
+    assert network(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
+    joining = [m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4 + 6]
+    assert len(joining) == 1
+
+
 @pytest.mark.parametrize("experiment", PUBLISHED)
 def test_every_published_network_makes_an_image_of_the_input_size(experiment: str) -> None:
     settings = PUBLISHED[experiment]

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,29 @@ def test_it_goes_on_from_a_saved_state_as_if_it_had_not_been_broken_off(
     second.resume(torch.load(saved, weights_only=True))
     assert [step.iteration for step in second.steps()] == list(range(broken_off_at + 1, 11))
     np.testing.assert_array_equal(second.estimate(), unbroken.estimate())
+
+
+def test_a_bad_step_after_going_on_is_taken_back_as_in_an_unbroken_fit(picture: np.ndarray) -> None:
+    settings = replace(TWO_RUNS, iterations=50, runs=1)
+
+    def image(*, broken_off: bool) -> np.ndarray:
+        restorer = choose_restorer(dip.Denoise(picture), settings, torch.device("cpu"), 0)
+        steps = restorer.steps()
+        for step in steps:
+            if step.iteration == 33:
+                break
+        if broken_off:
+            fresh = choose_restorer(dip.Denoise(picture), settings, torch.device("cpu"), 0)
+            fresh.resume(restorer.state())
+            restorer, steps = fresh, fresh.steps()
+        model, _ = restorer._running
+        with torch.no_grad():
+            next(model.network.parameters()).fill_(torch.nan)
+        list(steps)
+        assert restorer.recoveries == 1
+        return restorer.estimate()
+
+    np.testing.assert_array_equal(image(broken_off=True), image(broken_off=False))
 
 
 def test_the_last_output_is_not_averaged(picture: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from . import __version__
-from .console import ProgressLine, duration
+from .console import ProgressLine, complain, duration
 from .files import (
     SUFFIXES,
     FileError,
@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, EXIT_FAILED)
     except (ValueError, TypeError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing was written for the unfinished image.", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        left = str(interruption) or "nothing was written for the unfinished image."
+        return _complain(f"interrupted; {left}", EXIT_INTERRUPTED)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,7 +108,12 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         description="Measure the tables of the Deep Image Prior publication again, beside what was published. "
         "What is measured stays: a run that is broken off goes on where it was.",
     )
-    parser.add_argument("experiment", choices=("inpainting", "denoising", "super-resolution", "pictures"))
+    parser.add_argument(
+        "experiment",
+        choices=("inpainting", "denoising", "super-resolution", "pictures", "all"),
+        metavar="EXPERIMENT",
+        help="inpainting, denoising, super-resolution, pictures, or all of them in this order",
+    )
     parser.add_argument(
         "--images",
         required=True,
@@ -119,7 +125,12 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--output", type=Path, default=Path("deep-image-prior-reproduction"), metavar="DIR", help="folder to write to"
     )
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="these images, tables (set5-x4) or pictures (vase) only"
+        "--only",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="these images, tables (set5-x4) or pictures (vase) only",
     )
     parser.add_argument(
         "--preset", nargs="+", default=PRESETS, choices=PRESETS, help="these presets only (default: all three)"
@@ -128,8 +139,9 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument(
         "--switches",
         default="2017",
-        choices=("2017", "today"),
-        help="of the preset paper: upsampling and normalisation as in the torch of 2017 (default) or of today",
+        choices=("2017", "today", "corners", "gain"),
+        help="of the preset paper: upsampling and normalisation as in the torch of 2017 (default), as today, or only "
+        "the aligned corners or the random gain of 2017",
     )
     _add_machine(parser)
     parser.set_defaults(action=_reproduce)
@@ -261,8 +273,7 @@ def _summary(result: Restoration) -> str:
 
 
 def _complain(message: object, status: int) -> int:
-    line = " ".join(str(message).split())
-    sys.stderr.write(f"deep-image-prior: error: {line}\n")
+    complain(message)
     return status
 
 
@@ -278,7 +289,6 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from .reproduce.measuring import Conditions
     from .reproduce.plans import Request
     from .reproduce.run import reproduce
 
@@ -288,11 +298,12 @@ def _reproduce(options: argparse.Namespace) -> int:
         options.experiment,
         options.images,
         options.output,
-        options.only,
-        options.preset,
-        options.iterations,
-        options.switches,
-        options.seed,
+        only=options.only,
+        presets=options.preset,
+        iterations=options.iterations,
+        switches=options.switches,
+        seed=options.seed,
+        device=options.device,
+        threads=options.threads,
     )
-    failed = reproduce(request, Conditions(options.device, options.seed, options.threads))
-    return EXIT_FAILED if failed else 0
+    return EXIT_FAILED if reproduce(request) else 0

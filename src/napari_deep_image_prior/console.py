@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -22,7 +23,8 @@ class ProgressLine:
         if now - self._shown < (ON_TERMINAL if self._is_terminal else ELSEWHERE):
             return
         self._shown = now
-        sys.stderr.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
+        shown = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps could not be rewritten
+        sys.stderr.write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
         sys.stderr.flush()
 
     def clear(self) -> None:
@@ -30,6 +32,12 @@ class ProgressLine:
         if self._is_terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def complain(message: object, *, error: bool = True) -> None:
+    """Say one line on standard error."""
+    line = " ".join(str(message).split())
+    sys.stderr.write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")
 
 
 def duration(seconds: float) -> str:

@@ -105,14 +105,19 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    part = path.with_name(f".{path.name}-part")
+    part = None
     try:
-        part.write_text(text, encoding="utf-8")
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        part = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def check_writable(path: str | Path, dtype: np.dtype[Any] | None = None, channels: int = 1) -> None:

@@ -181,8 +181,13 @@ class Fit:
         self._optimiser.step()
         return True
 
+    @property
+    def recoveries(self) -> int:
+        """Bad steps taken back so far."""
+        return self._recovery.count
+
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on but the model's own and the stopping rule's, to go on from later."""
+        """Return all that the next steps depend on, to go on from later, but the model's own and the rule's."""
         return {
             "iteration": self._iteration,
             "weights": self._model.network.state_dict(),
@@ -261,6 +266,8 @@ class Recovery:
         self._last = -QUIET
         self.slowdown = 1.0
         """Factor on the learning rate: halved when one recovery soon follows another."""
+        self.count = 0
+        """Steps taken back so far."""
         self._save()
 
     def accepts(self, misfit: float, iteration: int) -> bool:
@@ -280,18 +287,22 @@ class Recovery:
         if self._row > 1:
             self.slowdown /= 2
         self._last = iteration
+        self.count += 1
         self._restore()
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return what it remembers, but for the last good state."""
-        return {"recent": self._recent, "row": self._row, "last": self._last, "slowdown": self.slowdown}
+        """Return what it remembers, the last good state included."""
+        return {
+            "judged": (self._recent, self._row, self._last, self.slowdown, self.count),
+            "good": (self._weights, self._moments, self._kept),
+        }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Bring back a `state`; what the model and the optimiser are now becomes the last good state."""
-        self._recent, self._row, self._last = state["recent"], state["row"], state["last"]
-        self.slowdown = state["slowdown"]
-        self._save()
+        """Bring back a `state`."""
+        self._recent, self._row, self._last, self.slowdown, self.count = state["judged"]
+        device = next(self._model.network.parameters()).device
+        self._weights, self._moments, self._kept = _moved(state["good"], device)
 
     def _save(self) -> None:
         # clones, as both state dicts hold the living tensors
@@ -310,6 +321,15 @@ class Recovery:
         state = self._optimiser.state_dict()
         state["state"] = _cloned(self._moments)  # load_state_dict keeps the tensors it is given
         self._optimiser.load_state_dict(state)
+
+
+def _moved(saved: Any, device: torch.device) -> Any:  # noqa: ANN401  (lists and dicts of tensors)
+    """Return saved tensors on a device; Adam counts its steps on the CPU."""
+    if isinstance(saved, dict):
+        return {key: value if key == "step" else _moved(value, device) for key, value in saved.items()}
+    if isinstance(saved, list | tuple):
+        return [_moved(value, device) for value in saved]
+    return saved.to(device) if isinstance(saved, Tensor) else saved
 
 
 def _cloned(moments: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -37,7 +37,8 @@ class SkipNetwork(nn.Module):
     def __init__(self, settings: NetworkSettings, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.stride = 2 ** len(settings.widths)
-        self.body = _Scale(settings, in_channels, level=0)
+        scale = _Scale if settings.architecture == "hourglass" else _UScale
+        self.body = scale(settings, in_channels, level=0)
         self.head = nn.Conv2d(settings.widths[0], out_channels, 1)
         self.sigmoid = settings.head == "sigmoid"
         self.uniform_gain = settings.norm_gain == "uniform"
@@ -90,6 +91,29 @@ class _Scale(nn.Module):
             up = functional.interpolate(deeper, scale_factor=2, mode="nearest")
         joined = up if self.skip is None else torch.cat([self.skip(x), up], dim=1)
         image: Tensor = self.up(joined)  # (N, width, Y, X)
+        return image
+
+
+class _UScale(nn.Module):
+    """One scale of a U-Net: two convolutions, the next scale by max-pooling, and both joined by two more."""
+
+    def __init__(self, settings: NetworkSettings, in_channels: int, level: int) -> None:
+        super().__init__()
+        width = settings.widths[level]
+        is_deepest = level + 1 == len(settings.widths)
+        self.upsample = settings.upsample
+        self.enter = nn.Sequential(_block(settings, in_channels, width, 3), _block(settings, width, width, 3))
+        self.deeper = None if is_deepest else _UScale(settings, width, level + 1)
+        joined = width if is_deepest else width + settings.widths[level + 1]
+        self.leave = nn.Sequential(_block(settings, joined, width, 3), _block(settings, width, width, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined = self.enter(x)  # (N, width, Y, X)
+        if self.deeper is not None:
+            below = self.deeper(functional.max_pool2d(joined, 2))
+            below = functional.interpolate(below, scale_factor=2, mode=self.upsample)
+            joined = torch.cat([joined, below], dim=1)
+        image: Tensor = self.leave(joined)
         return image
 
 

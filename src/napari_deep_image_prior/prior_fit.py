@@ -98,7 +98,9 @@ class PriorModel:
     def resume(self, state: dict[str, Any]) -> None:
         """Bring back a `state`."""
         self._generator.set_state(state["random"].cpu())
-        self._last, self._average = state["last"], state["average"]
+        device = self._z.device
+        kept = (state["last"], state["average"])
+        self._last, self._average = (None if tensor is None else tensor.to(device) for tensor in kept)
 
 
 class PriorRestorer:
@@ -108,6 +110,7 @@ class PriorRestorer:
         self._measurement, self._scaling, self._settings, self._seed = measurement, scaling, settings, seed
         self._finished: list[Tensor] = []
         self._running: tuple[PriorModel, Fit] | None = None
+        self._recovered = 0
         self._total = settings.iterations * settings.runs
         self.found = ""
         self.note = f"runs its {self._total} iterations"
@@ -121,7 +124,13 @@ class PriorRestorer:
             for progress in fit:
                 yield Progress(done + progress.iteration, self._total, progress.misfit)
             self._finished.append(model.estimate())
+            self._recovered += fit.recoveries
             self._running = None
+
+    @property
+    def recoveries(self) -> int:
+        """Bad steps taken back so far, over all runs."""
+        return self._recovered + (0 if self._running is None else self._running[1].recoveries)
 
     def _begin(self) -> tuple[PriorModel, Fit]:
         model = PriorModel(self._measurement, self._settings, self._seed + len(self._finished))
@@ -131,11 +140,13 @@ class PriorRestorer:
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on, to go on from later."""
         running = None if self._running is None else [part.state() for part in self._running]
-        return {"finished": self._finished, "running": running}
+        return {"finished": self._finished, "running": running, "recovered": self._recovered}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from the `state` of a restorer of the same measurement, settings and seed."""
-        self._finished, self._running = list(state["finished"]), None
+        device = self._measurement.observed.device
+        self._finished, self._running = [image.to(device) for image in state["finished"]], None
+        self._recovered = state["recovered"]
         if state["running"] is not None:
             model, fit = self._begin()
             model.resume(state["running"][0])

@@ -62,12 +62,13 @@ def _task_to_dict(task: Task) -> dict[str, Any]:
     fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task) if f.name not in ("image", "missing")}
     image = np.asarray(task.image)
     described = {"kind": task.kind, "shape": list(image.shape), "image_dtype": str(image.dtype), **fields}
-    described["image_sha256"] = _fingerprint(image)
+    described["image_sha256"] = fingerprint(image)
     if isinstance(task, Inpaint):
         missing = np.asarray(task.missing)
-        described |= {"missing_pixels": int(missing.sum()), "missing_sha256": _fingerprint(missing)}
+        described |= {"missing_pixels": int(missing.sum()), "missing_sha256": fingerprint(missing)}
     return described
 
 
-def _fingerprint(array: NDArray[Any]) -> str:
+def fingerprint(array: NDArray[Any]) -> str:
+    """Return 16 digits by which an array's values can be recognised."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]

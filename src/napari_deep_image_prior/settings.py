@@ -57,6 +57,8 @@ class NetworkSettings:
     """Edge length of the convolutions on the way down, in pixels, odd."""
     up_kernel: int = 3
     """Edge length of the convolutions on the way up, in pixels, odd."""
+    architecture: Literal["hourglass", "u-net"] = "hourglass"
+    """The published hourglass, or a U-Net of the same widths: it has wide skips, max-pooling and 3x3 convolutions."""
     up_1x1: bool = True
     """A 1x1 convolution after the one on the way up."""
     norm: Literal["batch", "none"] = "batch"

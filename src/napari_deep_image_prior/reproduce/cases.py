@@ -67,8 +67,10 @@ def _luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
 def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
     """Read an image and corrupt it; the corruption follows from `seed`."""
     file = read_image(path)
-    if file.image.dtype != np.uint8 or (file.channel_axis is not None and file.image.shape[-1] != 3):
-        raise FileError(f"{path}: must be an 8-bit grey or RGB picture.")
+    channels = 1 if file.channel_axis is None else file.image.shape[-1]
+    if file.image.dtype != np.uint8 or channels not in table.channels:
+        wanted = " or ".join({1: "grey", 3: "RGB"}[count] for count in table.channels)
+        raise FileError(f"{path}: must be an 8-bit {wanted} picture, as that of the publication.")
     truth = file.image / 255
     channel_axis = None if truth.ndim == 2 else 2
     random = np.random.default_rng(seed)
@@ -81,6 +83,8 @@ def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
         noisy = np.clip(truth + random.normal(0, SIGMA, truth.shape), 0, 1)
         task = Denoise(noisy, channel_axis=channel_axis)
     else:
+        if min(truth.shape[:2]) < CROP:
+            raise FileError(f"{path}: is {truth.shape[0]}x{truth.shape[1]} pixels; {CROP}x{CROP} are needed.")
         truth = _cropped(truth)
         small = np.rint(255 * _shrunk(truth, table.factor)).clip(0, 255) / 255
         task = SuperResolve(small, factor=table.factor, channel_axis=channel_axis)
@@ -89,8 +93,6 @@ def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
 
 def _cropped(image: NDArray[np.float64]) -> NDArray[np.float64]:
     height, width = (size // CROP * CROP for size in image.shape[:2])
-    if not height or not width:
-        raise FileError(f"an image of {image.shape[0]}x{image.shape[1]} pixels is too small: {CROP}x{CROP} at least.")
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
 

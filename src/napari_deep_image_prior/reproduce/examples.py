@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from .cases import Case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -78,7 +78,7 @@ EXAMPLES: Mapping[str, Example] = {
             has_truth=False,
             variants={
                 "paper, thin skips": {"skips": (4,) * 6},
-                "paper, skips as in a U-Net": {"skips": (16, 32, 64, 128, 128, 128)},
+                "paper, U-Net": {"architecture": "u-net"},
             },
         ),
         Example("missing-98", "98 % of the pixels missing", "inpaint-98", "restoration/kate.png", 512 * 512),
@@ -88,8 +88,8 @@ EXAMPLES: Mapping[str, Example] = {
 
 
 def example_path(folder: Path, name: str) -> Path | None:
-    """Return where a file lies: below `folder`, its dip_reference, or in `folder` itself."""
-    places = (folder / "dip_reference" / name, folder / name, folder / Path(name).name)
+    """Return where a file lies: below `folder` or its dip_reference."""
+    places = (folder / "dip_reference" / name, folder / name)
     return next((path for path in places if path.is_file()), None)
 
 

@@ -8,17 +8,22 @@ last checkpoint.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import math
 import time
+import warnings
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from ..devices import choose_device, cpu_threads, device_name, reproducible_convolutions
-from ..files import ImageFile, write_image, write_whole
+from ..devices import cpu_threads, device_name, reproducible_convolutions
+from ..files import FileError, ImageFile, write_image, write_whole
+from ..provenance import fingerprint
 from ..restoration import explained_errors, iter_restore
 from ..settings import PriorFit, settings_to_dict
 from .baselines import BASELINES
@@ -27,7 +32,6 @@ from .published_run import PART, PublishedRun, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -57,6 +61,11 @@ class Figure:
     """What `iterations` is without a shortening; 0 where nothing was published."""
     stop_reason: str = ""
     settings: dict[str, Any] | None = None
+    """None for a baseline."""
+    recoveries: int = 0
+    """Bad steps of the published method that were taken back."""
+    input_sha256: str = ""
+    """Of the corrupted image's values, the first 16 digits."""
     versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     curve: list[tuple[int, float, float]] = field(default_factory=list)
@@ -69,15 +78,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What the same figure may be measured on or with."""
-
-    device: str = "auto"
-    seed: int = 0
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
 class Job:
     """A figure to measure."""
 
@@ -87,6 +87,8 @@ class Job:
     method: str
     settings: Settings | None
     """None for a baseline."""
+    seed: int
+    """Of the corruption and of the fit."""
     published_iterations: int
     """What the settings have without a shortening; 0 where nothing was published."""
     pixels: int
@@ -111,20 +113,41 @@ def read_figure(path: Path) -> Figure:
         raise ValueError(f"{path}: is no figure of this program ({error}); delete it to measure it again.") from error
 
 
-def measure(job: Job, conditions: Conditions, report: Reporter) -> Figure:
-    """Measure a figure and write it and the restored image."""
+def check_figure(figure: Figure, job: Job) -> None:
+    """Raise ValueError if a figure that is there was not made as it would be now."""
+    settings = None if job.settings is None else settings_to_dict(job.settings)
+    if figure.settings != settings:
+        raise ValueError(
+            f"{job.path}: was measured with other settings than today's; delete it, or write to another --output."
+        )
+
+
+def measure(job: Job, device: torch.device, threads: int | None, report: Reporter) -> Figure:
+    """Measure a figure and write it and the restored image.
+
+    Raises
+    ------
+    FileError
+        If the image cannot be read.
+    RestorationError
+        If it could not be restored.
+    OSError
+        If the result cannot be written.
+    """
+    case = job.make_case(job.seed)
     job.path.parent.mkdir(parents=True, exist_ok=True)
-    case = job.make_case(conditions.seed)
     if job.settings is None:
         figure, image = _by_baseline(case, job)
     elif isinstance(job.settings, PriorFit):
-        figure, image = _by_published_method(case, job, job.settings, conditions, report)
+        figure, image = _by_published_method(case, job, job.settings, device, threads, report)
     else:
-        figure, image = _by_quick_fit(case, job, job.settings, conditions, report)
-    figure = replace(figure, seed=conditions.seed, date=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"))
+        figure, image = _by_quick_fit(case, job, job.settings, device, threads, report)
     restored = ImageFile(image.astype(np.float32), case.task.channel_axis)
-    write_image(job.path.with_suffix(".tif"), restored, asdict(figure))
-    write_whole(job.path, json.dumps(asdict(figure), indent=1))
+    try:
+        write_image(job.path.with_suffix(".tif"), restored, asdict(figure))
+        write_whole(job.path, json.dumps(asdict(figure), indent=1))
+    except FileError as error:
+        raise OSError(str(error)) from error
     job.path.with_suffix(PART).unlink(missing_ok=True)
     return figure
 
@@ -139,14 +162,20 @@ def _figure(case: Case, job: Job, psnr: dict[str, float], seconds: float, device
         known,
         round(seconds, 2),
         device,
-        0,
+        job.seed,
         published_iterations=job.published_iterations,
+        settings=None if job.settings is None else settings_to_dict(job.settings),
+        input_sha256=fingerprint(np.asarray(case.task.image)),
         versions=_versions(),
+        date=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
     )
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].glob("**/*.py")):
+        sources.update(path.read_bytes())
+    found = {"sources": sources.hexdigest()[:12]}  # of this package: its version number says little between releases
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -157,33 +186,32 @@ def _versions() -> dict[str, str]:
 
 def _by_baseline(case: Case, job: Job) -> tuple[Figure, NDArray[np.float64]]:
     started = time.perf_counter()
-    image = BASELINES[case.task.kind][job.method](case)
+    with explained_errors(torch.device("cpu")), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries
+        image = BASELINES[case.task.kind][job.method](case)
     seconds = time.perf_counter() - started
     return _figure(case, job, {RESTORED: case.psnr(image)}, seconds, "cpu"), image
 
 
 def _by_quick_fit(
-    case: Case, job: Job, settings: Settings, conditions: Conditions, report: Reporter
+    case: Case, job: Job, settings: Settings, device: torch.device, threads: int | None, report: Reporter
 ) -> tuple[Figure, NDArray[np.float64]]:
-    with iter_restore(
-        case.task, settings=settings, device=conditions.device, seed=conditions.seed, threads=conditions.threads
-    ) as steps:
+    with iter_restore(case.task, settings=settings, device=str(device), seed=job.seed, threads=threads) as steps:
         steps.wants_image = lambda: False
         for step in steps:
             report(step.iteration, step.total, step.seconds_left, None)
-        result, device = steps.result, steps.device
-    figure = _figure(case, job, {RESTORED: case.psnr(result.image)}, result.provenance["seconds"], device)
-    figure = replace(figure, iterations=result.iterations, stop_reason=result.stop_reason)
-    return replace(figure, settings=settings_to_dict(settings)), result.image
+        result = steps.result
+    psnr, seconds = {RESTORED: case.psnr(result.image)}, result.provenance["seconds"]
+    figure = _figure(case, job, psnr, seconds, result.provenance["device_name"])
+    return replace(figure, iterations=result.iterations, stop_reason=result.stop_reason), result.image
 
 
 def _by_published_method(
-    case: Case, job: Job, settings: PriorFit, conditions: Conditions, report: Reporter
+    case: Case, job: Job, settings: PriorFit, device: torch.device, threads: int | None, report: Reporter
 ) -> tuple[Figure, NDArray[np.float64]]:
-    device = choose_device(conditions.device)
-    with cpu_threads(conditions.threads), reproducible_convolutions(), explained_errors(device):
-        run = PublishedRun(case, settings, conditions.seed, device, job.path.with_suffix(PART))
+    with cpu_threads(threads), reproducible_convolutions(), explained_errors(device):
+        run = PublishedRun(case, settings, job.seed, device, job.path.with_suffix(PART))
         psnr = run.to_its_end(report)
-        figure = _figure(case, job, psnr, run.seconds, device_name(device, conditions.threads))
+        figure = _figure(case, job, psnr, run.seconds, device_name(device, threads))
         figure = replace(figure, iterations=settings.iterations, stop_reason=run.restorer.stop_reason)
-        return replace(figure, settings=settings_to_dict(settings), curve=run.curve), run.image()
+        return replace(figure, curve=run.curve, recoveries=run.restorer.recoveries), run.image()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..files import FileError
 from ..settings import PRESETS, PriorFit, preset_settings, published_settings
@@ -15,7 +15,7 @@ from .measuring import Job
 from .published import EXPERIMENTS, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..settings import Settings
@@ -37,8 +37,19 @@ class Request:
     iterations: int | None = None
     """Shorten the published method to so many iterations; None: as published."""
     switches: str = "2017"
-    """Upsampling and normalisation of the published method as in the torch of 2017, or of today."""
+    """One of `SWITCHES`."""
     seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+
+
+SWITCHES: Mapping[str, tuple[bool, Literal["ones", "uniform"]]] = {
+    "2017": (True, "uniform"),
+    "today": (False, "ones"),
+    "corners": (True, "ones"),
+    "gain": (False, "uniform"),
+}
+"""Aligned corners and start of the normalisation's gain, of 2017, of today, or only one of them of 2017."""
 
 
 def plan(request: Request) -> tuple[list[Job], list[str]]:
@@ -52,6 +63,8 @@ def plan(request: Request) -> tuple[list[Job], list[str]]:
         If a name in `only` is unknown.
     """
     jobs, absent = _plan_pictures(request) if request.experiment == PICTURES else _plan_tables(request)
+    if not jobs and not absent:
+        raise ValueError(f"--only {' '.join(request.only)}: no image of these tables has such a name.")
     if not jobs:
         raise FileError(
             f"{request.folder}: has none of the images {', '.join(absent)} (nor without the folder's name)."
@@ -84,7 +97,8 @@ def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
                 jobs += [_table_job(request, table, image, source, method) for method in _asked(table, request)]
             elif f"{table.folder}/{image}.png" not in absent:
                 absent.append(f"{table.folder}/{image}.png")
-    return sorted(jobs, key=lambda job: order.index(job.method)), absent  # stable: the table's order within a method
+    # the small images first: something is there early
+    return sorted(jobs, key=lambda job: (order.index(job.method), job.pixels)), absent
 
 
 def _asked(table: Table, request: Request) -> list[str]:
@@ -93,9 +107,10 @@ def _asked(table: Table, request: Request) -> list[str]:
 
 def _chosen_images(table: Table, only: Sequence[str]) -> list[str]:
     """Return the images of a table that were asked for, by their names or the table's."""
-    names = [name for name in only if name in table.images]
-    asked = not only or table.key in only or (names and not any(name in TABLES for name in only))
-    return [image for image in table.images if asked and (not names or image in names)]
+    tables = [name for name in only if name in TABLES]
+    images = [name for name in only if name not in TABLES]
+    asked = not tables or table.key in tables
+    return [image for image in table.images if asked and (not images or image in images)]
 
 
 def _image_path(folder: Path, table: Table, image: str) -> Path | None:
@@ -109,28 +124,31 @@ def _table_job(request: Request, table: Table, image: str, source: Path, method:
     published = 0
     if method in PRESETS:
         settings = preset_settings(table.kind, method, factor=table.factor)
-        if isinstance(settings, PriorFit):
-            published = settings.iterations
-            settings = replace(_as_asked(settings, request), runs=2 if table.kind == "denoise" else 1)
+    if isinstance(settings, PriorFit):
+        published = settings.iterations
+        settings = replace(_as_asked(settings, request), runs=2 if table.kind == "denoise" else 1)
     height, width = table.sizes[image]
     make = partial(make_case, table, image, source)
-    path = _figure_path(request, table.key, image, method)
-    return Job(table.key, image, method, settings, published, height * width, make, path)
+    path = _figure_path(request, table.key, image, method, settings, published)
+    return Job(table.key, image, method, settings, request.seed, published, height * width, make, path)
 
 
 def _as_asked(settings: PriorFit, request: Request) -> PriorFit:
-    network = settings.network
-    if request.switches == "today":
-        network = replace(network, align_corners=False, norm_gain="ones")
-    return replace(settings, network=network, iterations=request.iterations or settings.iterations)
+    corners, gain = SWITCHES[request.switches]
+    network = replace(settings.network, align_corners=corners, norm_gain=gain)
+    return replace(
+        settings, network=network, iterations=min(request.iterations or settings.iterations, settings.iterations)
+    )
 
 
-def _figure_path(request: Request, table: str, image: str, method: str) -> Path:
+def _figure_path(
+    request: Request, table: str, image: str, method: str, settings: Settings | None, published: int
+) -> Path:
     """Return the JSON file of a figure; its name has all that may differ between figures of an image."""
     parts = [image, method.replace(",", "").replace(" ", "-")]
-    if method.startswith("paper"):
-        parts += ["today"] if request.switches == "today" else []
-        parts += [str(request.iterations)] if request.iterations else []
+    if isinstance(settings, PriorFit):
+        parts += [request.switches] if request.switches != "2017" else []
+        parts += [str(settings.iterations)] if settings.iterations < published else []
     if request.seed:
         parts.append(f"seed{request.seed}")
     return request.output / table / ("-".join(parts) + ".json")
@@ -156,17 +174,12 @@ def _example_jobs(request: Request, example: Example) -> list[Job]:
     for name, network in example.variants.items():
         ways[name] = _as_asked(replace(published, network=replace(published.network, **network)), request)
     make = partial(make_example, example, request.folder)
-    return [
-        Job(
-            PICTURES,
-            example.key,
-            method,
-            settings,
-            published.iterations if method.startswith("paper") else 0,
-            example.pixels,
-            make,
-            _figure_path(request, PICTURES, example.key, method),
-        )
-        for method, settings in ways.items()
-        if method.split(",")[0] in request.presets
-    ]
+    jobs = []
+    for method, settings in ways.items():
+        if method.split(",")[0] in request.presets:
+            iterations = published.iterations if isinstance(settings, PriorFit) else 0
+            path = _figure_path(request, PICTURES, example.key, method, settings, iterations)
+            jobs.append(
+                Job(PICTURES, example.key, method, settings, request.seed, iterations, example.pixels, make, path)
+            )
+    return jobs

@@ -18,9 +18,11 @@ class PublishedRow:
 
     label: str
     mean: float
-    """Over all images of the table, as printed (Set5 x8: of the printed figures)."""
+    """Over all images of the table, as printed."""
     psnr: tuple[float, ...] = ()
     """For each image, in the table's order; empty where only the mean was printed."""
+    mean_is_ours: bool = False
+    """Whether the mean was not printed, but is of the printed figures."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Table:
     rows: tuple[PublishedRow, ...]
     compared: Mapping[str, str]
     """Which published row each of our figures of the preset `paper` stands against."""
+    channels: tuple[int, ...] = (1,)
+    """What its images may have: 1 is grey, 3 colour."""
     factor: int = 1
     """Of super-resolution."""
 
@@ -57,7 +61,7 @@ class Table:
 
 
 DIP = "Deep Image Prior (published)"
-RESTORED = "restored"
+RESTORED, PASTED = "restored", "known pixels kept"
 LAST, AVERAGE, TWO_RUNS = "last iterate", "moving average", "two runs averaged"
 
 _GREY_11 = {
@@ -135,6 +139,7 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow("Deep Image Prior, two runs averaged (published)", 31.00),
             ),
             {name: f"Deep Image Prior, {name} (published)" for name in (LAST, AVERAGE, TWO_RUNS)},
+            channels=(3,),
         ),
         Table(
             "set5-x4",
@@ -152,6 +157,7 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow("SRResNet, trained (published)", 32.10, (33.66, 35.10, 28.41, 32.73, 30.60)),
             ),
             {RESTORED: DIP},
+            channels=(3,),
             factor=4,
         ),
         Table(
@@ -161,10 +167,11 @@ TABLES: Mapping[str, Table] = {
             "set5",
             _SET5,
             (
-                PublishedRow("bicubic (published)", 24.37, (27.28, 25.28, 17.74, 28.82, 22.74)),
-                PublishedRow(DIP, 25.89, (28.28, 27.09, 20.02, 29.55, 24.50)),
+                PublishedRow("bicubic (published)", 24.37, (27.28, 25.28, 17.74, 28.82, 22.74), mean_is_ours=True),
+                PublishedRow(DIP, 25.89, (28.28, 27.09, 20.02, 29.55, 24.50), mean_is_ours=True),
             ),
             {RESTORED: DIP},
+            channels=(3,),
             factor=8,
         ),
         Table(
@@ -186,6 +193,7 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow("SRResNet, trained (published)", 28.53),
             ),
             {RESTORED: DIP},
+            channels=(1, 3),
             factor=4,
         ),
         Table(
@@ -205,6 +213,7 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow("LapSRN, trained (published)", 24.35),
             ),
             {RESTORED: DIP},
+            channels=(1, 3),
             factor=8,
         ),
     )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+import numpy as np
 import torch
 
 from ..arrays import channels_back
-from ..prior_fit import PriorRestorer
+from ..console import complain
+from ..provenance import fingerprint
+from ..restoration import RestorationError
 from ..restorers import choose_restorer
 from ..settings import settings_to_dict
-from .published import AVERAGE, LAST, RESTORED, TWO_RUNS
+from ..tasks import Inpaint
+from .published import AVERAGE, LAST, PASTED, RESTORED, TWO_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from ..prior_fit import PriorRestorer
     from ..settings import PriorFit
     from .cases import Case
 
@@ -37,39 +42,49 @@ class PublishedRun:
     """A fit by the published settings that can be broken off and taken up again."""
 
     def __init__(self, case: Case, settings: PriorFit, seed: int, device: torch.device, part: Path) -> None:
-        restorer = choose_restorer(case.task, settings, device, seed)
-        if not isinstance(restorer, PriorRestorer):
-            raise TypeError(f"{type(settings).__name__} is not the published method.")
-        self.restorer, self.seconds = restorer, 0.0
+        self.restorer = cast("PriorRestorer", choose_restorer(case.task, settings, device, seed))
+        self.seconds = 0.0
         self.curve: list[tuple[int, float, float]] = []
         self._case, self._settings, self._part = case, settings, part
-        # what a checkpoint must have been made with
-        self._identity = json.dumps(
-            [settings_to_dict(settings), seed, case.image, list(case.task.result_shape), str(device)]
-        )
+        # what a checkpoint must have been made with; another GPU will do
+        made_with = [settings_to_dict(settings), seed, case.image, device.type, torch.__version__]
+        self._identity = json.dumps([*made_with, fingerprint(np.asarray(case.task.image))])
         self._done = 0
-        self._psnr: dict[str, float] = {}
+        self._readings: dict[str, float] = {}
         self._take_up()
 
     def to_its_end(self, report: Reporter) -> dict[str, float]:
         """Do the steps that are left and return the PSNR of each reading of the result."""
         began = saved = time.perf_counter()
         before, first = self.seconds, self._done
-        for progress in self.restorer.steps():
-            self._done = progress.iteration
-            now = time.perf_counter()
-            self.seconds = before + now - began
-            self._look()
-            if now - saved > CHECKPOINT_SECONDS:
-                self._save()
-                saved = now
-            left = (now - began) / (self._done - first) * (progress.total - self._done)
-            report(self._done, progress.total, left, self.curve[-1][-1] if self.curve else None)
-        final = TWO_RUNS if self._settings.runs > 1 else RESTORED
-        return {**self._psnr, final: self._case.psnr(self.image())}
+        try:
+            for progress in self.restorer.steps():
+                self._done = progress.iteration
+                now = time.perf_counter()
+                self.seconds = before + now - began
+                self._look()
+                if now - saved > CHECKPOINT_SECONDS:
+                    self._save()
+                    saved = now
+                left = (now - began) / (self._done - first) * (progress.total - self._done)
+                report(self._done, progress.total, left, self.curve[-1][-1] if self.curve else None)
+        except KeyboardInterrupt:
+            self._save()
+            raise
+        return {**self._readings, **self._final()}
+
+    def _final(self) -> dict[str, float]:
+        image = self.image()
+        if self._settings.runs > 1:
+            return {TWO_RUNS: self._case.psnr(image)}
+        readings = {RESTORED: self._case.psnr(image)}
+        if isinstance(self._case.task, Inpaint):
+            missing, given = np.asarray(self._case.task.missing), np.asarray(self._case.task.image)
+            readings[PASTED] = self._case.psnr(np.where(missing, image, given))
+        return readings
 
     def _look(self) -> None:
-        """Note the PSNR now and then, and at the end of the first run."""
+        """Note the PSNR of the first run now and then."""
         each = self._settings.iterations
         is_due = self._done % max(1, each // CURVE_POINTS) == 0 or self._done in (1, each)
         if self._case.truth is None or self._done > each or not is_due:
@@ -77,8 +92,8 @@ class PublishedRun:
         outputs = self.restorer.last_output(), self.restorer.estimate()
         last, average = (self._case.psnr(self._oriented(image)) for image in outputs)
         self.curve.append((self._done, round(last, 3), round(average, 3)))
-        if self._done == each and self._settings.runs > 1:
-            self._psnr = {LAST: last, AVERAGE: average}
+        if self._settings.runs > 1:  # each look replaces the one before: the last of the run stays
+            self._readings = {LAST: last, AVERAGE: average}
 
     def image(self) -> NDArray[np.float64]:
         """Return the image as restored so far."""
@@ -89,24 +104,29 @@ class PublishedRun:
         return oriented
 
     def _save(self) -> None:
-        beside = self._part.with_suffix(".part-new")
+        """Write a checkpoint; a full disk must not end a fit of hours."""
+        beside = self._part.with_suffix(f".part-{os.getpid()}")
         state = self.restorer.state()
-        torch.save([self._identity, self._done, self.seconds, self.curve, self._psnr, state], beside)
-        beside.replace(self._part)
+        try:
+            torch.save([self._identity, self._done, self.seconds, self.curve, self._readings, state], beside)
+            beside.replace(self._part)
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
+            complain(f"{self._part}: the checkpoint cannot be written ({error}); the fit goes on.", error=False)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _take_up(self) -> None:
         """Go on from the checkpoint, if there is one that fits."""
         if not self._part.exists():
             return
         try:
-            identity, done, seconds, curve, psnr, state = torch.load(self._part, weights_only=True)
+            identity, *saved = torch.load(self._part, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises whatever a broken file leads it to
-            raise ValueError(
-                f"{self._part}: cannot be read ({type(error).__name__}); delete it to start over."
-            ) from error
+            raise RestorationError(f"{self._part}: cannot be read ({error}); delete it to start over.") from error
         if identity != self._identity:
-            raise ValueError(
-                f"{self._part}: was made with other settings or on another device; delete it to start over."
+            raise RestorationError(
+                f"{self._part}: was made of another image, with other settings, another torch or on another kind of "
+                "device; delete it to start over."
             )
+        self._done, self.seconds, self.curve, self._readings, state = saved
         self.restorer.resume(state)
-        self._done, self.seconds, self.curve, self._psnr = done, seconds, curve, psnr

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections import defaultdict
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from ..console import ProgressLine, duration
+from ..console import ProgressLine, complain, duration
+from ..devices import choose_device
 from ..files import FileError, write_whole
 from ..restoration import RestorationError
 from .examples import PICTURES
-from .measuring import Figure, measure, read_figure
+from .measuring import Figure, check_figure, measure, read_figure
 from .panels import write_panels
 from .plans import methods, plan
 from .published import EXPERIMENTS
@@ -22,39 +22,49 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .measuring import Conditions, Job
+    import torch
+
+    from .measuring import Job
     from .plans import Request
 
 
-def reproduce(request: Request, conditions: Conditions) -> int:
+def reproduce(request: Request) -> int:
     """Measure, write the tables after each figure, and return how many figures failed."""
     if not request.folder.is_dir():
         raise FileError(f"{request.folder}: is no folder.")
+    if request.threads is not None and request.threads < 1:
+        raise ValueError(f"--threads {request.threads}: must be 1 at least.")
+    if request.experiment != "all":
+        return _reproduce(request)
+    return sum(_reproduce(replace(request, experiment=name)) for name in (*EXPERIMENTS, PICTURES))
+
+
+def _reproduce(request: Request) -> int:
+    device = choose_device(request.device)
     jobs, absent = plan(request)
     if absent:
-        sys.stderr.write(f"deep-image-prior: not in {request.folder}, so not measured: {', '.join(absent)}\n")
+        complain(f"not in {request.folder}, so not measured: {', '.join(absent)}", error=False)
     request.output.mkdir(parents=True, exist_ok=True)
-    done = {job.path: read_figure(job.path) for job in jobs if job.path.exists()}
-    if done:
-        print(f"{len(done)} of {len(jobs)} figures are there already.", flush=True)
-    write_results(request)
+    done: dict[Path, Figure] = {}
     failed = 0
+    write_results(request)
     for number, job in enumerate(jobs, 1):
-        if job.path in done:
-            continue
         label = f"{number}/{len(jobs)} {job.table} {job.image}, {job.method}"
-        try:
-            done[job.path] = _measure(job, label, conditions, _later(jobs[number:], done))
-        except (RestorationError, FileError, ImportError) as error:
-            failed += 1
-            sys.stderr.write(f"deep-image-prior: error: {label}: {error}\n")
+        if job.path.exists():  # perhaps of another command that runs beside this one
+            done[job.path] = read_figure(job.path)
+            check_figure(done[job.path], job)
             continue
-        except KeyboardInterrupt:
-            sys.stderr.write("deep-image-prior: the same command goes on from here.\n")
-            raise
+        try:
+            done[job.path] = _measure(job, device, request.threads, label, _later(jobs[number:], done))
+        except (RestorationError, ValueError, ImportError) as error:
+            failed += 1
+            complain(f"{label}: {error}")
+            continue
+        except KeyboardInterrupt as interruption:
+            raise KeyboardInterrupt("the same command goes on from here.") from interruption
         print(f"{label}: {_summary(done[job.path])}", flush=True)
         write_results(request)
-    print(f"the results are in {request.output / request.experiment}.md, each figure's JSON and image beside it.")
+    print(f"{len(done)} of {len(jobs)} figures are there; see {request.output / request.experiment}.md", flush=True)
     return failed
 
 
@@ -81,7 +91,7 @@ def _summary(figure: Figure) -> str:
     return f"{values}{steps}{short}{duration(figure.seconds)} on {figure.device}"
 
 
-def _measure(job: Job, label: str, conditions: Conditions, later: str) -> Figure:
+def _measure(job: Job, device: torch.device, threads: int | None, label: str, later: str) -> Figure:
     line = ProgressLine()
 
     def report(step: int, total: int, seconds_left: float | None, psnr: float | None) -> None:
@@ -90,9 +100,7 @@ def _measure(job: Job, label: str, conditions: Conditions, later: str) -> Figure
         line.show(f"{label}: {step}/{total}{so_far}{left}{later}")
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the baselines' libraries
-            return measure(job, conditions, report)
+        return measure(job, device, threads, report)
     finally:
         line.clear()
 
@@ -101,12 +109,16 @@ def _later(rest: Sequence[Job], done: Mapping[Path, Figure]) -> str:
     """Say how long the figures after this one will take, from the pace of those that are done."""
     paces: dict[str, list[float]] = defaultdict(list)
     for figure in done.values():
-        paces[figure.method].append(figure.seconds / (figure.shape[0] * figure.shape[1]))
-    rest = [job for job in rest if job.path not in done]
+        paces[figure.method].append(figure.seconds / (figure.shape[0] * figure.shape[1] * (figure.iterations or 1)))
+    rest = [job for job in rest if not job.path.exists()]
     known = [job for job in rest if job.method in paces]
     if not rest:
         return ""
-    seconds = sum(fmean(paces[job.method]) * job.pixels for job in known)
+    seconds = sum(fmean(paces[job.method]) * job.pixels * _iterations(job) for job in known)
     unknown = len(rest) - len(known)
     more = f" and {unknown} not timed yet" if unknown else ""
     return f"; then {len(known)} more in about {duration(seconds)}{more}" if known else f"; then {unknown} more"
+
+
+def _iterations(job: Job) -> int:
+    return 1 if job.settings is None else job.settings.iterations

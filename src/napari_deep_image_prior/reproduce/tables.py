@@ -7,7 +7,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..settings import PRESETS
-from .published import DIP, RESTORED
+from .cases import CROP
+from .published import PASTED, RESTORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,23 @@ if TYPE_CHECKING:
     from .published import Table
 
 NOT_MEASURED, NONE = "not measured", "-"
-
-
+_NOTES = {
+    "inpaint": [
+        "`fast`, `best`, biharmonic and cubic interpolation keep the known pixels; the published rows, sparse coding",
+        "and `paper` do not. The row 'known pixels kept' shows what that is worth.",
+        "",
+    ],
+    "super-resolve": [
+        "The small images are made here by a cubic kernel; the published ones were distributed with LapSRN.",
+        "",
+    ],
+}
+_SWITCHES = {
+    (True, "uniform"): "",
+    (False, "ones"): ", today's switches",
+    (True, "ones"): ", only the corners of 2017",
+    (False, "uniform"): ", only the gain of 2017",
+}
 Rows: TypeAlias = "dict[str, list[tuple[str, Figure]]]"
 """Our rows by label: reading of the result, and figure."""
 
@@ -28,6 +44,7 @@ def write_table(table: Table, methods: Sequence[str], figures: Iterable[Figure])
     parts = [
         f"## {table.title}",
         "",
+        *_NOTES.get(table.kind, []),
         f"PSNR in dB; {NONE}: not measured, or of a published row not printed.",
         "",
         *_main(table, rows),
@@ -67,20 +84,19 @@ def _rows(methods: Sequence[str], figures: Sequence[Figure]) -> Rows:
     return rows
 
 
-def _variant(figure: Figure) -> tuple[bool, int]:
-    return _is_todays(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
+def _variant(figure: Figure) -> tuple[str, int]:
+    return _switches(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
 
 
-def _is_todays(figure: Figure) -> bool:
-    return figure.settings is not None and figure.settings["network"].get("norm_gain") == "ones"
+def _switches(figure: Figure) -> str:
+    network = {} if figure.settings is None else figure.settings["network"]
+    return _SWITCHES[network.get("align_corners", True), network.get("norm_gain", "uniform")]
 
 
 def _label(figure: Figure, reading: str) -> str:
     if figure.settings is None:
         return f"{figure.method} (run here)"
-    label = f"ours, {figure.method}"
-    if _is_todays(figure):
-        label += ", today's switches"
+    label = f"ours, {figure.method}{_switches(figure)}"
     if reading != RESTORED:
         label += f", {reading}"
     if figure.is_shortened:
@@ -89,7 +105,10 @@ def _label(figure: Figure, reading: str) -> str:
 
 
 def _mean_psnr(row: Iterable[tuple[str, Figure]], image: str) -> float | None:
-    values = [figure.psnr[reading] for reading, figure in row if figure.image == image]
+    of_image = [(figure.seed, figure.psnr[reading]) for reading, figure in row if figure.image == image]
+    if len(dict(of_image)) < len(of_image):
+        raise ValueError(f"two figures of {image} have the same method and seed: delete one of them.")
+    values = [value for _, value in of_image]
     return fmean(values) if values else None
 
 
@@ -97,7 +116,8 @@ def _main(table: Table, rows: Rows) -> list[str]:
     lines = [f"| | {' | '.join(table.images)} | mean |", "|---" * (len(table.images) + 2) + "|"]
     for published in table.rows:
         cells = [f"{value:.2f}" for value in published.psnr] or [NONE] * len(table.images)
-        lines.append(f"| {published.label} | {' | '.join(cells)} | {published.mean:.2f} |")
+        mean = f"{published.mean:.2f}" + (" (mean computed here)" if published.mean_is_ours else "")
+        lines.append(f"| {published.label} | {' | '.join(cells)} | {mean} |")
     for label, row in rows.items():
         values = [_mean_psnr(row, image) for image in table.images]
         known = [value for value in values if value is not None]
@@ -113,9 +133,9 @@ def _comparison(table: Table, rows: Rows) -> list[str]:
     """Set ours beside the published figures of the same images."""
     lines = []
     for label, row in rows.items():
-        if not row or not row[0][1].published_iterations:
+        if not row or row[0][1].settings is None or row[0][0] == PASTED:
             continue
-        against = table.compared.get(row[0][0], DIP)
+        against = table.compared.get(row[0][0]) or list(table.compared.values())[-1]
         images = [image for image in table.images if any(figure.image == image for _, figure in row)]
         ours = fmean(value for image in images if (value := _mean_psnr(row, image)) is not None)
         printed = [value for image in images if (value := table.published(against, image)) is not None]
@@ -134,14 +154,19 @@ def _comparison(table: Table, rows: Rows) -> list[str]:
 def _sizes(table: Table, rows: Rows) -> list[str]:
     """Say which images are not of the published size: their figures cannot be compared."""
     found = {figure.image: figure.shape[:2] for row in rows.values() for _, figure in row}
-    crop = 32 if table.kind == "super-resolve" else 1
-    lines = [
-        f"- {image} is {shape[0]}x{shape[1]} pixels here, {'x'.join(map(str, table.sizes[image]))} in the publication: "
-        "its figures cannot be compared."
-        for image, shape in sorted(found.items())
-        if tuple(shape) != tuple(size // crop * crop for size in table.sizes[image])
-    ]
+    crop = CROP if table.kind == "super-resolve" else 1
+    lines = []
+    for image, here in sorted(found.items()):
+        there = _cut(table.sizes[image], crop)
+        if tuple(here) != there:
+            sizes = f"{here[0]}x{here[1]} pixels here, {there[0]}x{there[1]} in the publication"
+            lines.append(f"- {image} is {sizes}: its figures cannot be compared.")
     return [*lines, ""] if lines else []
+
+
+def _cut(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    height, width = (edge // multiple * multiple for edge in size)
+    return height, width
 
 
 def _conditions(rows: Rows) -> list[str]:
@@ -156,6 +181,8 @@ def _conditions(rows: Rows) -> list[str]:
             seeds = ", ".join(map(str, sorted({figure.seed for figure in figures})))
             steps = sorted({figure.iterations for figure in figures})
             iterations = "-".join(map(str, dict.fromkeys((steps[0], steps[-1])))) if steps[-1] else "none"
+            runs = (figures[0].settings or {}).get("runs", 1)
+            iterations += f" in each of {runs} runs" if runs > 1 else ""
             cells = [
                 label,
                 str(len({figure.image for figure in figures})),
