@@ -1,9 +1,13 @@
+import re
+import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
-from napari_deep_image_prior import settings
+from napari_deep_image_prior import cli, settings
 from napari_deep_image_prior.settings import CrossScaleFit, GuidedFit, LeanSettings, MaskedFit
 
 TINY = LeanSettings(widths=(8,), depth=0)
@@ -13,6 +17,20 @@ QUICK = {
     "super-resolve": CrossScaleFit(TINY, iterations=40, crop=16, batch=2),
 }
 ENDLESS = {kind: type(quick)(TINY, iterations=10**6, patience=10**6, crop=16, batch=2) for kind, quick in QUICK.items()}
+
+
+def python_blocks(page: Path) -> list[str]:
+    """The Python examples of a page of the documentation."""
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks]
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: np.ndarray, quick_presets: None) -> None:
+    """Work in a folder with the files that the documentation's examples read."""
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("raw.tif", picture.astype(np.uint16))
+    assert cli.main(["denoise", "raw.tif", "-o", "clean.tif"]) == 0
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,12 @@ import numpy as np
 import pytest
 
 import napari_deep_image_prior as dip
+from napari_deep_image_prior import cli
+
+from .conftest import python_blocks
 
 ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
 SOURCE = ROOT / "src" / "napari_deep_image_prior"
 
 
@@ -68,10 +73,8 @@ def test_examples_in_docstrings_run(name: str, monkeypatch: pytest.MonkeyPatch) 
     assert failures == 0
 
 
-@pytest.mark.usefixtures("quick_presets")
-@pytest.mark.parametrize(
-    "page", ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
-)
+@pytest.mark.usefixtures("quick_presets", "user_folder")
+@pytest.mark.parametrize("page", PAGES)
 def test_python_in_the_documentation_runs(page: str, picture: np.ndarray, hole: np.ndarray) -> None:
     names = {
         "noisy": picture,
@@ -80,9 +83,29 @@ def test_python_in_the_documentation_runs(page: str, picture: np.ndarray, hole: 
         "small": picture,
         "print": lambda *_values: None,
     }
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+    for code in python_blocks(ROOT / page):
         if "napari.Viewer" not in code:  # those are run with a window in test_napari_docs.py
             exec(compile(code, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_command_lines_in_the_documentation_are_understood(page: str) -> None:
+    for line in (ROOT / page).read_text().splitlines():
+        if line.startswith("deep-image-prior "):
+            cli._parser().parse_args(shlex.split(line, comments=True)[1:])
+
+
+def test_the_documentation_builds_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
+    _run("sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(tmp_path))
+    reference = (tmp_path / "api.html").read_text()
+    assert [name for name in dip.__all__ if f'id="napari_deep_image_prior.{name}"' not in reference] == []
+
+
+def test_pictures_in_the_documentation_are_small_and_used() -> None:
+    text = "".join((ROOT / page).read_text() for page in PAGES)
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.name in text
+        assert picture.stat().st_size < 250_000, f"{picture.name} is too large for the repository"
 
 
 def test_modules_fit_one_head() -> None:

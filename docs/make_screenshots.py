@@ -1,0 +1,122 @@
+"""Make the pictures of napari in docs/images, those of the README included.
+
+Needs a display of at least 1366x768; on Linux without one:
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py
+
+Names of tasks (denoise, inpaint, super-resolve) make those only. Each runs the preset fast
+on a bundled sample, about a minute on one idle CPU core.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari
+from PIL import Image
+from qtpy.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = Path(__file__).parent / "images"
+PLUGIN = "napari-deep-image-prior"
+SIZE = (1366, 768)
+"""A small laptop's screen."""
+COLOURS = 256
+"""A palette keeps the files small enough for a repository."""
+
+
+def main(names: list[str]) -> None:
+    """Make the pictures of these tasks, or of all."""
+    for name in names or TASKS:
+        TASKS[name](name)
+
+
+def denoise(name: str) -> None:
+    """Before, during, and after in the light theme."""
+    viewer, widget = _open("noisy", "Denoise")
+    _save(viewer, f"{name}-start")
+    _run(viewer, widget, name)
+    viewer.theme = "light"
+    _save_side_by_side(viewer, name)
+
+
+def inpaint(name: str) -> None:
+    """With the mask, during, and after the button Stop."""
+    viewer, widget = _open("scratched", "Inpaint")
+    widget.image.value, widget.missing.value = viewer.layers[0], viewer.layers[1]
+    _save(viewer, f"{name}-start")
+    viewer.layers[1].visible = False
+    _run(viewer, widget, name, stop=True)
+    viewer.layers.remove(viewer.layers[1])
+    _save_side_by_side(viewer, name)
+
+
+def super_resolve(name: str) -> None:
+    """Before, during, and after."""
+    viewer, widget = _open("small", "Super-resolve")
+    _save(viewer, f"{name}-start")
+    _run(viewer, widget, name)
+    _save_side_by_side(viewer, name)
+
+
+def _open(sample: str, display_name: str) -> tuple[napari.Viewer, Any]:
+    viewer = napari.Viewer()
+    viewer.theme = "dark"
+    viewer.window.resize(*SIZE)
+    viewer.open_sample(PLUGIN, sample)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)
+    widget.image.value = viewer.layers[0]
+    _settle()
+    viewer.reset_view()  # to the size that the canvas has beside the panel
+    return viewer, widget
+
+
+def _run(viewer: napari.Viewer, widget: Any, name: str, *, stop: bool = False) -> None:  # noqa: ANN401  (a Container)
+    """Press Run, take the picture `name` at 45 percent, press Stop if asked, and wait for the end."""
+    widget.run.native.click()
+    _wait(lambda: widget.progress.value > 0.45 * widget.progress.max)
+    _save(viewer, name)
+    if stop:
+        widget.stop.native.click()
+    _wait(lambda: widget.run.enabled)
+    if not widget.status.value.startswith("Done"):
+        raise SystemExit(f"{name}: {widget.status.value}")
+
+
+def _save_side_by_side(viewer: napari.Viewer, name: str) -> None:
+    viewer.canvas.grid.enabled = True
+    viewer.reset_view()
+    _save(viewer, f"{name}-done")
+    viewer.close()
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    while not condition():
+        QApplication.processEvents()
+
+
+def _settle() -> None:
+    """Let the layout, the canvas and the thumbnails get up to date."""
+    for _ in range(20):
+        QApplication.processEvents()
+
+
+def _save(viewer: napari.Viewer, name: str) -> None:
+    _settle()
+    pixels = viewer.screenshot(canvas_only=False, flash=False)
+    picture = Image.fromarray(pixels[..., :3])
+    if picture.size != SIZE:
+        raise SystemExit(f"{name}: the window is {picture.size}, not {SIZE}; use a larger screen.")
+    path = FOLDER / f"{name}.png"
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
+
+
+TASKS: dict[str, Callable[[str], None]] = {"denoise": denoise, "inpaint": inpaint, "super-resolve": super_resolve}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
