@@ -18,12 +18,15 @@ from skimage import data, transform
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.reproduce.baselines import bicubic
+from napari_deep_image_prior.reproduce.cases import CROP as CUT
+from napari_deep_image_prior.reproduce.cases import make_case
 from napari_deep_image_prior.reproduce.examples import EXAMPLES
 from napari_deep_image_prior.reproduce.measuring import read_figure
 from napari_deep_image_prior.reproduce.panels import side_by_side
-from napari_deep_image_prior.reproduce.plans import Request, methods, plan
+from napari_deep_image_prior.reproduce.plans import methods
 from napari_deep_image_prior.reproduce.published import TABLES
-from napari_deep_image_prior.reproduce.tables import write_pictures, write_table
+from napari_deep_image_prior.reproduce.tables import switches, write_pictures, write_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "reproduction"
@@ -49,6 +52,7 @@ def impedance(iterations: int, size: int, threads: int) -> None:
         made = result.provenance
         print(name, f"{made['seconds']:.0f} s", flush=True)
     kept = {"size": size, "learning_rate": settings.learning_rate, "device": made["device_name"], "curves": curves}
+    RESULTS.mkdir(exist_ok=True)
     (RESULTS / "impedance.json").write_text(json.dumps({**kept, "versions": made["versions"]}))
     draw_impedance()
 
@@ -107,15 +111,26 @@ def collect(results: Path, images: Path) -> None:
     for path in sorted(results.glob("*/*.json")):
         (RESULTS / path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, RESULTS / path.parent.name)
-    write_tables()
-    for table in TABLES.values():
-        for image in table.images:
-            crop(results, images, table.key, image)
-    for example in EXAMPLES:
-        picture = results / "pictures" / f"{example}.png"
-        if picture.exists():
-            shutil.copy(picture, RESULTS / "pictures" / f"{example}.png")
+    for table in TABLES:
+        for image in shown_images(table):
+            crop(results, images, table, image)
+    for picture in sorted(results.glob("pictures/*.png")):
+        shutil.copy(picture, RESULTS / "pictures")
     draw_curves()
+    write_tables()
+
+
+def shown_images(table: str) -> list[str]:
+    """Return the images of which a crop is shown: those with a run of the published method."""
+    measured = {figure.image for figure in figures(table) if figure.method == "paper"}
+    return [image for image in TABLES[table].images if image in measured]
+
+
+def shown_figures(table: str, image: str) -> list:
+    """Return what a crop shows, from left to right."""
+    order = methods(TABLES[table])
+    of_image = [figure for figure in figures(table) if figure.image == image and figure.seed == 0]
+    return sorted(of_image, key=lambda figure: (order.index(figure.method), figure.iterations))
 
 
 def figures(table: str) -> list:
@@ -123,19 +138,30 @@ def figures(table: str) -> list:
 
 
 def tables_text() -> dict[str, str]:
-    """Return each table of the document, made from the JSON in docs/reproduction."""
-    texts = {key: write_table(table, methods(table), figures(key)) for key, table in TABLES.items()}
+    """Return each table of the document and the crops below it, made from the JSON in docs/reproduction."""
+    texts = {key: write_table(table, methods(table), figures(key)) + crops_text(key) for key, table in TABLES.items()}
     titles = {key: example.title for key, example in EXAMPLES.items()}
     pictures = write_pictures(titles, figures("pictures")).replace("](pictures/", "](reproduction/pictures/")
     return {**texts, "pictures": pictures}
 
 
+def crops_text(table: str) -> str:
+    """Return the crops' lines."""
+    lines = []
+    for image in shown_images(table):
+        names = [
+            figure.method + (f" after {figure.iterations} iterations" if figure.is_shortened else "")
+            for figure in shown_figures(table, image)
+        ]
+        caption = f"The middle of {image}, from left to right: given, {', '.join(names)}, truth"
+        lines += ["", f"![{caption}](reproduction/{table}/{image}.png)", "", f"*{caption}.*"]
+    return "\n".join(lines)
+
+
 def inserted(document: str) -> str:
     """Return the document with what stands between its markers made anew."""
     for key, text in tables_text().items():
-        body = "\n".join(
-            line.replace("## ", "### ", 1) if line.startswith("## ") else line for line in text.splitlines()
-        )
+        body = re.sub("^## ", "### ", text, flags=re.MULTILINE)
         document = re.sub(
             f"(<!-- {key} -->\n).*?(<!-- end -->)",
             lambda found, body=body: f"{found[1]}\n{body.strip()}\n\n{found[2]}",
@@ -152,29 +178,18 @@ def write_tables() -> None:
 
 def crop(results: Path, images: Path, table: str, image: str) -> None:
     """Write the middle of what was given, of each restoration and of the truth, side by side."""
-    experiment = {"inpaint": "inpainting", "denoise": "denoising", "super-resolve": "super-resolution"}
-    request = Request(
-        experiment[TABLES[table].kind], images, results, only=(image, table) if "-x" in table else (image,)
-    )
-    jobs = [job for job in plan(request)[0] if job.path.exists()]
-    if not any(job.method == "paper" for job in jobs):
-        return
-    case = jobs[0].make_case(0)
-    given = np.asarray(case.task.image)
-    factor = TABLES[table].factor
-    shown = [np.kron(given, np.ones((factor, factor) + (1,) * (given.ndim - 2)))] if factor > 1 else [given]
-    names = ["given"]
-    for job in jobs:
-        file = read_image(job.path.with_suffix(".tif"))
+    case = make_case(TABLES[table], image, images / TABLES[table].folder / f"{image}.png", 0)
+    given, factor = np.asarray(case.task.image), TABLES[table].factor
+    shown = [np.kron(given, np.ones((factor, factor) + (1,) * (given.ndim - 2)))]
+    for figure in shown_figures(table, image):
+        (path,) = [file for file in results.glob(f"{table}/*.json") if read_figure(file) == figure]
+        file = read_image(path.with_suffix(".tif"))
         shown.append(file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1))
-        names.append(job.method)
     shown.append(case.truth)
     height, width = case.truth.shape[:2]
     middle = np.s_[(height - CROP) // 2 : (height + CROP) // 2, (width - CROP) // 2 : (width + CROP) // 2]
     cut = [np.dstack([part[middle]] * 3) if part.ndim == 2 else part[middle] for part in shown]
-    path = RESULTS / table / f"{image}.png"
-    write_image(path, ImageFile(side_by_side(cut).repeat(2, 0).repeat(2, 1), 2))
-    print(path, ", ".join([*names, "truth"]))
+    write_image(RESULTS / table / f"{image}.png", ImageFile(side_by_side(cut).repeat(2, 0).repeat(2, 1), 2))
 
 
 def draw_curves() -> None:
@@ -183,15 +198,26 @@ def draw_curves() -> None:
     for table in TABLES:
         for figure in figures(table):
             if figure.curve:
-                switches = "" if figure.settings["network"]["norm_gain"] == "uniform" else ", today's switches"
+                label = f"{table}, {figure.image}{switches(figure)}"
                 steps, last, average = np.array(figure.curve).T
-                (line,) = axes.plot(steps, last, label=f"{table}, {figure.image}{switches}", linewidth=1)
+                (line,) = axes.plot(steps, last, label=label, linewidth=1)
                 if figure.settings["averaging"]:
-                    label = f"{table}, {figure.image}{switches}, moving average"
-                    axes.plot(steps, average, "--", color=line.get_color(), label=label, linewidth=1)
+                    axes.plot(steps, average, "--", color=line.get_color(), label=f"{label}, moving average")
     axes.set(xscale="log", ylim=(15, None))
     axes.legend(frameon=False, fontsize=7)
     _save(axes, "curves.png")
+
+
+def published_bicubic(images: Path) -> None:
+    """Print the bicubic figures of Set5 x4 with and without the cut to multiples of 32, beside the printed ones."""
+    table = TABLES["set5-x4"]
+    printed = dict(zip(table.images, table.row("bicubic (published)").psnr, strict=True))
+    for image in table.images:
+        found = []
+        for multiple in (CUT, table.factor):
+            case = make_case(table, image, images / "set5" / f"{image}.png", 0, cut=multiple)
+            found.append(f"{case.psnr(bicubic(case)):.2f} ({case.truth.shape[0]}x{case.truth.shape[1]})")
+        print(f"{image}: printed {printed[image]:.2f}; {', '.join(found)}")
 
 
 def _axes(x: str, y: str, size: tuple[float, float] = (6.4, 3.8)):  # noqa: ANN202
@@ -220,6 +246,8 @@ def main() -> None:
     curves.add_argument("--threads", type=int, default=1)
     commands.add_parser("network")
     commands.add_parser("tables")
+    bicubics = commands.add_parser("bicubic")
+    bicubics.add_argument("--images", type=Path, required=True)
     collecting = commands.add_parser("collect")
     collecting.add_argument("--results", type=Path, required=True)
     collecting.add_argument("--images", type=Path, required=True)
@@ -228,6 +256,8 @@ def main() -> None:
         impedance(options.iterations, options.size, options.threads)
     elif options.command == "network":
         draw_network()
+    elif options.command == "bicubic":
+        published_bicubic(options.images)
     elif options.command == "tables":
         write_tables()
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ html_theme = "furo"
 html_title = project
 html_copy_source = False
 html_show_copyright = False
-
-# until the write-up of the published tables is there
-if not Path(__file__).with_name("reproduction.md").exists():
-    suppress_warnings = ["myst.xref_missing", "toc.not_readable"]
 
 _sentences: dict[str, list[str]] = {}
 """Docstrings of fields and properties, while napoleon works."""

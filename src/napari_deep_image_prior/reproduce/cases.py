@@ -64,7 +64,7 @@ def _luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return inside
 
 
-def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
+def make_case(table: Table, image: str, path: Path, seed: int, cut: int = CROP) -> Case:
     """Read an image and corrupt it; the corruption follows from `seed`."""
     file = read_image(path)
     channels = 1 if file.channel_axis is None else file.image.shape[-1]
@@ -85,14 +85,14 @@ def make_case(table: Table, image: str, path: Path, seed: int) -> Case:
     else:
         if min(truth.shape[:2]) < CROP:
             raise FileError(f"{path}: is {truth.shape[0]}x{truth.shape[1]} pixels; {CROP}x{CROP} are needed.")
-        truth = _cropped(truth)
+        truth = _cut(truth, cut)
         small = np.rint(255 * _shrunk(truth, table.factor)).clip(0, 255) / 255
         task = SuperResolve(small, factor=table.factor, channel_axis=channel_axis)
     return Case(table.key, image, truth, task)
 
 
-def _cropped(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    height, width = (size // CROP * CROP for size in image.shape[:2])
+def _cut(image: NDArray[np.float64], multiple: int) -> NDArray[np.float64]:
+    height, width = (size // multiple * multiple for size in image.shape[:2])
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
 

@@ -85,10 +85,11 @@ def _rows(methods: Sequence[str], figures: Sequence[Figure]) -> Rows:
 
 
 def _variant(figure: Figure) -> tuple[str, int]:
-    return _switches(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
+    return switches(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
 
 
-def _switches(figure: Figure) -> str:
+def switches(figure: Figure) -> str:
+    """Return what to add to a label where the defaults are not all those of 2017."""
     network = {} if figure.settings is None else figure.settings["network"]
     return _SWITCHES[network.get("align_corners", True), network.get("norm_gain", "uniform")]
 
@@ -96,7 +97,7 @@ def _switches(figure: Figure) -> str:
 def _label(figure: Figure, reading: str) -> str:
     if figure.settings is None:
         return f"{figure.method} (run here)"
-    label = f"ours, {figure.method}{_switches(figure)}"
+    label = f"ours, {figure.method}{switches(figure)}"
     if reading != RESTORED:
         label += f", {reading}"
     if figure.is_shortened:
