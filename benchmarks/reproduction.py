@@ -2,7 +2,7 @@
 
 python benchmarks/reproduction.py impedance                           fit curves (about 20 minutes on one core)
 python benchmarks/reproduction.py network                             the drawing of the network
-python benchmarks/reproduction.py collect --results DIR --images DIR  JSON, tables, crops and curves into docs/reproduction
+python benchmarks/reproduction.py collect --results DIR --images DIR  JSON, tables, crops, curves into docs/reproduction
 """
 
 from __future__ import annotations
