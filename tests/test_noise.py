@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_deep_image_prior.noise import NoiseModel, measure_noise
+from napari_deep_image_prior.noise import NoiseModel, _looks_like_photons, measure_noise
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[:160, :160]
@@ -25,6 +25,29 @@ def test_photon_noise_is_measured_and_made_even(peak: float, gain: float, offset
     even = model.stabilise(image)
     smooth = model.stabilise(gain * photons + offset)
     assert np.std(even - smooth) == pytest.approx(1, rel=0.25)
+
+
+@pytest.mark.parametrize("peak", [3, 10, 100])
+def test_photon_noise_is_told_in_an_image_of_little_contrast(peak: float) -> None:
+    photons = peak * (0.7 + 0.3 * np.sin(X / 20) * np.cos(Y / 25))
+    model = measure_noise(np.random.default_rng(1).poisson(photons).astype(float))
+    assert model.photon is not None
+    a, b = model.photon
+    assert np.sqrt((a * photons + b).mean()) == pytest.approx(np.sqrt(photons.mean()), rel=0.1)
+
+
+@pytest.mark.parametrize(("growth", "scatter", "expected"), [(1.3, 0.02, True), (1.3, 0.15, False), (1.7, 0.15, True)])
+def test_the_less_noise_grows_the_closer_it_must_follow_its_line(growth: float, scatter: float, expected: bool) -> None:
+    means = np.linspace(0, 1, 16)
+    line = 1 + (growth**2 - 1) * means
+    variances = line * (1 + scatter * (-1) ** np.arange(16))
+    assert _looks_like_photons(means, variances, growth**2 - 1, 1.0) == expected
+
+
+@pytest.mark.parametrize("size", [36, 40, 48, 64])
+def test_the_noise_of_a_small_image_is_measured(size: int) -> None:
+    noise = np.random.default_rng(1).normal(0, 25, (size, size))
+    assert measure_noise(SCENE[:size, :size] + noise).std == pytest.approx(25, rel=0.2)
 
 
 def test_stabilising_is_undone() -> None:

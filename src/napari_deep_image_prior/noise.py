@@ -29,8 +29,14 @@ MIN_BLOCKS = 4 * BINS
 """Blocks that statistics need at least."""
 PHOTON_BLOCKS = 40 * BINS
 """Blocks needed to tell photon noise from texture; about an image of 104x104."""
+COMPONENT_BLOCKS = 4 * BLOCK**2
+"""Blocks needed for principal components: of fewer, the smallest are too small."""
 GROWS = 1.5
 """Noise that grows by this factor from dark to bright counts as photon noise."""
+GROWS_EVENLY = 1.2
+"""The same for noise that follows its line closely: texture, which can look like growing noise, scatters more."""
+CLOSELY = 0.05
+"""Median distance of the brightness classes from that line, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,16 @@ def measure_noise(
     if kind != "gaussian":
         means, variances, _ = _flat_blocks(blocks)
         a, b = _variance_line(means, variances, through_origin=kind == "poisson")
-        dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
+        bright = max(a * np.percentile(means, 90) + b, 0)
         grows = a > 0 and math.sqrt(bright) > least
-        if grows and (kind != "auto" or (bright > GROWS**2 * dark and len(blocks) >= PHOTON_BLOCKS)):
+        if grows and (kind != "auto" or (len(blocks) >= PHOTON_BLOCKS and _looks_like_photons(means, variances, a, b))):
             model = _photon_model(image, blocks, (a, b))
             if min(model.correlation) < SMOOTH:
                 return model
     _, variances, _ = _block_residuals(blocks)
-    measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH), _smallest_components(blocks)]
+    measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)]
+    if len(blocks) >= COMPONENT_BLOCKS:
+        measured.append(_smallest_components(blocks))
     if len(blocks) == len(_blocks(image)):
         measured.append(_finite(estimate_sigma(image)))  # of the whole image, so only where all of it has noise
     return NoiseModel(max(min(measured), least))
@@ -199,6 +207,14 @@ def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_orig
         excess = np.maximum(variances - fitted, 1e-9 * top)
         weights = np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
     return float(line[0]), float(line[1])
+
+
+def _looks_like_photons(means: NDArray[Any], variances: NDArray[Any], a: float, b: float) -> bool:
+    """Return whether the variance grows enough with brightness, for how closely it follows the line."""
+    dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
+    line = np.maximum(a * means + b, 1e-2 * bright)
+    follows = float(np.median(np.abs(variances / line - 1))) <= CLOSELY
+    return bool(bright > (GROWS_EVENLY if follows else GROWS) ** 2 * dark)
 
 
 def _smallest_components(blocks: NDArray[np.float64]) -> float:

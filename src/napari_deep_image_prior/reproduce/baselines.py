@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..measurement import cubic_matrix, lanczos_matrix
+from .cases import SIGMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,17 +77,15 @@ def convolutional_sparse_coding(case: Case) -> Image:
     return coded
 
 
-def non_local_means(case: Case) -> Image:
-    """Average alike patches (scikit-image), told the true noise level."""
+def non_local_means(case: Case, sigma: float = SIGMA, strength: float = 0.5) -> Image:
+    """Average alike patches (scikit-image), told the noise level; `strength` is h in units of it."""
     from skimage.restoration import denoise_nl_means
-
-    from .cases import SIGMA
 
     task = cast("Denoise", case.task)
     denoised: Image = denoise_nl_means(
         np.asarray(task.image),
-        h=0.5 * SIGMA,
-        sigma=SIGMA,
+        h=strength * sigma,
+        sigma=sigma,
         patch_size=5,
         patch_distance=9,
         channel_axis=task.channel_axis,
@@ -94,16 +93,14 @@ def non_local_means(case: Case) -> Image:
     return denoised
 
 
-def wavelet(case: Case) -> Image:
-    """Shrink wavelet coefficients (BayesShrink, scikit-image), told the true noise level."""
+def wavelet(case: Case, sigma: float = SIGMA) -> Image:
+    """Shrink wavelet coefficients (BayesShrink, scikit-image), told the noise level."""
     from skimage.restoration import denoise_wavelet
-
-    from .cases import SIGMA
 
     task = cast("Denoise", case.task)
     colour = task.channel_axis is not None
     denoised: Image = denoise_wavelet(
-        np.asarray(task.image), sigma=SIGMA, channel_axis=task.channel_axis, convert2ycbcr=colour, rescale_sigma=True
+        np.asarray(task.image), sigma=sigma, channel_axis=task.channel_axis, convert2ycbcr=colour, rescale_sigma=True
     )
     return denoised
 

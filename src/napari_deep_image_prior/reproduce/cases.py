@@ -47,7 +47,7 @@ class Case:
             return math.nan
         restored = np.clip(restored.astype(np.float64), 0, 1)
         if isinstance(self.task, SuperResolve):
-            return psnr(_luma(restored), _luma(self.truth))
+            return psnr(luma(restored), luma(self.truth))
         return psnr(restored, self.truth)
 
 
@@ -56,7 +56,7 @@ def psnr(restored: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
     return float(-10 * np.log10(np.mean((restored - truth) ** 2)))
 
 
-def _luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Y of YCbCr, 16/255..235/255, without the border."""
     weights = np.array([65.481, 128.553, 24.966]) / 255
     y = 16 / 255 + (image * weights.sum() if image.ndim == 2 else image @ weights)

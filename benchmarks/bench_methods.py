@@ -1,0 +1,61 @@
+"""The classical methods of the benchmark; each takes a case and returns the restored image.
+
+Patch methods and total variation are told the true noise level, or on real images
+scikit-image's estimate. Their strengths are the best of a few on the images here.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage.restoration import denoise_tv_chambolle
+
+from napari_deep_image_prior.reproduce import baselines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bench_cases import Case
+
+
+def nlm(case: Case) -> np.ndarray:
+    return baselines.non_local_means(case, case.sigma, strength=0.8 if case.is_real else 0.65)
+
+
+def bm3d(case: Case) -> np.ndarray:
+    import bm3d as package
+
+    image = np.asarray(case.task.image)
+    return (package.bm3d if image.ndim == 2 else package.bm3d_rgb)(image, case.sigma)
+
+
+def wavelet(case: Case) -> np.ndarray:
+    return baselines.wavelet(case, case.sigma)
+
+
+def total_variation(case: Case) -> np.ndarray:
+    weight = (1.0 if case.is_real else 0.8) * case.sigma
+    return denoise_tv_chambolle(np.asarray(case.task.image), weight=weight, channel_axis=case.task.channel_axis)
+
+
+CLASSICAL: Mapping[str, Mapping[str, Callable[[Case], np.ndarray]]] = {
+    "denoise": {"NLM": nlm, "wavelet": wavelet, "TV": total_variation, "BM3D": bm3d},
+    "inpaint": {"biharmonic": baselines.biharmonic},
+    "super-resolve": {"bicubic": baselines.bicubic},
+}
+FITS = ("fast", "best")
+PAPER = "paper time"
+START = "start of fast"
+"""The classical estimate that `fast` starts from."""
+
+ESTIMATE = "measure_noise"
+METHODS = (ESTIMATE, *(name for kind in CLASSICAL.values() for name in kind), START, PAPER, *FITS)
+"""In the order of the tables, the quickest first."""
+
+
+def methods(kind: str) -> list[str]:
+    """Return what a task is measured with, the quickest first; BM3D only where its package is installed."""
+    classical = [name for name in CLASSICAL[kind] if name != "BM3D" or find_spec("bm3d")]
+    return [*classical, START, PAPER, *FITS]

@@ -1,0 +1,51 @@
+"""How well the noise of an image is measured, where it is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from bench_cases import read_grey
+
+from napari_deep_image_prior.noise import measure_noise
+from napari_deep_image_prior.reproduce.published import TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGES = TABLES["inpainting"].images
+LEVELS = {
+    **{f"sigma-{sigma}": ("gaussian", sigma) for sigma in (5, 15, 25, 50)},
+    **{f"counts-{peak}": ("poisson", peak) for peak in (1, 3, 10, 30, 100)},
+}
+
+
+def image_path(data: Path, image: str) -> Path:
+    return data / "inpainting11" / f"{image}.png"
+
+
+def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]:
+    """Compare measured with true noise at the image's mean brightness.
+
+    Gaussian noise in levels of 0..255; photon noise in counts, of which the brightest pixel expects the level's.
+    """
+    truth = read_grey(image_path(data, image))
+    random = np.random.default_rng(seed)
+    kind, amount = LEVELS[level]
+    if kind == "gaussian":
+        clean, true = 255 * truth, float(amount)
+        noisy = clean + random.normal(0, amount, clean.shape)
+    else:
+        clean = amount * truth / truth.max()
+        noisy, true = random.poisson(clean).astype(float), float(np.sqrt(clean.mean()))
+    model = measure_noise(noisy)
+    std = model.std
+    if model.photon is not None:
+        a, b = model.photon
+        std = float(np.sqrt(max(a * clean.mean() + b, 0)))
+    return {
+        "true": round(true, 4),
+        "estimate": round(std, 4),
+        "photon": None if model.photon is None else [round(number, 4) for number in model.photon],
+        "correlation": [round(number, 3) for number in model.correlation],
+    }
