@@ -1,6 +1,6 @@
 """The figures of docs/reproduction.md, and its tables out of what `deep-image-prior reproduce` has measured.
 
-python benchmarks/reproduction.py impedance                           fit curves (about 20 minutes on one core)
+python benchmarks/reproduction.py impedance                           fit curves (minutes)
 python benchmarks/reproduction.py network                             the drawing of the network
 python benchmarks/reproduction.py collect --results DIR --images DIR  results into docs/reproduction
 """
@@ -241,8 +241,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     curves = commands.add_parser("impedance")
-    curves.add_argument("--iterations", type=int, default=1000)
-    curves.add_argument("--size", type=int, default=128)
+    curves.add_argument("--iterations", type=int, default=500)
+    curves.add_argument("--size", type=int, default=96)
     curves.add_argument("--threads", type=int, default=1)
     commands.add_parser("network")
     commands.add_parser("tables")
