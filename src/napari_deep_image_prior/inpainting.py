@@ -114,17 +114,22 @@ class MaskedRestorer:
     """Inpaints a measurement; known pixels stay as they are."""
 
     def __init__(self, measurement: Measurement, scaling: Scaling, settings: MaskedFit, seed: int) -> None:
-        self._scaling, self._settings = scaling, settings
+        self._scaling = scaling
         self._observed, self._known = measurement.observed, measurement.known
         self._model = MaskedModel(self._observed, self._known, settings, seed)
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
         self._rule = HeldOutPlateau(settings.patience)
+        self._fit = Fit(self._model, lean_schedule(settings), self._rule)
         self.found = ""
         self._trust = 1.0
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
-        return Fit(self._model, lean_schedule(self._settings), self._rule)
+        return self._fit
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the fit."""
+        self._fit.run_on(iterations)
 
     @property
     def note(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .fit import Fit, Progress, Schedule
+from .fit import Fit, FitFailedError, Progress, Schedule
 from .prior import build_network, meshgrid_input, noise_input, padded_shape
 
 if TYPE_CHECKING:
@@ -110,8 +110,16 @@ class PriorRestorer:
         self._running: tuple[PriorModel, Fit] | None = None
         self._total = settings.iterations * settings.runs
         self.found = ""
-        self.note = f"runs its {self._total} iterations"
-        self.stop_reason = f"all {self._total} iterations done"
+
+    @property
+    def note(self) -> str:
+        """How long it goes on: there is no stopping rule."""
+        return f"runs its {self._total} iterations"
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        return f"all {self._total} iterations done"
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
@@ -120,6 +128,8 @@ class PriorRestorer:
             done = len(self._finished) * self._settings.iterations
             for progress in fit:
                 yield Progress(done + progress.iteration, self._total, progress.misfit)
+            if len(self._finished) + 1 == self._settings.runs:
+                return  # the last network stays, to be run on
             self._finished.append(model.estimate())
             self._running = None
 
@@ -127,6 +137,14 @@ class PriorRestorer:
         model = PriorModel(self._measurement, self._settings, self._seed + len(self._finished))
         self._running = model, Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate))
         return self._running
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the network of a single run."""
+        if self._running is None or self._settings.runs > 1:
+            raise FitFailedError("the mean of several runs cannot be run on: their networks are gone.")
+        _, fit = self._running
+        fit.run_on(iterations)
+        self._total = fit.end
 
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on, to go on from later."""
@@ -142,7 +160,7 @@ class PriorRestorer:
             fit.resume(state["running"][1])
 
     def last_output(self) -> NDArray[np.float64]:
-        """Return the running network's last output without averaging; after the runs, the mean."""
+        """Return the running network's last output without averaging; between the runs, their mean."""
         last = None if self._running is None else self._running[0].last()
         return self.estimate() if last is None else self._scaling.invert(last[0].cpu().numpy())
 
