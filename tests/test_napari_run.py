@@ -323,3 +323,101 @@ def test_runs_do_not_keep_their_memory(viewer: Any, picture: np.ndarray, qtbot: 
         return handle() is None and fit() is None
 
     qtbot.waitUntil(is_gone, timeout=10000)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: np.ndarray) -> None:
+    source = viewer.add_image(picture, name="cells", scale=(2, 0.5))
+    run = restore_layer(viewer, source, task="super-resolve", factor=2, block=True, seed=5)
+    result = run.layer.data.copy()
+    assert len(run.history) > 1
+    run.scrub(0)
+    first = run.history[0]
+    assert run.layer.data.shape == result.shape
+    np.testing.assert_array_equal(run.layer.data, first.image)
+    made = run.layer.metadata["deep_image_prior"]
+    assert made["step"] == first.iteration
+    assert made["iterations"] == len(made["history"]) == first.fitted
+    assert made["stop_reason"] == f"chosen by the user as it was at step {first.iteration}"
+    json.dumps(made, allow_nan=False)
+    kept = run.keep()
+    assert kept.name == f"cells super-resolved, step {first.iteration}"
+    assert kept in viewer.layers
+    assert kept.metadata["deep_image_prior"] == made
+    run.scrub(len(run.history) - 1)
+    np.testing.assert_array_equal(run.layer.data, result)
+    assert run.layer.metadata["deep_image_prior"]["stop_reason"] == run.result.stop_reason
+    np.testing.assert_array_equal(kept.data, first.image)
+    np.testing.assert_allclose(kept.data_to_world((0, 0)), run.layer.data_to_world((0, 0)))
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_looking_back_in_a_pause_ends_with_the_pause(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: len(run.history) > 2, timeout=30000)
+    with pytest.raises(RuntimeError, match="pause or stop it first"):
+        run.scrub(0)
+    run.pause()
+    run.scrub(0)
+    qtbot.wait(300)  # a late picture of before the pause does not disturb
+    assert run.shown is run.history[0]
+    kept = run.keep()
+    assert kept.metadata["deep_image_prior"]["step"] == run.history[0].iteration
+    run.resume()
+    assert run.shown is run.history[-1]
+    assert "deep_image_prior" not in run.layer.metadata
+    run.cancel()
+    assert kept in viewer.layers
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_stopped_fit_runs_on_where_it_was_and_cancel_brings_the_result_back(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: run.step is not None and run.step.iteration > 3, timeout=30000)
+    run.stop()
+    stopped = run.wait(timeout=30)
+    snapshots = len(run.history)
+    run.run_on()  # at once: the worker may not have left yet
+    assert run.state == "running"
+    assert active_run(viewer) is run
+    qtbot.waitUntil(lambda: run.step.iteration > stopped.iterations + 10, timeout=30000)
+    run.stop()
+    further = run.wait(timeout=30)
+    assert further.iterations > stopped.iterations + 10
+    assert further.history[: stopped.iterations] == stopped.history
+    assert len(run.history) > snapshots
+    run.run_on()
+    qtbot.waitUntil(lambda: run.step.iteration > further.iterations, timeout=30000)
+    run.cancel()
+    assert run.state == "cancelled"
+    np.testing.assert_array_equal(run.layer.data, further.image)
+    assert not run.can_run_on
+    qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
+    run.scrub(0)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    source = viewer.add_image(picture)
+    first = restore_layer(viewer, source, block=True)
+    assert first.can_run_on
+    second = restore_layer(viewer, source, block=True)
+    assert not first.can_run_on
+    assert len(first.history) == 0
+    with pytest.raises(RestorationError, match="closed"):
+        first.run_on()
+    viewer.layers.remove(second.layer)
+    assert not second.can_run_on
+    assert len(second.history) == 0
+    qtbot.waitUntil(lambda: second._steps._generator.gi_frame is None, timeout=30000)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_freed_when_the_viewer_closes(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    run = restore_layer(viewer, viewer.add_image(picture), block=True)
+    viewer.close()
+    qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
+    assert len(run.history) == 0

@@ -103,6 +103,45 @@ def test_the_buttons_pause_resume_stop_and_start_again(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
+def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = SuperResolveWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not any(part.enabled for part in (widget.history, widget.keep, widget.run_on))
+    _press(widget.run)
+    run = widget._run
+    _wait(qtbot, lambda: len(run.history) > 2)
+    assert not widget.history.enabled, "a running fit shows its newest image"
+    _press(widget.stop)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert widget.history.value == widget.history.max == len(run.history) - 1
+    assert widget.history_text.value.startswith("Showing the result, step")
+    widget.history.value = 1
+    np.testing.assert_array_equal(run.layer.data, run.history[1].image)
+    assert widget.history_text.value.startswith(f"Showing step {run.history[1].iteration}\n")
+    _press(widget.keep)
+    assert f"cells super-resolved, step {run.history[1].iteration}" in viewer.layers
+    widget.snapshot_memory.value = 0
+    assert len(run.history) == 1
+    assert widget.history_text.value.endswith("1 snapshot, 0 of 0 MB")
+    _press(widget.run_on)
+    assert not widget.run.enabled
+    _press(widget.cancel)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert "earlier result is back" in widget.status.value
+
+
+def test_more_options_are_folded_away(viewer: Any) -> None:
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not widget.seed.native.isVisibleTo(widget.native)
+    _press(widget.more_toggle)
+    assert widget.seed.native.isVisibleTo(widget.native)
+    _press(widget.more_toggle)
+    assert not widget.seed.native.isVisibleTo(widget.native)
+
+
+@pytest.mark.usefixtures("endless_presets")
 def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")

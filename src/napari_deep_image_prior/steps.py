@@ -313,7 +313,8 @@ class _Clock:
     @property
     def seconds(self) -> float:
         """Time that went into the steps so far, the one under way included."""
-        return self._worked if math.isnan(self._since) else self._worked + time.perf_counter() - self._since
+        since = self._since  # read once: it may be asked in another thread
+        return self._worked if math.isnan(since) else self._worked + time.perf_counter() - since
 
     def seconds_left(self, iteration: int, total: int) -> float | None:
         self._marks.append((self.seconds, iteration))
