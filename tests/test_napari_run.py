@@ -421,3 +421,27 @@ def test_an_ended_fit_is_freed_when_the_viewer_closes(make_napari_viewer: Any, p
     viewer.close()
     qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
     assert len(run.history) == 0
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
+) -> None:
+    spoilt = picture.copy()
+    spoilt[4:7, 20:23] = 5000
+    source = viewer.add_image(np.stack([spoilt] * 3))
+    labels = viewer.add_labels(np.stack([hole & (spoilt < 5000)] * 3).astype(int))
+    viewer.dims.set_current_step(0, 1)
+    run = restore_layer(viewer, source, task="inpaint", missing=labels)
+    qtbot.waitUntil(lambda: run.step is not None and len(run.history) > 0, timeout=30000)
+    assert run.layer.data.max() > 4000
+    viewer.dims.set_current_step(0, 2)  # the mask of the plane that is restored counts
+    viewer.dims.set_current_step(0, 1)
+    labels.data_setitem((np.full(9, 1), np.repeat([4, 5, 6], 3), np.tile([20, 21, 22], 3)), 1)
+    qtbot.waitUntil(lambda: run.layer.data.max() < 1000, timeout=1500)
+    labels.undo()
+    qtbot.waitUntil(lambda: run.layer.data.max() > 4000, timeout=1500)
+    labels.data = np.zeros_like(labels.data)  # nothing to fill in: the last mask stays
+    qtbot.wait(400)
+    assert run.state == "running"
+    run.cancel()

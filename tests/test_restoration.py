@@ -294,6 +294,49 @@ def test_only_an_ended_fit_that_was_not_freed_runs_on() -> None:
         averaged.run_on()
 
 
+@pytest.mark.parametrize("method", ["lean", "prior"])
+@pytest.mark.parametrize("after", [3, 40])
+def test_a_mask_repainted_during_the_fit_takes_effect(
+    picture: np.ndarray, hole: np.ndarray, method: str, after: int
+) -> None:
+    scratched = picture.copy()
+    scratched[15:17, 15:17] = 1000
+    scratch = scratched == 1000
+    settings = QUICK["inpaint"] if method == "lean" else replace(TINY_PRIOR, iterations=40)
+    steps = dip.iter_restore(dip.Inpaint(scratched, missing=hole), settings=settings, dtype="float64")
+    for step in steps:
+        if step.iteration == after and step.result is None:
+            steps.repaint(scratch)
+    result = steps.result
+    assert result.provenance["repainted"] == [after]
+    assert result.provenance["task"]["missing_pixels"] == scratch.sum()
+    if method == "lean":
+        np.testing.assert_allclose(result.image[~scratch], scratched[~scratch], rtol=1e-6)
+        assert result.image[scratch].max() < 300
+    else:
+        begun, later = result.history[2], result.history[-1]
+        assert after == 40 or later < begun
+
+
+def test_the_published_fit_of_a_repainted_mask_is_that_of_the_mask() -> None:
+    image = _image((20, 25), None)
+    first, second = (np.random.default_rng(seed).random(image.shape) < 0.2 for seed in (1, 2))
+    steps = dip.iter_restore(dip.Inpaint(image, missing=first), settings=TINY_PRIOR)
+    steps.repaint(second)
+    list(steps)
+    expected = dip.restore(dip.Inpaint(image, missing=second), settings=TINY_PRIOR)
+    np.testing.assert_allclose(steps.result.image, expected.image, rtol=1e-3)
+
+
+def test_only_a_mask_that_fits_is_taken_over(picture: np.ndarray, hole: np.ndarray) -> None:
+    steps = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
+    for mask in (hole[:5], np.ones_like(hole), np.zeros_like(hole)):
+        with pytest.raises(ValueError, match="missing"):
+            steps.repaint(mask)
+    with pytest.raises(TypeError, match="no mask to repaint"):
+        dip.iter_restore(dip.Denoise(picture)).repaint(hole)
+
+
 def test_provenance_tells_how_to_do_it_again() -> None:
     task = dip.Denoise(_image((20, 25), None).astype(np.uint8), noise="gaussian")
     result = dip.restore(task, settings=QUICK["denoise"], seed=11)

@@ -215,6 +215,10 @@ class Fit:
         if self._rule is not None:
             self._rule.restart()
 
+    def expect_a_jump(self) -> None:
+        """Do not take it for a bad step if the next misfit is worse: what is fitted has changed."""
+        self._recovery.forget()
+
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on but the model's own and the stopping rule's, to go on from later."""
         return {
@@ -320,6 +324,10 @@ class Recovery:
         self._last = iteration
         self._restore()
         return False
+
+    def forget(self) -> None:
+        """Forget how large the misfit was."""
+        self._recent = None
 
     def state(self) -> dict[str, Any]:
         """Return what it remembers, but for the last good state."""

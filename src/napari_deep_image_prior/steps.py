@@ -17,14 +17,15 @@ from .arrays import cast, channels_back
 from .devices import cpu_threads, device_name, reproducible_convolutions
 from .fit import FitFailedError
 from .provenance import Order, provenance
-from .restorers import choose_restorer
+from .restorers import choose_restorer, remeasure
 from .settings import PriorFit
+from .tasks import Inpaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from .fit import Restorer
     from .settings import Settings
@@ -172,6 +173,23 @@ class Steps:
     def _averages_runs(self) -> bool:
         return isinstance(self.settings, PriorFit) and self.settings.runs > 1
 
+    def repaint(self, missing: ArrayLike) -> None:
+        """Give an inpainting another mask, from its next step on; may be called from any thread.
+
+        Parameters
+        ----------
+        missing : bool array, True = unknown
+            As of `Inpaint`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the task is no inpainting, or the mask does not fit.
+        """
+        if not isinstance(self.task, Inpaint):
+            raise TypeError(f"the task {self.task.kind} has no mask to repaint.")
+        self._consumer.repainted.append(replace(self.task, missing=missing))
+
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
         """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`."""
         return self._record.provenance(reason, fitted)
@@ -213,6 +231,8 @@ class _Consumer:
     def __init__(self) -> None:
         self.stop_requested = False
         self.more: int | None = None
+        self.repainted: deque[Inpaint] = deque(maxlen=1)
+        """The task with another mask, until it is taken over."""
         self.wants_image: Callable[[], bool] | None = None
         self._last_image, self._rest = -math.inf, 0.0
 
@@ -271,6 +291,7 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
 
 def _fitting(restorer: Restorer, record: _Record, consumer: _Consumer) -> Generator[Step, None, Step]:
     """Make the steps of the fit, and return the last one."""
+    _take_over_the_mask(restorer, record, consumer)  # painted while the fit waited
     for done in restorer.steps():
         record.found = restorer.found
         if done.misfit is not None:
@@ -283,9 +304,18 @@ def _fitting(restorer: Restorer, record: _Record, consumer: _Consumer) -> Genera
             done.iteration, done.total, done.misfit or 0.0, image, note, None if is_last else left, len(record.history)
         )
         yield step
+        _take_over_the_mask(restorer, record, consumer)
         if consumer.stop_requested:
             break
     return replace(step, image=None, note="finishing", seconds_left=None)
+
+
+def _take_over_the_mask(restorer: Restorer, record: _Record, consumer: _Consumer) -> None:
+    if consumer.repainted:
+        task = consumer.repainted.pop()
+        record.order = replace(record.order, task=task)
+        record.repainted.append(len(record.history))
+        remeasure(restorer, task, record.order.device)
 
 
 class _Record:
@@ -297,10 +327,13 @@ class _Record:
         self.found = ""
         self.history: list[float] = []
         self.run_on: list[dict[str, int | None]] = []
+        self.repainted: list[int] = []
 
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
         made = provenance(self.order, self.found, self.history[:fitted], reason=reason, seconds=self.clock.seconds)
-        return {**made, "run_on": list(self.run_on)} if self.run_on else made
+        # only a fit that was steered cannot be had again from the task, settings and seed alone
+        steered = {"run_on": list(self.run_on), "repainted": list(self.repainted)}
+        return made | {name: when for name, when in steered.items() if when}
 
 
 class _Clock:

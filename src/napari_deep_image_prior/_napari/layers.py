@@ -93,14 +93,21 @@ def task_of_layers(
     if missing is None:
         missing = np.zeros(plane.values.shape[:2], dtype=bool)
     elif isinstance(missing, Labels):
-        missing = _painted(viewer, missing, plane)
+        missing = painted_plane(viewer, missing, plane).values
     unknown = np.asarray(missing) != 0
     if not unknown.any() and np.isfinite(plane.values).all():  # NaNs may mark the missing pixels
         raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
     return Inpaint(plane.values, missing=unknown, **options), plane
 
 
-def _painted(viewer: ViewerModel, labels: Labels, plane: Plane) -> NDArray[Any]:
+def painted_plane(viewer: ViewerModel, labels: Labels, plane: Plane) -> Plane:
+    """Take the displayed plane of a mask.
+
+    Raises
+    ------
+    ValueError
+        If it does not lie on the image, pixel on pixel.
+    """
     painted = displayed_plane(viewer, labels)
     shape = plane.values.shape[:2]
     if painted.values.shape != shape:
@@ -114,7 +121,7 @@ def _painted(viewer: ViewerModel, labels: Labels, plane: Plane) -> NDArray[Any]:
             f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
             "make a fitting layer with 'New mask'."
         )
-    return painted.values
+    return painted
 
 
 def _world(plane: Plane, points: NDArray[Any]) -> NDArray[Any]:

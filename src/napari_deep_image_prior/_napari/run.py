@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..restoration import Restoration, Step, Steps
     from ..tasks import Task
     from .layers import Plane
+    from .repainting import MaskFollower
 
 State = Literal["running", "paused", "stopping", "done", "cancelled", "failed"]
 METADATA = "deep_image_prior"
@@ -82,6 +83,7 @@ class Run:
         self.misfits: list[float] = []
         self.history = History()
         self.shown: Snapshot | None = None
+        self.mask: MaskFollower | None = None
         self._plane, self._steps = plane, steps
         self._preview_taken = True
         self._going = Event()

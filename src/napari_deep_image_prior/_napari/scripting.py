@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 
 from ..restoration import iter_restore
 from .layers import task_of_layers
+from .repainting import MaskFollower
 from .run import Run, active_run, runs_kept, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.components import ViewerModel
-    from napari.layers import Labels
     from numpy.typing import NDArray
 
 
@@ -41,7 +41,8 @@ def restore_layer(
     task : {"denoise", "inpaint", "super-resolve"}
         What to do.
     missing : Labels layer or (Y, X) array, optional
-        For inpainting: painted (nonzero) pixels are unknown, NaN pixels as well.
+        For inpainting: painted (nonzero) pixels are unknown, NaN pixels as well. What is painted
+        on a Labels layer during the fit takes effect at once.
     factor : number, or one for Y and one for X
         For super-resolution: how many times larger.
     psf : None
@@ -87,6 +88,8 @@ def restore_layer(
     for earlier in runs_kept(viewer):
         earlier.release()
     run = Run(viewer, made, plane, steps)
+    if isinstance(mask := unwrapped(missing), Labels) and task == "inpaint":
+        run.mask = MaskFollower(viewer, mask, plane, steps)
     run.start()
     if block:
         run.wait()

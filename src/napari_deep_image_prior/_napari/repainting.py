@@ -1,0 +1,52 @@
+"""What is painted on the mask while an inpainting runs is handed to its fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from .layers import painted_plane
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from ..restoration import Steps
+    from .layers import Plane
+
+SETTLE_MS = 200
+"""A brush stroke is many events: they are looked at together."""
+
+
+class MaskFollower:
+    """Watches the plane of a Labels layer that an inpainting took its mask from."""
+
+    def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane, steps: Steps) -> None:
+        painted = painted_plane(viewer, labels, plane)
+        self._labels, self._index, self._steps = labels, painted.index, steps
+        self._missing = painted.values != 0
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._hand_over)
+        # the first while a stroke is drawn, the last by undo and redo as well
+        for event in (labels.events.labels_update, labels.events.paint, labels.events.data, labels.events.set_data):
+            event.connect(self._look_soon)
+
+    def _look_soon(self, _event: Any) -> None:  # noqa: ANN401  (napari's event)
+        if not self._timer.isActive():
+            self._timer.start(SETTLE_MS)
+
+    def _hand_over(self) -> None:
+        pixels = self._labels.data[0] if self._labels.multiscale else self._labels.data
+        if pixels.shape[:-2] and any(i >= size for i, size in zip(self._index, pixels.shape, strict=False)):
+            return  # the layer was given other data
+        missing = np.asarray(pixels[self._index]) != 0
+        if missing.shape != self._missing.shape or np.array_equal(missing, self._missing):
+            return
+        try:
+            self._steps.repaint(missing)
+        except ValueError:
+            return  # nothing, or everything, is marked just now: the fit keeps the mask that it has
+        self._missing = missing
