@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from napari_deep_image_prior import RestorationError, restore_layer
+from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.run import active_run
 
 pytestmark = [
@@ -128,13 +129,62 @@ def test_deleting_the_source_does_not_disturb_the_run(viewer: Any, picture: np.n
     assert run.layer in viewer.layers
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_runs_in_one_viewer_are_done_one_after_another(viewer: Any, picture: np.ndarray) -> None:
+    source = viewer.add_image(picture, name="cells")
+    first = restore_layer(viewer, source)
+    second = restore_layer(viewer, source, task="super-resolve", factor=2)
+    assert (first.state, second.state) == ("running", "waiting")
+    assert second.layer not in viewer.layers
+    third = restore_layer(viewer, source, task="denoise", seed=1, block=True)
+    assert [run.state for run in (first, second, third)] == ["done"] * 3
+    assert [layer.name for layer in viewer.layers] == [
+        "cells",
+        "cells denoised",
+        "cells super-resolved",
+        "cells denoised [1]",
+    ]
+
+
 @pytest.mark.usefixtures("endless_presets")
-def test_a_second_run_in_the_same_viewer_is_refused(viewer: Any, picture: np.ndarray) -> None:
+def test_a_waiting_run_is_moved_cancelled_and_dropped_with_its_image(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    sources = [viewer.add_image(picture, name=name) for name in "abcd"]
+    a, b, c, d = (restore_layer(viewer, source) for source in sources)
+    QUEUE.move(d, -5)
+    assert QUEUE.of(viewer) == [a, d, b, c], "not before the one that runs"
+    QUEUE.move(a, 1)
+    QUEUE.move(d, 1)
+    assert QUEUE.of(viewer) == [a, b, d, c]
+    b.cancel()
+    assert b.state == "cancelled"
+    assert b._steps._generator.gi_frame is None
+    viewer.layers.remove(sources[3])
+    assert d.state == "cancelled"
+    a.cancel()
+    qtbot.waitUntil(lambda: c.step is not None, timeout=30000)
+    c.cancel()
+    assert QUEUE.of(viewer) == []
+
+
+@pytest.mark.usefixtures("endless_presets")
+@pytest.mark.parametrize("way", ["by a call", "by the mouse"])
+def test_closing_the_window_empties_the_queue(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any, way: str
+) -> None:
+    viewer = make_napari_viewer()
     source = viewer.add_image(picture)
-    run = restore_layer(viewer, source)
-    with pytest.raises(RuntimeError, match="stop or cancel it first"):
-        restore_layer(viewer, source)
-    run.cancel()
+    runs = [restore_layer(viewer, source) for _ in range(3)]
+    qtbot.waitUntil(lambda: runs[0].step is not None, timeout=30000)
+    if way == "by a call":
+        viewer.close()
+    else:  # then napari tells the workers to quit, and the layers stay
+        runs[0]._worker.quit()
+    for run in runs:
+        _settle(qtbot, run, "cancelled")
+        qtbot.waitUntil(lambda run=run: run._steps._generator.gi_frame is None, timeout=30000)
+    assert QUEUE.runs == []
 
 
 @pytest.mark.usefixtures("endless_presets")

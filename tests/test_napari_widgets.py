@@ -154,15 +154,53 @@ def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qt
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_another_widget_says_that_a_run_is_on(viewer: Any, picture: np.ndarray) -> None:
+def test_what_another_widget_runs_waits_its_turn(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     first, second = DenoiseWidget(viewer), SuperResolveWidget(viewer)
     for widget in (first, second):
         viewer.window.add_dock_widget(widget)
+    assert not first.queue.enabled
     _press(first.run)
     _press(second.run)
-    assert second.status.value.endswith("stop or cancel it first.")
+    assert second.status.value == "Waiting for 1 other, to be done before it."
     _press(first.cancel)
+    _wait(qtbot, lambda: "Step" in second.status.value)
+    _press(second.cancel)
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    for name in ("a", "b", "c"):
+        viewer.add_image(picture, name=name)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    for name, add in (("a", widget.run), ("b", widget.queue), ("c", widget.queue)):
+        widget.image.value = viewer.layers[name]
+        _press(add)
+    viewer.window.remove_dock_widget(dock)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    listed = widget._queue
+
+    def lines() -> list[str]:
+        return [listed.list.item(row).text() for row in range(listed.list.count())]
+
+    assert lines() == ["a denoised: running", "b denoised: waiting", "c denoised: waiting"]
+    listed.list.setCurrentRow(2)
+    listed.up.click()
+    assert lines() == ["a denoised: running", "c denoised: waiting", "b denoised: waiting"]
+    assert listed.list.currentRow() == 1
+    assert not listed.up.isEnabled()
+    listed.down.click()
+    listed.list.setCurrentRow(1)
+    listed.remove.click()
+    assert lines() == ["a denoised: running", "c denoised: waiting"]
+    _press(widget.cancel)
+    _wait(qtbot, lambda: "Step" in widget.status.value)
+    assert widget._run.layer.name == "c denoised", "the widget shows the next one"
+    assert not listed.isVisibleTo(widget.native)
+    _press(widget.cancel)
+    assert [layer.name for layer in viewer.layers] == ["a", "b", "c"]
 
 
 def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:

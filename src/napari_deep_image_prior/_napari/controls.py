@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from magicgui.widgets import Container, Label, PushButton, Slider
 from qtpy.QtCore import Qt
@@ -12,8 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magicgui.widgets.bases import Widget
+    from psygnal import SignalInstance
+    from qtpy.QtWidgets import QWidget
 
     from .run import Run
+
+
+def listen(widget: QWidget, signal: SignalInstance, method: Callable[..., object]) -> None:
+    """Call `method` at each signal until Qt destroys the widget; what is left of it in Python must not be called."""
+    signal.connect(method)  # a weak reference
+    reference = WeakMethod(method)
+
+    def forget(_object: object = None) -> None:
+        if (left := reference()) is not None:
+            signal.disconnect(left, missing_ok=True)
+
+    widget.destroyed.connect(forget)
 
 
 def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:

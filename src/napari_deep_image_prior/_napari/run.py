@@ -13,6 +13,7 @@ from psygnal import Signal
 from ..restoration import RestorationError
 from .history import History, Snapshot
 from .layers import first_picture, picture, result_options
+from .queue import QUEUE
 from .worker import Failure, drive
 
 if TYPE_CHECKING:
@@ -23,25 +24,23 @@ if TYPE_CHECKING:
     from .layers import Plane
     from .repainting import MaskFollower
 
-State = Literal["running", "paused", "stopping", "done", "cancelled", "failed"]
+State = Literal["waiting", "running", "paused", "stopping", "done", "cancelled", "failed"]
 METADATA = "deep_image_prior"
 """Where a layer tells how it was made."""
 
-_active: list[Run] = []
 _ended: WeakSet[Run] = WeakSet()
 """Those whose fit may still be in memory, to be run on; who holds the handle keeps it there."""
 
 
 def active_run(viewer: ViewerModel) -> Run | None:
     """Return the restoration that is running in `viewer`, if there is one."""
-    viewer = unwrapped(viewer)
-    return next((run for run in _active if run.viewer is viewer), None)
+    return next(iter(QUEUE.of(unwrapped(viewer))), None)
 
 
 def last_run(viewer: ViewerModel, kind: str) -> Run | None:
-    """Return the running restoration of `viewer`, else the last one that can be scrubbed, if it is of this kind."""
-    running = active_run(viewer)
-    runs = [running] if running is not None else runs_kept(unwrapped(viewer))
+    """Return the restoration of this kind that is running, waiting or can still be scrubbed in `viewer`."""
+    viewer = unwrapped(viewer)
+    runs = [*QUEUE.of(viewer), *runs_kept(viewer)]
     return next((run for run in runs if run.task.kind == kind), None)
 
 
@@ -55,7 +54,7 @@ class Run:
 
     Attributes
     ----------
-    state : {"running", "paused", "stopping", "done", "cancelled", "failed"}
+    state : {"waiting", "running", "paused", "stopping", "done", "cancelled", "failed"}
     layer : napari.layers.Image
         The result, updated as the fit goes on.
     step : Step or None
@@ -76,7 +75,7 @@ class Run:
 
     def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps) -> None:
         self.viewer, self.task, self.device = viewer, task, steps.device
-        self.state: State = "running"
+        self.state: State = "waiting"
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
@@ -90,12 +89,12 @@ class Run:
         self._going.set()
         self.layer = Image(picture(plane, first_picture(task, steps.dtype)), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
-        self._runs_on_next = False
+        self._is_launched = False
 
     @property
     def is_active(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self.state in ("running", "paused", "stopping")
+        return self.state in ("waiting", "running", "paused", "stopping")
 
     @property
     def seconds_left(self) -> float | None:
@@ -103,12 +102,23 @@ class Run:
         return self.step.seconds_left if self.step is not None and self.is_active else None
 
     def start(self) -> None:
-        """Show the result layer and start the fit in a worker thread."""
-        self.viewer.add_layer(self.layer)
+        """Show the result layer and start the fit in a worker thread, once it is its turn in the viewer."""
         self.viewer.layers.events.removed.connect(self._layer_was_removed)
-        self._launch()
+        QUEUE.join(self)
 
-    def _launch(self) -> None:
+    def begin(self) -> None:
+        """Show the result layer and start the fit: it is its turn."""
+        for earlier in runs_kept(self.viewer):
+            if earlier is not self:
+                earlier.release()
+        if self.layer not in self.viewer.layers:
+            self.viewer.add_layer(self.layer)
+        self._is_launched = False
+        self._change("running")
+        QUEUE.take_thread(self)
+
+    def launch(self) -> None:
+        """Start the worker."""
         from napari.qt import create_worker
 
         self._preview_taken = True
@@ -117,7 +127,7 @@ class Run:
         self._worker.yielded.connect(self._take_step)
         self._worker.returned.connect(self._end)
         self._worker.finished.connect(self._worker_is_gone)
-        _active.append(self)
+        self._is_launched = True
         self._worker.start()
 
     def pause(self) -> None:
@@ -145,12 +155,11 @@ class Run:
         """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
         if not self.is_active:
             return
-        self._worker.quit()
         if self.result is not None:
             self._show_result(self.result)
-            self._finish("cancelled", "the earlier result is back")
+            self._abandon("the earlier result is back")
             return
-        self._finish("cancelled", "the result layer was removed")
+        self._abandon("it was still waiting" if self.state == "waiting" else "the result layer was removed")
         if self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
 
@@ -166,23 +175,16 @@ class Run:
         ------
         RestorationError
             If the fit has not ended or is no longer in memory.
-        RuntimeError
-            If another restoration is running in this viewer.
         """
-        if active_run(self.viewer) not in (None, self):
-            raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
         self._steps.run_on(iterations)
         self._show(self.history[-1])
-        self._change("running")
-        if self._worker is None:
-            self._launch()
-        else:
-            self._runs_on_next = True  # the last worker has yet to leave
+        self.state = "waiting"
+        QUEUE.join(self)
 
     @property
     def can_be_scrubbed(self) -> bool:
         """Whether the fit is not running, and there are snapshots to look at."""
-        return self.state not in ("running", "stopping") and len(self.history) > 0
+        return self.state not in ("waiting", "running", "stopping") and len(self.history) > 0
 
     def scrub(self, index: int) -> None:
         """Show a snapshot of a paused or ended fit in the layer; its metadata say which one.
@@ -327,31 +329,35 @@ class Run:
         show_error(f"{self.layer.name}: {message}")
 
     def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
-        if event.value is not self.layer:
-            return
-        if self.is_active:
-            self._worker.quit()
-            self._finish("cancelled", "the result layer was deleted")
-        else:
+        if event.value is self.layer and self.is_active:
+            self._abandon("the result layer was deleted")
+        elif event.value is self.layer:
             self.release()
+        elif event.value is self._plane.layer and self.state == "waiting":
+            self._abandon("its image layer was deleted before its turn")
 
     def _worker_is_gone(self) -> None:
         self._worker = None
-        if self._runs_on_next and self.is_active:
-            self._runs_on_next = False
-            self._launch()
-            return
-        if self.is_active:  # the window was closed
-            self._finish("cancelled", "the window was closed")
-        if self.state != "done" or not len(self.history):
+        if self.is_active and self._is_launched:  # the window was closed
+            for run in QUEUE.of(self.viewer):
+                run._abandon("the window was closed")  # noqa: SLF001  (another of this class)
+        if not self.is_active and (self.state != "done" or not len(self.history)):
             # quit leaves the generator open, and with it the fit's memory
             self._steps.close()
+        QUEUE.give_thread_back(self)
+
+    def _abandon(self, message: str) -> None:
+        """End without a new result."""
+        if self._worker is None:
+            self._steps.close()
+        else:
+            self._worker.quit()
+        self._finish("cancelled", message)
 
     def _finish(self, state: State, message: str) -> None:
-        self.message = message
-        if self in _active:
-            _active.remove(self)
-        self._change(state)
+        self.state, self.message = state, message
+        QUEUE.leave(self)
+        self.changed.emit(self)
 
     def _change(self, state: State) -> None:
         self.state = state

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from ..restoration import iter_restore
 from .layers import task_of_layers
 from .repainting import MaskFollower
-from .run import Run, active_run, runs_kept, unwrapped
+from .run import Run, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,8 @@ def restore_layer(
 ) -> Run:
     """Restore the displayed plane of an image layer into a new layer, as the widgets do.
 
+    While another restoration runs in the viewer, this one waits for its turn.
+
     Parameters
     ----------
     viewer : napari.Viewer
@@ -48,7 +50,7 @@ def restore_layer(
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
-        Return only when the run has ended.
+        Return only when the run has had its turn and has ended.
     **options
         `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
         `dtype` and `threads` of `restore` (by default one thread less than there are cores).
@@ -63,8 +65,6 @@ def restore_layer(
     ------
     ValueError, TypeError
         If an argument does not fit the layer.
-    RuntimeError
-        If another restoration is running in this viewer.
 
     Examples
     --------
@@ -75,8 +75,6 @@ def restore_layer(
     if psf is not None:
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer, image_layer = unwrapped(viewer), unwrapped(image_layer)
-    if active_run(viewer) is not None:
-        raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
     if isinstance(image_layer, Image) and image_layer not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
@@ -85,8 +83,6 @@ def restore_layer(
     dtype = "same" if plane.is_rgb and plane.values.dtype.kind != "f" else "float32"
     threads = max(1, (os.cpu_count() or 2) - 1)
     steps = iter_restore(made, **{"dtype": dtype, "threads": threads, **options})
-    for earlier in runs_kept(viewer):
-        earlier.release()
     run = Run(viewer, made, plane, steps)
     if isinstance(mask := unwrapped(missing), Labels) and task == "inpaint":
         run.mask = MaskFollower(viewer, mask, plane, steps)

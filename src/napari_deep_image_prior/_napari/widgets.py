@@ -11,10 +11,12 @@ from ..devices import available_devices
 from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import NoiseKind
-from .controls import Folded, HistoryControls, button, row, wrapping_label
+from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .history import DEFAULT_LIMIT
 from .layers import empty_mask
+from .queue import QUEUE
+from .queue_list import QueueList
 from .run import Run, active_run, last_run
 from .scripting import restore_layer
 
@@ -47,18 +49,21 @@ class RestorationWidget(Container[Any]):
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
         self.append(self._buttons())
+        self.append(row("queue_buttons", button("queue", "Add to queue", "Do this as well, in its turn.", self._start)))
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self._history = HistoryControls(self._run_on, self._say)
         self.append(self._history)
-        self._curve = FitCurve()
+        self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
         self.native.layout().addWidget(self._curve)
+        self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
+        listen(self.native, QUEUE.changed, self._take_up_the_next)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
@@ -117,7 +122,8 @@ class RestorationWidget(Container[Any]):
         except (ValueError, TypeError, RuntimeError) as error:
             self._say(error)
             return
-        self._follow(run)
+        if self._run is None or not self._run.is_active:
+            self._follow(run)
 
     def _say(self, message: object) -> None:
         # in the panel, where the button was pressed; a pop-up would say it twice
@@ -153,18 +159,28 @@ class RestorationWidget(Container[Any]):
             self._run.history.limit = megabytes * 10**6
             self._show_state()
 
+    def _take_up_the_next(self) -> None:
+        """Follow the run whose turn it is, if it is of this widget's kind and there is no other to follow."""
+        first = active_run(self._viewer)
+        is_free = self._run is None or not self._run.is_active
+        if first is not None and first is not self._run and first.task.kind == self.kind and is_free:
+            self._follow(first)
+        else:
+            self._show_state()
+
     def _follow(self, run: Run) -> None:
         if self._run is not None:
             self._run.changed.disconnect(self._show_state)
         self._run = run
         run.history.limit = self.snapshot_memory.value * 10**6
-        run.changed.connect(self._show_state)  # a weak reference: a closed widget is forgotten
+        listen(self.native, run.changed, self._show_state)
         self._show_state()
 
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
         state = None if run is None else run.state
-        self.run.enabled = state not in ("running", "paused", "stopping")
+        self.run.enabled = run is None or not run.is_active
+        self.queue.enabled = active_run(self._viewer) is not None
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"
@@ -184,6 +200,9 @@ class RestorationWidget(Container[Any]):
 def _status_text(run: Run) -> str:
     if not run.is_active:
         return f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+    if run.state == "waiting":
+        before = QUEUE.of(run.viewer).index(run)
+        return f"Waiting for {before} other{'s' if before > 1 else ''}, to be done before it."
     if run.step is None:
         return f"Starting on {run.device} …"
     doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
