@@ -10,6 +10,7 @@ import dask.array
 import numpy as np
 import pytest
 import torch
+from napari.utils.transforms import Affine
 
 from napari_deep_image_prior import RestorationError, restore_layer
 from napari_deep_image_prior._napari.queue import QUEUE
@@ -303,10 +304,9 @@ def test_a_painted_mask_is_filled_in(viewer: Any, picture: np.ndarray, hole: np.
 def test_what_does_not_fit_is_refused_in_one_line(viewer: Any, picture: np.ndarray, hole: np.ndarray) -> None:
     source = viewer.add_image(picture, name="cells")
     narrow = viewer.add_labels(hole[:, :20].astype(int))
-    elsewhere = viewer.add_labels(hole.astype(int), translate=(5, 0))
+    elsewhere = viewer.add_labels(hole.astype(int), translate=(50, 0))
     empty = viewer.add_labels(np.zeros(picture.shape, dtype=int))
     for arguments, words in [
-        ({"task": "inpaint", "missing": narrow}, "New mask"),
         ({"task": "inpaint", "missing": elsewhere}, "do not lie on"),
         ({"task": "inpaint", "missing": empty}, "nothing is marked"),
         ({"task": "inpaint"}, "nothing is marked"),
@@ -495,3 +495,29 @@ def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
     qtbot.wait(400)
     assert run.state == "running"
     run.cancel()
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"scale": (2, 2), "translate": (0.5, 0.5)}, (slice(4, 8), slice(6, 10))),
+        ({"scale": (1, 1), "translate": (3, -1)}, (slice(5, 7), slice(2, 4))),
+        ({"rotate": 90, "translate": (10, 0)}, (slice(6, 8), slice(2, 4))),
+    ],
+    ids=str,
+)
+def test_a_mask_on_another_grid_is_brought_onto_the_image(
+    viewer: Any, picture: np.ndarray, options: dict[str, Any], expected: Any
+) -> None:
+    source = viewer.add_image(picture, scale=(0.5, 0.5), translate=(7, 7))
+    painted = np.zeros((9, 8), dtype=int)
+    painted[2:4, 3:5] = 1
+    # the options are in the image's pixels
+    linear = Affine(**options).affine_matrix
+    onto = Affine(scale=(0.5, 0.5), translate=(7, 7)).affine_matrix @ linear
+    labels = viewer.add_labels(painted, affine=onto)
+    run = restore_layer(viewer, source, task="inpaint", missing=labels, block=True)
+    missing = np.zeros(picture.shape, dtype=bool)
+    missing[expected] = True
+    np.testing.assert_array_equal(run.task.missing, missing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from .layers import painted_plane
+from .mask_layer import MaskLayer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,9 +24,8 @@ class MaskFollower:
     """Watches the plane of a Labels layer that an inpainting took its mask from."""
 
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane, steps: Steps) -> None:
-        painted = painted_plane(viewer, labels, plane)
-        self._labels, self._index, self._steps = labels, painted.index, steps
-        self._missing = painted.values != 0
+        self._mask, self._steps = MaskLayer(viewer, labels, plane), steps
+        self._missing = self._mask.missing()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._hand_over)
@@ -39,11 +38,11 @@ class MaskFollower:
             self._timer.start(SETTLE_MS)
 
     def _hand_over(self) -> None:
-        pixels = self._labels.data[0] if self._labels.multiscale else self._labels.data
-        if pixels.shape[:-2] and any(i >= size for i, size in zip(self._index, pixels.shape, strict=False)):
-            return  # the layer was given other data
-        missing = np.asarray(pixels[self._index]) != 0
-        if missing.shape != self._missing.shape or np.array_equal(missing, self._missing):
+        try:
+            missing = self._mask.missing()
+        except IndexError:
+            return  # the layer was given smaller data
+        if np.array_equal(missing, self._missing):
             return
         try:
             self._steps.repaint(missing)

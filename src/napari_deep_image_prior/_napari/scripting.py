@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels
 
 from ..restoration import iter_restore
-from .layers import task_of_layers
+from ..tasks import Denoise, Inpaint, SuperResolve
+from .layers import SUFFIX, displayed_plane
+from .mask_layer import MaskLayer
 from .repainting import MaskFollower
 from .run import Run, unwrapped
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from numpy.typing import NDArray
+
+    from ..tasks import Task
+    from .layers import Plane
 
 
 def restore_layer(
@@ -78,7 +84,7 @@ def restore_layer(
     if isinstance(image_layer, Image) and image_layer not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
-    made, plane = task_of_layers(viewer, task, image_layer, missing=unwrapped(missing), factor=factor, **asked)
+    made, plane = _task_of_layers(viewer, task, image_layer, missing=unwrapped(missing), factor=factor, **asked)
     # a colour picture must stay one that napari can show; and the window needs a core of its own
     dtype = "same" if plane.is_rgb and plane.values.dtype.kind != "f" else "float32"
     threads = max(1, (os.cpu_count() or 2) - 1)
@@ -90,3 +96,45 @@ def restore_layer(
     if block:
         run.wait()
     return run
+
+
+def _task_of_layers(
+    viewer: ViewerModel,
+    kind: str,
+    image: Image,
+    *,
+    missing: Labels | NDArray[Any] | None = None,
+    factor: float | Sequence[float] | None = None,
+    **options: Any,  # noqa: ANN401  (noise, noise_std: checked by the task)
+) -> tuple[Task, Plane]:
+    """Make the task of the displayed plane of `image`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a layer or an argument is missing or does not fit.
+    """
+    if not isinstance(image, Image):
+        raise TypeError(f"choose an image layer first, not {_described(image)}.")
+    if kind not in SUFFIX:
+        raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
+    plane = displayed_plane(viewer, image)
+    options["channel_axis"] = -1 if plane.is_rgb else None
+    if kind == "denoise":
+        return Denoise(plane.values, **options), plane
+    if kind == "super-resolve":
+        if factor is None:
+            raise ValueError("super-resolve needs a factor, for example factor=4.")
+        return SuperResolve(plane.values, factor=factor, **options), plane
+    if missing is None:
+        missing = np.zeros(plane.values.shape[:2], dtype=bool)
+    elif isinstance(missing, Labels):
+        missing = MaskLayer(viewer, missing, plane).missing()
+    unknown = np.asarray(missing) != 0
+    if not unknown.any() and np.isfinite(plane.values).all():  # NaNs may mark the missing pixels
+        raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
+    return Inpaint(plane.values, missing=unknown, **options), plane
+
+
+def _described(layer: object) -> str:
+    return "nothing" if layer is None else f"a {type(layer).__name__}"
