@@ -240,6 +240,31 @@ def test_what_was_painted_on_the_new_mask_is_filled(viewer: Any, picture: np.nda
     assert widget.status.value.startswith("Done: ")
 
 
+def test_pixels_are_marked_by_their_values_on_a_fitting_mask(viewer: Any, picture: np.ndarray) -> None:
+    image = np.stack([picture] * 3)
+    image[1, 4, 3:6] = 0
+    image[2] = 0
+    viewer.add_image(image, scale=(2, 0.5, 0.5))
+    viewer.dims.set_current_step(0, 1)
+    widget = InpaintWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.marked.value = "dead (0)"
+    assert not widget.mark_value.enabled
+    _press(widget.mark)
+    mask = widget.missing.value
+    assert mask.data.shape == (1, 24, 28)
+    assert sorted(map(tuple, np.argwhere(mask.data[0]))) == [(4, 3), (4, 4), (4, 5)]
+    assert widget.status.value.startswith("Marked 3 pixels on 'image missing'")
+    widget.marked.value = "above"
+    assert widget.mark_value.enabled
+    widget.mark_value.value = float(picture.max()) - 0.01
+    _press(widget.mark)
+    assert widget.missing.value is mask, "more is added to the same mask"
+    assert mask.data.sum() == 3 + (picture > picture.max() - 0.01).sum()
+    mask.undo()
+    assert mask.data.sum() == 3
+
+
 @pytest.mark.parametrize(("key", "kinds"), [("noisy", [Image]), ("scratched", [Image, Labels]), ("small", [Image])])
 def test_samples_open_without_a_network(
     viewer: Any, key: str, kinds: list[type], monkeypatch: pytest.MonkeyPatch

@@ -55,12 +55,23 @@ class MaskLayer:
     def missing(self) -> NDArray[np.bool_]:
         """Return which of the image's pixels are painted now, (Y, X); outside of the labels none is."""
         painted = self._painted()
-        same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(self._offset, 0, atol=EXACT)
-        if same and painted.shape == self._shape:
+        if self.is_exact:
             return painted
         # each pixel takes what is painted at its centre
         moved = affine_transform(painted.astype(np.uint8), self._matrix, self._offset, self._shape, order=0)
         return np.asarray(moved != 0)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each of its pixels is one of the image's."""
+        same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(self._offset, 0, atol=EXACT)
+        return bool(same) and self._painted().shape == self._shape
+
+    def mark(self, marked: NDArray[np.bool_]) -> None:
+        """Paint pixels of the image, if `is_exact`; can be undone in the viewer."""
+        rows, columns = np.nonzero(marked)
+        if len(rows):
+            self.labels.data_setitem((*(np.full(len(rows), i) for i in self._index), rows, columns), 1)
 
     def _painted(self) -> NDArray[np.bool_]:
         pixels = self.labels.data[0] if self.labels.multiscale else self.labels.data

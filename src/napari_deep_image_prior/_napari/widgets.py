@@ -15,6 +15,7 @@ from .controls import Folded, HistoryControls, button, listen, row, wrapping_lab
 from .curve import FitCurve
 from .history import DEFAULT_LIMIT
 from .layers import empty_mask
+from .marking import MarkControls, mark_pixels
 from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
@@ -251,7 +252,8 @@ class InpaintWidget(RestorationWidget):
             options={"tooltip": "Painted pixels are unknown and will be filled in."},
         )
         new_mask = button("new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask)
-        return [missing, row("mask_row", new_mask)]
+        self._marking = MarkControls(self._mark)
+        return [missing, row("mask_row", new_mask), self._marking]
 
     def _arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
@@ -268,6 +270,20 @@ class InpaintWidget(RestorationWidget):
         self.missing.reset_choices()
         self.missing.value = mask
         self._say(f"paint the pixels to fill in on '{mask.name}', then press Run.")
+
+    def _mark(self) -> None:
+        if self.image.value is None:
+            self._say("choose an image first.")
+            return
+        what, value = self._marking.what.value, self._marking.value.value
+        try:
+            mask, count = mark_pixels(self._viewer, self.image.value, self.missing.value, what, value)
+        except ValueError as error:
+            self._say(error)
+            return
+        self.missing.reset_choices()
+        self.missing.value = mask
+        self._say(f"marked {count} pixel{'' if count == 1 else 's'} on '{mask.name}' ({what}).")
 
 
 class SuperResolveWidget(RestorationWidget):
