@@ -75,14 +75,23 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 
 def test_a_settled_fit_only_cools_down() -> None:
     class AtOnce:
+        asked = 0
+
         def settled(self, _iteration: int, _misfit: float) -> bool:
+            self.asked += 1
             return True
 
         def restart(self) -> None:
             pass
 
-    steps = list(Fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))
+    rule = AtOnce()
+    fit = Fit(Parabola(), Schedule(300, 0.1, cool_down=20), rule)
+    steps = list(fit)
     assert steps[-1].iteration == steps[-1].total == 21
+    assert rule.asked == 1
+    fit.run_on(None)
+    assert len(list(fit)) == 21
+    assert rule.asked == 2, "it judges anew"
 
 
 def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None:

@@ -185,10 +185,10 @@ class Fit:
             self._misfit = float(model.misfit)
             if not self._recovery.accepts(self._misfit, self._iteration):
                 return False  # everything is as it was at the last good look
-            settled = self._rule is not None and self._rule.settled(self._iteration, self._misfit)
-            if settled and not self._settled:
+            # once settled, the rule is not asked any more: its reason is that of the moment
+            if self._rule is not None and not self._settled and self._rule.settled(self._iteration, self._misfit):
                 self._end = min(self._end, self._iteration + schedule.cool_down)
-            self._settled = settled
+                self._settled = True
         self._optimiser.step()
         return True
 
