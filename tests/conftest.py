@@ -64,9 +64,9 @@ def hole() -> np.ndarray:
 @pytest.fixture
 def _no_leftovers() -> Iterator[None]:
     """Fail a test that leaves a restoration running."""
-    from napari_deep_image_prior._napari import run
+    from napari_deep_image_prior._napari.queue import QUEUE
 
     yield
-    left = list(run._active)
-    run._active.clear()
+    left = list(QUEUE.runs)
+    QUEUE.runs.clear()
     assert not left, f"{len(left)} restorations are still running"

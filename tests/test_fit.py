@@ -75,11 +75,23 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 
 def test_a_settled_fit_only_cools_down() -> None:
     class AtOnce:
+        asked = 0
+
         def settled(self, _iteration: int, _misfit: float) -> bool:
+            self.asked += 1
             return True
 
-    steps = list(Fit(Parabola(), Schedule(300, 0.1, cool_down=20), AtOnce()))
+        def restart(self) -> None:
+            pass
+
+    rule = AtOnce()
+    fit = Fit(Parabola(), Schedule(300, 0.1, cool_down=20), rule)
+    steps = list(fit)
     assert steps[-1].iteration == steps[-1].total == 21
+    assert rule.asked == 1
+    fit.run_on(None)
+    assert len(list(fit)) == 21
+    assert rule.asked == 2, "it judges anew"
 
 
 def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None:
@@ -95,3 +107,32 @@ def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None
     again.resume(fitting.state())
     assert begun + [step.misfit for step in again] == expected
     assert second.network.weight.item() == unbroken.network.weight.item()
+
+
+def test_a_fit_at_its_end_runs_on_and_a_stopped_one_goes_to_its_end() -> None:
+    unbroken, stopped = Parabola(), Parabola()
+    expected = [step.misfit for step in Fit(unbroken, Schedule(60, 0.05))]
+    fit = Fit(stopped, Schedule(30, 0.05))
+    misfits = [next(fit).misfit for _ in range(10)]
+    fit.run_on(None)
+    misfits += [step.misfit for step in fit]
+    assert len(misfits) == fit.end == 30
+    fit.run_on(None)
+    assert misfits + [step.misfit for step in fit] == expected
+
+
+def test_a_cooled_fit_that_runs_on_warms_up_and_cools_down_again() -> None:
+    rates = []
+
+    def note_rate(_model: Parabola) -> None:
+        rates.append(fit._optimiser.param_groups[0]["lr"])
+
+    fit = Fit(Parabola(note_rate), Schedule(40, 0.2, warm_up=3, cool_down=20))
+    list(fit)
+    fit.run_on(20)
+    list(fit)
+    assert len(rates) == 60
+    assert rates[39] < 0.01
+    assert rates[40] == pytest.approx(0.1), "the warm-up is as short as the rest"
+    assert rates[41:51] == pytest.approx([0.2] * 10)
+    assert rates[59] < 0.01

@@ -10,8 +10,10 @@ import dask.array
 import numpy as np
 import pytest
 import torch
+from napari.utils.transforms import Affine
 
 from napari_deep_image_prior import RestorationError, restore_layer
+from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.run import active_run
 
 pytestmark = [
@@ -128,13 +130,62 @@ def test_deleting_the_source_does_not_disturb_the_run(viewer: Any, picture: np.n
     assert run.layer in viewer.layers
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_runs_in_one_viewer_are_done_one_after_another(viewer: Any, picture: np.ndarray) -> None:
+    source = viewer.add_image(picture, name="cells")
+    first = restore_layer(viewer, source)
+    second = restore_layer(viewer, source, task="super-resolve", factor=2)
+    assert (first.state, second.state) == ("running", "waiting")
+    assert second.layer not in viewer.layers
+    third = restore_layer(viewer, source, task="denoise", seed=1, block=True)
+    assert [run.state for run in (first, second, third)] == ["done"] * 3
+    assert [layer.name for layer in viewer.layers] == [
+        "cells",
+        "cells denoised",
+        "cells super-resolved",
+        "cells denoised [1]",
+    ]
+
+
 @pytest.mark.usefixtures("endless_presets")
-def test_a_second_run_in_the_same_viewer_is_refused(viewer: Any, picture: np.ndarray) -> None:
+def test_a_waiting_run_is_moved_cancelled_and_dropped_with_its_image(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    sources = [viewer.add_image(picture, name=name) for name in "abcd"]
+    a, b, c, d = (restore_layer(viewer, source) for source in sources)
+    QUEUE.move(d, -5)
+    assert QUEUE.of(viewer) == [a, d, b, c], "not before the one that runs"
+    QUEUE.move(a, 1)
+    QUEUE.move(d, 1)
+    assert QUEUE.of(viewer) == [a, b, d, c]
+    b.cancel()
+    assert b.state == "cancelled"
+    assert b._steps._generator.gi_frame is None
+    viewer.layers.remove(sources[3])
+    assert d.state == "cancelled"
+    a.cancel()
+    qtbot.waitUntil(lambda: c.step is not None, timeout=30000)
+    c.cancel()
+    assert QUEUE.of(viewer) == []
+
+
+@pytest.mark.usefixtures("endless_presets")
+@pytest.mark.parametrize("way", ["by a call", "by the mouse"])
+def test_closing_the_window_empties_the_queue(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any, way: str
+) -> None:
+    viewer = make_napari_viewer()
     source = viewer.add_image(picture)
-    run = restore_layer(viewer, source)
-    with pytest.raises(RuntimeError, match="stop or cancel it first"):
-        restore_layer(viewer, source)
-    run.cancel()
+    runs = [restore_layer(viewer, source) for _ in range(3)]
+    qtbot.waitUntil(lambda: runs[0].step is not None, timeout=30000)
+    if way == "by a call":
+        viewer.close()
+    else:  # then napari tells the workers to quit, and the layers stay
+        runs[0]._worker.quit()
+    for run in runs:
+        _settle(qtbot, run, "cancelled")
+        qtbot.waitUntil(lambda run=run: run._steps._generator.gi_frame is None, timeout=30000)
+    assert QUEUE.runs == []
 
 
 @pytest.mark.usefixtures("endless_presets")
@@ -253,10 +304,9 @@ def test_a_painted_mask_is_filled_in(viewer: Any, picture: np.ndarray, hole: np.
 def test_what_does_not_fit_is_refused_in_one_line(viewer: Any, picture: np.ndarray, hole: np.ndarray) -> None:
     source = viewer.add_image(picture, name="cells")
     narrow = viewer.add_labels(hole[:, :20].astype(int))
-    elsewhere = viewer.add_labels(hole.astype(int), translate=(5, 0))
+    elsewhere = viewer.add_labels(hole.astype(int), translate=(50, 0))
     empty = viewer.add_labels(np.zeros(picture.shape, dtype=int))
     for arguments, words in [
-        ({"task": "inpaint", "missing": narrow}, "New mask"),
         ({"task": "inpaint", "missing": elsewhere}, "do not lie on"),
         ({"task": "inpaint", "missing": empty}, "nothing is marked"),
         ({"task": "inpaint"}, "nothing is marked"),
@@ -323,3 +373,151 @@ def test_runs_do_not_keep_their_memory(viewer: Any, picture: np.ndarray, qtbot: 
         return handle() is None and fit() is None
 
     qtbot.waitUntil(is_gone, timeout=10000)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: np.ndarray) -> None:
+    source = viewer.add_image(picture, name="cells", scale=(2, 0.5))
+    run = restore_layer(viewer, source, task="super-resolve", factor=2, block=True, seed=5)
+    result = run.layer.data.copy()
+    assert len(run.history) > 1
+    run.scrub(0)
+    first = run.history[0]
+    assert run.layer.data.shape == result.shape
+    np.testing.assert_array_equal(run.layer.data, first.image)
+    made = run.layer.metadata["deep_image_prior"]
+    assert made["step"] == first.iteration
+    assert made["iterations"] == len(made["history"]) == first.fitted
+    assert made["stop_reason"] == f"chosen by the user as it was at step {first.iteration}"
+    json.dumps(made, allow_nan=False)
+    kept = run.keep()
+    assert kept.name == f"cells super-resolved, step {first.iteration}"
+    assert kept in viewer.layers
+    assert kept.metadata["deep_image_prior"] == made
+    run.scrub(len(run.history) - 1)
+    np.testing.assert_array_equal(run.layer.data, result)
+    assert run.layer.metadata["deep_image_prior"]["stop_reason"] == run.result.stop_reason
+    np.testing.assert_array_equal(kept.data, first.image)
+    np.testing.assert_allclose(kept.data_to_world((0, 0)), run.layer.data_to_world((0, 0)))
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_looking_back_in_a_pause_ends_with_the_pause(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: len(run.history) > 2, timeout=30000)
+    with pytest.raises(RuntimeError, match="pause or stop it first"):
+        run.scrub(0)
+    run.pause()
+    run.scrub(0)
+    qtbot.wait(300)  # a late picture of before the pause does not disturb
+    assert run.shown is run.history[0]
+    kept = run.keep()
+    assert kept.metadata["deep_image_prior"]["step"] == run.history[0].iteration
+    run.resume()
+    assert run.shown is run.history[-1]
+    assert "deep_image_prior" not in run.layer.metadata
+    run.cancel()
+    assert kept in viewer.layers
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_stopped_fit_runs_on_where_it_was_and_cancel_brings_the_result_back(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: run.step is not None and run.step.iteration > 3, timeout=30000)
+    run.stop()
+    stopped = run.wait(timeout=30)
+    snapshots = len(run.history)
+    run.run_on()  # at once: the worker may not have left yet
+    assert run.state == "running"
+    assert active_run(viewer) is run
+    qtbot.waitUntil(lambda: run.step.iteration > stopped.iterations + 10, timeout=30000)
+    run.stop()
+    further = run.wait(timeout=30)
+    assert further.iterations > stopped.iterations + 10
+    assert further.history[: stopped.iterations] == stopped.history
+    assert len(run.history) > snapshots
+    run.run_on()
+    qtbot.waitUntil(lambda: run.step.iteration > further.iterations, timeout=30000)
+    run.cancel()
+    assert run.state == "cancelled"
+    np.testing.assert_array_equal(run.layer.data, further.image)
+    assert not run.can_run_on
+    qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
+    run.scrub(0)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    source = viewer.add_image(picture)
+    first = restore_layer(viewer, source, block=True)
+    assert first.can_run_on
+    second = restore_layer(viewer, source, block=True)
+    assert not first.can_run_on
+    assert len(first.history) == 0
+    with pytest.raises(RestorationError, match="closed"):
+        first.run_on()
+    viewer.layers.remove(second.layer)
+    assert not second.can_run_on
+    assert len(second.history) == 0
+    qtbot.waitUntil(lambda: second._steps._generator.gi_frame is None, timeout=30000)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_an_ended_fit_is_freed_when_the_viewer_closes(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    run = restore_layer(viewer, viewer.add_image(picture), block=True)
+    viewer.close()
+    qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
+    assert len(run.history) == 0
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
+) -> None:
+    spoilt = picture.copy()
+    spoilt[4:7, 20:23] = 5000
+    source = viewer.add_image(np.stack([spoilt] * 3))
+    labels = viewer.add_labels(np.stack([hole & (spoilt < 5000)] * 3).astype(int))
+    viewer.dims.set_current_step(0, 1)
+    run = restore_layer(viewer, source, task="inpaint", missing=labels)
+    qtbot.waitUntil(lambda: run.step is not None and len(run.history) > 0, timeout=30000)
+    assert run.layer.data.max() > 4000
+    viewer.dims.set_current_step(0, 2)  # the mask of the plane that is restored counts
+    viewer.dims.set_current_step(0, 1)
+    labels.data_setitem((np.full(9, 1), np.repeat([4, 5, 6], 3), np.tile([20, 21, 22], 3)), 1)
+    qtbot.waitUntil(lambda: run.layer.data.max() < 1000, timeout=1500)
+    labels.undo()
+    qtbot.waitUntil(lambda: run.layer.data.max() > 4000, timeout=1500)
+    labels.data = np.zeros_like(labels.data)  # nothing to fill in: the last mask stays
+    qtbot.wait(400)
+    assert run.state == "running"
+    run.cancel()
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"scale": (2, 2), "translate": (0.5, 0.5)}, (slice(4, 8), slice(6, 10))),
+        ({"scale": (1, 1), "translate": (3, -1)}, (slice(5, 7), slice(2, 4))),
+        ({"rotate": 90, "translate": (10, 0)}, (slice(6, 8), slice(2, 4))),
+    ],
+    ids=str,
+)
+def test_a_mask_on_another_grid_is_brought_onto_the_image(
+    viewer: Any, picture: np.ndarray, options: dict[str, Any], expected: Any
+) -> None:
+    source = viewer.add_image(picture, scale=(0.5, 0.5), translate=(7, 7))
+    painted = np.zeros((9, 8), dtype=int)
+    painted[2:4, 3:5] = 1
+    # the options are in the image's pixels
+    linear = Affine(**options).affine_matrix
+    onto = Affine(scale=(0.5, 0.5), translate=(7, 7)).affine_matrix @ linear
+    labels = viewer.add_labels(painted, affine=onto)
+    run = restore_layer(viewer, source, task="inpaint", missing=labels, block=True)
+    missing = np.zeros(picture.shape, dtype=bool)
+    missing[expected] = True
+    np.testing.assert_array_equal(run.task.missing, missing)

@@ -103,6 +103,45 @@ def test_the_buttons_pause_resume_stop_and_start_again(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
+def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = SuperResolveWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not any(part.enabled for part in (widget.history, widget.keep, widget.run_on))
+    _press(widget.run)
+    run = widget._run
+    _wait(qtbot, lambda: len(run.history) > 2)
+    assert not widget.history.enabled, "a running fit shows its newest image"
+    _press(widget.stop)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert widget.history.value == widget.history.max == len(run.history) - 1
+    assert widget.history_text.value.startswith("Showing the result, step")
+    widget.history.value = 1
+    np.testing.assert_array_equal(run.layer.data, run.history[1].image)
+    assert widget.history_text.value.startswith(f"Showing step {run.history[1].iteration}\n")
+    _press(widget.keep)
+    assert f"cells super-resolved, step {run.history[1].iteration}" in viewer.layers
+    widget.snapshot_memory.value = 0
+    assert len(run.history) == 1
+    assert widget.history_text.value.endswith("1 snapshot, 0 of 0 MB")
+    _press(widget.run_on)
+    assert not widget.run.enabled
+    _press(widget.cancel)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert "earlier result is back" in widget.status.value
+
+
+def test_more_options_are_folded_away(viewer: Any) -> None:
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not widget.seed.native.isVisibleTo(widget.native)
+    _press(widget.more_toggle)
+    assert widget.seed.native.isVisibleTo(widget.native)
+    _press(widget.more_toggle)
+    assert not widget.seed.native.isVisibleTo(widget.native)
+
+
+@pytest.mark.usefixtures("endless_presets")
 def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
@@ -115,15 +154,53 @@ def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qt
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_another_widget_says_that_a_run_is_on(viewer: Any, picture: np.ndarray) -> None:
+def test_what_another_widget_runs_waits_its_turn(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     first, second = DenoiseWidget(viewer), SuperResolveWidget(viewer)
     for widget in (first, second):
         viewer.window.add_dock_widget(widget)
+    assert not first.queue.enabled
     _press(first.run)
     _press(second.run)
-    assert second.status.value.endswith("stop or cancel it first.")
+    assert second.status.value == "Waiting for 1 other, to be done before it."
     _press(first.cancel)
+    _wait(qtbot, lambda: "Step" in second.status.value)
+    _press(second.cancel)
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    for name in ("a", "b", "c"):
+        viewer.add_image(picture, name=name)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    for name, add in (("a", widget.run), ("b", widget.queue), ("c", widget.queue)):
+        widget.image.value = viewer.layers[name]
+        _press(add)
+    viewer.window.remove_dock_widget(dock)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    listed = widget._queue
+
+    def lines() -> list[str]:
+        return [listed.list.item(row).text() for row in range(listed.list.count())]
+
+    assert lines() == ["a denoised: running", "b denoised: waiting", "c denoised: waiting"]
+    listed.list.setCurrentRow(2)
+    listed.up.click()
+    assert lines() == ["a denoised: running", "c denoised: waiting", "b denoised: waiting"]
+    assert listed.list.currentRow() == 1
+    assert not listed.up.isEnabled()
+    listed.down.click()
+    listed.list.setCurrentRow(1)
+    listed.remove.click()
+    assert lines() == ["a denoised: running", "c denoised: waiting"]
+    _press(widget.cancel)
+    _wait(qtbot, lambda: "Step" in widget.status.value)
+    assert widget._run.layer.name == "c denoised", "the widget shows the next one"
+    assert not listed.isVisibleTo(widget.native)
+    _press(widget.cancel)
+    assert [layer.name for layer in viewer.layers] == ["a", "b", "c"]
 
 
 def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:
@@ -161,6 +238,31 @@ def test_what_was_painted_on_the_new_mask_is_filled(viewer: Any, picture: np.nda
     _press(widget.run)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith("Done: ")
+
+
+def test_pixels_are_marked_by_their_values_on_a_fitting_mask(viewer: Any, picture: np.ndarray) -> None:
+    image = np.stack([picture] * 3)
+    image[1, 4, 3:6] = 0
+    image[2] = 0
+    viewer.add_image(image, scale=(2, 0.5, 0.5))
+    viewer.dims.set_current_step(0, 1)
+    widget = InpaintWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.marked.value = "dead (0)"
+    assert not widget.mark_value.enabled
+    _press(widget.mark)
+    mask = widget.missing.value
+    assert mask.data.shape == (1, 24, 28)
+    assert sorted(map(tuple, np.argwhere(mask.data[0]))) == [(4, 3), (4, 4), (4, 5)]
+    assert widget.status.value.startswith("Marked 3 pixels on 'image missing'")
+    widget.marked.value = "above"
+    assert widget.mark_value.enabled
+    widget.mark_value.value = float(picture.max()) - 0.01
+    _press(widget.mark)
+    assert widget.missing.value is mask, "more is added to the same mask"
+    assert mask.data.sum() == 3 + (picture > picture.max() - 0.01).sum()
+    mask.undo()
+    assert mask.data.sum() == 3
 
 
 @pytest.mark.parametrize(("key", "kinds"), [("noisy", [Image]), ("scratched", [Image, Labels]), ("small", [Image])])

@@ -230,6 +230,113 @@ def test_stop_keeps_the_best_image_so_far(kind: str, after: int) -> None:
     assert steps.result.stop_reason.startswith("stopped by the user")
 
 
+def test_the_published_method_run_on_is_the_same_as_unbroken() -> None:
+    task = dip.Denoise(_image((20, 25), None))
+    settings = replace(TINY_PRIOR, averaging=0.9, weight_noise=0.01)
+    unbroken = dip.restore(task, settings=replace(settings, iterations=10))
+    steps = dip.iter_restore(task, settings=settings)
+    assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 5]
+    assert steps.result.iterations == 5
+    steps.run_on(5)
+    assert [(step.iteration, step.total) for step in steps] == [(i, 10) for i in (6, 7, 8, 9, 10, 10)]
+    np.testing.assert_array_equal(steps.result.image, unbroken.image)
+    assert steps.result.history == unbroken.history
+    assert steps.result.stop_reason == "all 10 iterations done"
+    assert steps.result.provenance["run_on"] == [{"after": 5, "iterations": 5}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("after", [1, 25, 70])
+def test_a_stopped_fit_runs_on_to_its_planned_end(kind: str, after: int) -> None:
+    task = _task(kind, _image((20, 25), None))
+    steps = dip.iter_restore(task, settings=QUICK[kind])
+    for step in steps:
+        if step.iteration == after:
+            steps.stop()
+    stopped = steps.result
+    steps.run_on()
+    final = [step.result for step in steps][-1]
+    assert final is steps.result is not stopped
+    assert final.iterations >= 40
+    assert "stopped by the user" not in final.stop_reason
+    assert len(stopped.history) < len(final.history) or after == 70, "a result is not changed any more"
+
+
+def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
+    task = _task("inpaint", _image((20, 25), None))
+    steps = dip.iter_restore(task, settings=QUICK["inpaint"])
+    for step in steps:
+        if step.iteration == 15:
+            steps.stop()
+    steps.run_on()
+    list(steps)
+    np.testing.assert_array_equal(steps.result.image, dip.restore(task, settings=QUICK["inpaint"]).image)
+
+
+def test_only_an_ended_fit_that_was_not_freed_runs_on() -> None:
+    task = dip.Denoise(_image((20, 25), None))
+    steps = dip.iter_restore(task, settings=TINY_PRIOR)
+    assert not steps.can_run_on
+    with pytest.raises(dip.RestorationError, match="no ended fit"):
+        steps.run_on()
+    list(steps)
+    assert steps.can_run_on
+    with pytest.raises(ValueError, match="iterations=0"):
+        steps.run_on(0)
+    steps.close()
+    assert not steps.can_run_on
+    with pytest.raises(dip.RestorationError, match="closed"):
+        steps.run_on()
+    assert steps.result.iterations == 5
+    averaged = dip.iter_restore(task, settings=replace(TINY_PRIOR, runs=2))
+    list(averaged)
+    with pytest.raises(dip.RestorationError, match="mean of several runs"):
+        averaged.run_on()
+
+
+@pytest.mark.parametrize("method", ["lean", "prior"])
+@pytest.mark.parametrize("after", [3, 40])
+def test_a_mask_repainted_during_the_fit_takes_effect(
+    picture: np.ndarray, hole: np.ndarray, method: str, after: int
+) -> None:
+    scratched = picture.copy()
+    scratched[15:17, 15:17] = 1000
+    scratch = scratched == 1000
+    settings = QUICK["inpaint"] if method == "lean" else replace(TINY_PRIOR, iterations=40)
+    steps = dip.iter_restore(dip.Inpaint(scratched, missing=hole), settings=settings, dtype="float64")
+    for step in steps:
+        if step.iteration == after and step.result is None:
+            steps.repaint(scratch)
+    result = steps.result
+    assert result.provenance["repainted"] == [after]
+    assert result.provenance["task"]["missing_pixels"] == scratch.sum()
+    if method == "lean":
+        np.testing.assert_allclose(result.image[~scratch], scratched[~scratch], rtol=1e-6)
+        assert result.image[scratch].max() < 300
+    else:
+        begun, later = result.history[2], result.history[-1]
+        assert after == 40 or later < begun
+
+
+def test_the_published_fit_of_a_repainted_mask_is_that_of_the_mask() -> None:
+    image = _image((20, 25), None)
+    first, second = (np.random.default_rng(seed).random(image.shape) < 0.2 for seed in (1, 2))
+    steps = dip.iter_restore(dip.Inpaint(image, missing=first), settings=TINY_PRIOR)
+    steps.repaint(second)
+    list(steps)
+    expected = dip.restore(dip.Inpaint(image, missing=second), settings=TINY_PRIOR)
+    np.testing.assert_allclose(steps.result.image, expected.image, rtol=1e-3)
+
+
+def test_only_a_mask_that_fits_is_taken_over(picture: np.ndarray, hole: np.ndarray) -> None:
+    steps = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
+    for mask in (hole[:5], np.ones_like(hole), np.zeros_like(hole)):
+        with pytest.raises(ValueError, match="missing"):
+            steps.repaint(mask)
+    with pytest.raises(TypeError, match="no mask to repaint"):
+        dip.iter_restore(dip.Denoise(picture)).repaint(hole)
+
+
 def test_provenance_tells_how_to_do_it_again() -> None:
     task = dip.Denoise(_image((20, 25), None).astype(np.uint8), noise="gaussian")
     result = dip.restore(task, settings=QUICK["denoise"], seed=11)

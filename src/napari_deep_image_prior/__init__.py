@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._napari.run import restore_layer
+    from ._napari.scripting import restore_layer
     from .restoration import Restoration, RestorationError, Step, Steps, iter_restore, restore
     from .settings import (
         CrossScaleFit,
@@ -46,7 +46,7 @@ _HOME = {
     "preset_settings": "settings",
     "published_settings": "settings",
     "restore": "restoration",
-    "restore_layer": "_napari.run",
+    "restore_layer": "_napari.scripting",
     "settings_from_dict": "settings",
     "settings_to_dict": "settings",
 }

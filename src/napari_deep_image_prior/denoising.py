@@ -108,24 +108,32 @@ class GuidedRestorer:
         self._places = Crops(settings.region, seed)
         self._model = GuidedModel(len(image), settings, device, seed)
         self._rule = HeldOutPlateau(settings.patience)
+        self._fit = Fit(self._model, lean_schedule(settings), self._rule)
+        self._drawn = 0
         self._trust = 1.0
         self.found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
 
     def steps(self) -> Iterator[Progress]:
         """Make the classical estimate, then fit the network to correct it."""
-        self._classical = yield from self._denoised(self._noisy, 0)
-        for draw in range(self._settings.draws):
+        if self._classical is None:
+            self._classical = yield from self._denoised(self._noisy, 0)
+        while self._drawn < self._settings.draws:
             clean = self._places.draw([self._classical], 1)[0]
             noisy = clean + self._fresh_noise(clean)
-            classical = yield from self._denoised(noisy, (1 + draw) * PARTS)
+            classical = yield from self._denoised(noisy, (1 + self._drawn) * PARTS)
             self._model.learn_from(noisy, classical, clean)
+            self._drawn += 1
         done = (1 + self._settings.draws) * PARTS
-        for progress in Fit(self._model, lean_schedule(self._settings), self._rule):
+        for progress in self._fit:
             yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with what was not done yet, and with the fit."""
+        self._fit.run_on(iterations)
 
     def _denoised(self, noisy: Tensor, done: int) -> Generator[Progress, None, Tensor]:
         """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
-        total = (1 + self._settings.draws) * PARTS + self._settings.iterations
+        total = (1 + self._settings.draws) * PARTS + self._fit.end
         working = group_denoise(noisy)
         part, estimate = 1, None
         while estimate is None:

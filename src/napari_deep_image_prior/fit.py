@@ -10,7 +10,7 @@ and loop into a whole restoration.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import torch
@@ -86,6 +86,11 @@ class Schedule:
         falling = 0.5 * (1 + math.cos(math.pi * cooling / self.cool_down)) if cooling else 1.0
         return self.learning_rate * rising * falling
 
+    def over(self, iterations: int) -> Schedule:
+        """Return the same schedule, stretched or squeezed to another number of iterations."""
+        warm_up, cool_down = (part * iterations // self.iterations for part in (self.warm_up, self.cool_down))
+        return replace(self, iterations=iterations, warm_up=warm_up, cool_down=cool_down)
+
 
 def lean_schedule(settings: LeanFit) -> Schedule:
     """Return how the lean networks are stepped."""
@@ -114,6 +119,10 @@ class StoppingRule(Protocol):
 
     def settled(self, iteration: int, misfit: float) -> bool:
         """Take note of the error at a step; return whether further steps would gain nothing."""
+        ...
+
+    def restart(self) -> None:
+        """Judge anew from here on."""
         ...
 
 
@@ -145,8 +154,8 @@ class Fit:
         self._optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
         self._on_cpu = next(model.network.parameters()).device.type == "cpu"
         self._recovery = Recovery(model, self._optimiser, schedule.worse_by)
-        self._misfit, self._stepped = math.nan, False
-        self._iteration, self._end = 0, schedule.iterations
+        self._misfit, self._stepped, self._settled = math.nan, False, False
+        self._start, self._iteration, self._end = 0, 0, schedule.iterations
 
     def __iter__(self) -> Fit:
         return self
@@ -164,7 +173,8 @@ class Fit:
         """Make a step; return False if it was a bad one, which is then not taken."""
         model, schedule = self._model, self._schedule
         for group in self._optimiser.param_groups:
-            group["lr"] = schedule.rate(self._iteration, self._end) * self._recovery.slowdown
+            rate = schedule.rate(self._iteration - self._start, self._end - self._start)
+            group["lr"] = rate * self._recovery.slowdown
         self._optimiser.zero_grad(set_to_none=True)
         loss = model.loss()
         loss.backward()
@@ -175,9 +185,10 @@ class Fit:
             self._misfit = float(model.misfit)
             if not self._recovery.accepts(self._misfit, self._iteration):
                 return False  # everything is as it was at the last good look
-            if self._rule is not None and self._rule.settled(self._iteration, self._misfit):
+            # once settled, the rule is not asked any more: its reason is that of the moment
+            if self._rule is not None and not self._settled and self._rule.settled(self._iteration, self._misfit):
                 self._end = min(self._end, self._iteration + schedule.cool_down)
-                self._rule = None
+                self._settled = True
         self._optimiser.step()
         return True
 
@@ -185,6 +196,33 @@ class Fit:
     def recoveries(self) -> int:
         """Bad steps taken back so far."""
         return self._recovery.count
+
+    @property
+    def iteration(self) -> int:
+        """Steps done."""
+        return self._iteration
+
+    @property
+    def end(self) -> int:
+        """Steps it will have done at its end, as far as is known now."""
+        return self._end
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on where it is: for `iterations` more, or, None, to its end, or if it is there as long as it was planned.
+
+        A learning rate that falls in the end rises and falls again.
+        """
+        if iterations is None and self._iteration < self._end:
+            return
+        self._schedule = self._schedule.over(iterations or self._schedule.iterations)
+        self._start, self._end = self._iteration, self._iteration + self._schedule.iterations
+        self._settled = False
+        if self._rule is not None:
+            self._rule.restart()
+
+    def expect_a_jump(self) -> None:
+        """Do not take it for a bad step if the next misfit is worse: what is fitted has changed."""
+        self._recovery.forget()
 
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on, to go on from later, but the model's own and the rule's."""
@@ -235,6 +273,10 @@ class Restorer(Protocol):
 
         Yields now and then, so that it can be left.
         """
+        ...
+
+    def run_on(self, iterations: int | None) -> None:
+        """Let the next `steps` go on where the last ones ended, see `Fit.run_on`."""
         ...
 
 
@@ -290,6 +332,10 @@ class Recovery:
         self.count += 1
         self._restore()
         return False
+
+    def forget(self) -> None:
+        """Forget how large the misfit was."""
+        self._recent = None
 
     def state(self) -> dict[str, Any]:
         """Return what it remembers, the last good state included."""

@@ -44,14 +44,19 @@ class MaskedModel:
         self._channels = observed.shape[1]
         self._crops = Crops(settings.crop, seed)
         self._generator = torch.Generator(observed.device).manual_seed(seed)
-        self._judged = known * (self._uniform(known[:, :1]) < JUDGED)
-        self._learnt = known - self._judged
-        self._stack = torch.cat([observed[0] * self._learnt[0], self._learnt[0]])  # (2 C, Y, X)
-        self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
+        self._judging = self._uniform(known[:, :1]) < JUDGED  # (1, 1, Y, X)
+        self.measure(observed, known)
         values = observed[known > 0]
         self._mean, self._std = values.mean(), values.std(correction=0).clamp_min(1e-6)
         self._fill_error = self._typical_fill_error(observed, known)
         self.network = build_network(settings.network, 2 * self._channels, self._channels, seed, observed.device)
+
+    def measure(self, observed: Tensor, known: Tensor) -> None:
+        """Learn from these pixels; those that are judged by stay the same, so that none was learnt from before."""
+        self._judged = known * self._judging
+        self._learnt = known - self._judged
+        self._stack = torch.cat([observed[0] * self._learnt[0], self._learnt[0]])  # (2 C, Y, X)
+        self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
 
     def loss(self) -> Tensor:
         """Return the mean absolute error at the hidden pixels of some crops.
@@ -114,17 +119,28 @@ class MaskedRestorer:
     """Inpaints a measurement; known pixels stay as they are."""
 
     def __init__(self, measurement: Measurement, scaling: Scaling, settings: MaskedFit, seed: int) -> None:
-        self._scaling, self._settings = scaling, settings
+        self.scaling = scaling
         self._observed, self._known = measurement.observed, measurement.known
         self._model = MaskedModel(self._observed, self._known, settings, seed)
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
         self._rule = HeldOutPlateau(settings.patience)
+        self._fit = Fit(self._model, lean_schedule(settings), self._rule)
         self.found = ""
         self._trust = 1.0
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
-        return Fit(self._model, lean_schedule(self._settings), self._rule)
+        return self._fit
+
+    def remeasure(self, measurement: Measurement) -> None:
+        """Learn from, and fill in, other pixels from the next step on."""
+        self._observed, self._known = measurement.observed, measurement.known
+        self._model.measure(self._observed, self._known)
+        self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the fit."""
+        self._fit.run_on(iterations)
 
     @property
     def note(self) -> str:
@@ -149,7 +165,7 @@ class MaskedRestorer:
 
     def _restored(self, correction: Tensor) -> NDArray[np.float64]:
         restored = torch.where(self._known > 0, self._observed, self._fill + correction)
-        return self._scaling.invert(restored[0].cpu().numpy())
+        return self.scaling.invert(restored[0].cpu().numpy())
 
 
 def holes(missing: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .fit import Fit, Progress, Schedule
+from .fit import Fit, FitFailedError, Progress, Schedule
 from .prior import build_network, meshgrid_input, noise_input, padded_shape
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ class PriorModel:
     """One network with its fixed input z, fitted to a measurement."""
 
     def __init__(self, measurement: Measurement, settings: PriorFit, seed: int) -> None:
-        self._measurement, self._settings = measurement, settings
+        self.measurement = measurement
+        """What it is fitted to; may be exchanged for another of the same shape."""
+        self._settings = settings
         device = measurement.observed.device
         generator = torch.Generator().manual_seed(seed)
         shape = padded_shape(measurement.shape, settings.network)
@@ -51,10 +53,10 @@ class PriorModel:
             # added to the saved z each time: a jitter, not a random walk
             noise = torch.empty_like(z).normal_(generator=self._generator)
             z = z + self._settings.jitter * noise
-        height, width = self._measurement.shape
+        height, width = self.measurement.shape
         output = self.network(z)[..., :height, :width]
         self._keep(output.detach())
-        loss: Tensor = self._measurement.misfit(output)
+        loss: Tensor = self.measurement.misfit(output)
         self.misfit = loss.detach()
         return loss
 
@@ -78,7 +80,7 @@ class PriorModel:
         """Return the averaged output, or the last one; before the first step, that of the fresh network."""
         kept = self._average if self._average is not None else self._last
         if kept is None:
-            height, width = self._measurement.shape
+            height, width = self.measurement.shape
             with torch.no_grad():
                 kept = self.network(self._z)[..., :height, :width]
         return kept.clone()
@@ -107,14 +109,23 @@ class PriorRestorer:
     """Runs the published method, once or several times with the results averaged."""
 
     def __init__(self, measurement: Measurement, scaling: Scaling, settings: PriorFit, seed: int) -> None:
-        self._measurement, self._scaling, self._settings, self._seed = measurement, scaling, settings, seed
+        self._measurement, self._settings, self._seed = measurement, settings, seed
+        self.scaling = scaling
         self._finished: list[Tensor] = []
         self._running: tuple[PriorModel, Fit] | None = None
         self._recovered = 0
         self._total = settings.iterations * settings.runs
         self.found = ""
-        self.note = f"runs its {self._total} iterations"
-        self.stop_reason = f"all {self._total} iterations done"
+
+    @property
+    def note(self) -> str:
+        """How long it goes on: there is no stopping rule."""
+        return f"runs its {self._total} iterations"
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        return f"all {self._total} iterations done"
 
     def steps(self) -> Iterator[Progress]:
         """Fit, one step at a time."""
@@ -123,6 +134,8 @@ class PriorRestorer:
             done = len(self._finished) * self._settings.iterations
             for progress in fit:
                 yield Progress(done + progress.iteration, self._total, progress.misfit)
+            if len(self._finished) + 1 == self._settings.runs:
+                return  # the last network stays, to be run on
             self._finished.append(model.estimate())
             self._recovered += fit.recoveries
             self._running = None
@@ -136,6 +149,22 @@ class PriorRestorer:
         model = PriorModel(self._measurement, self._settings, self._seed + len(self._finished))
         self._running = model, Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate))
         return self._running
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the network of a single run."""
+        if self._running is None or self._settings.runs > 1:
+            raise FitFailedError("the mean of several runs cannot be run on: their networks are gone.")
+        _, fit = self._running
+        fit.run_on(iterations)
+        self._total = fit.end
+
+    def remeasure(self, measurement: Measurement) -> None:
+        """Fit to another measurement from the next step on."""
+        self._measurement = measurement
+        if self._running is not None:
+            model, fit = self._running
+            model.measurement = measurement
+            fit.expect_a_jump()
 
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on, to go on from later."""
@@ -153,15 +182,15 @@ class PriorRestorer:
             fit.resume(state["running"][1])
 
     def last_output(self) -> NDArray[np.float64]:
-        """Return the running network's last output without averaging; after the runs, the mean."""
+        """Return the running network's last output without averaging; between the runs, their mean."""
         last = None if self._running is None else self._running[0].last()
-        return self.estimate() if last is None else self._scaling.invert(last[0].cpu().numpy())
+        return self.estimate() if last is None else self.scaling.invert(last[0].cpu().numpy())
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the image as restored so far: the mean over the runs."""
         running = [] if self._running is None else [self._running[0].estimate()]
         mean = torch.stack(self._finished + running).mean(dim=0)
-        return self._scaling.invert(mean[0].cpu().numpy())
+        return self.scaling.invert(mean[0].cpu().numpy())
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return that mean."""

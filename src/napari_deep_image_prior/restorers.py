@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 def choose_restorer(task: Task, settings: Settings, device: torch.device, seed: int) -> Restorer:
     """Choose what restores the task, and give it the task's arrays."""
-    image = channels_first(np.asarray(task.image), task.channel_axis)  # (C, Y, X)
-    known = np.isfinite(image)
-    if isinstance(task, Inpaint):
-        known = ~channels_first(np.asarray(task.missing), task.channel_axis)
+    image, known = _image_and_known(task)
     if isinstance(settings, PriorFit):
         scaling = full_range_scaling(image, known)
         measurement = _measurement(task, scaling.apply(image), known, device)
@@ -50,6 +47,22 @@ def choose_restorer(task: Task, settings: Settings, device: torch.device, seed: 
             intensities, known, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
         )
     raise TypeError(f"{type(settings).__name__} cannot serve the task {task.kind}.")
+
+
+def remeasure(restorer: Restorer, task: Inpaint, device: torch.device) -> None:
+    """Give a running inpainting another mask; the scaling stays that of the start, as the network was fitted in it."""
+    if not isinstance(restorer, PriorRestorer | MaskedRestorer):
+        raise TypeError(f"{type(restorer).__name__} does not inpaint.")
+    image, known = _image_and_known(task)
+    restorer.remeasure(_measurement(task, restorer.scaling.apply(image), known, device))
+
+
+def _image_and_known(task: Task) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the task's image and which of its pixels count, (C, Y, X)."""
+    image = channels_first(np.asarray(task.image), task.channel_axis)
+    if isinstance(task, Inpaint):
+        return image, ~channels_first(np.asarray(task.missing), task.channel_axis)
+    return image, np.isfinite(image)
 
 
 def _measurement(

@@ -45,6 +45,12 @@ class HeldOutPlateau:
             self._settled_at = self._step
         return self._settled_at is not None
 
+    def restart(self) -> None:
+        """Judge anew from here on, as a fit does that is run on after its end."""
+        self._settled_at = None
+        self._errors.clear()
+        self._best, self._best_step = math.inf, self._step
+
     @property
     def has_errors(self) -> bool:
         """Whether the fit has begun."""

@@ -101,17 +101,23 @@ class CrossScaleRestorer:
         # one network for each distinct factor, fitted on the image itself; it serves every stage of that factor
         self._models = {each: CrossScaleModel(image, each, settings, seed) for each in dict.fromkeys(factors)}
         self._rules = {each: HeldOutPlateau(settings.patience) for each in self._models}
+        schedule = lean_schedule(settings)
+        self._fits = [Fit(model, schedule, self._rules[each]) for each, model in self._models.items()]
         self.found = ""
         self._trusts: dict[Factors, float] = {}
 
     def steps(self) -> Iterator[Progress]:
         """Fit the networks, one step at a time."""
-        done, to_come = 0, len(self._models) * self._settings.iterations
-        for factors, model in self._models.items():
-            to_come -= self._settings.iterations
-            for progress in Fit(model, lean_schedule(self._settings), self._rules[factors]):
-                yield Progress(done + progress.iteration, done + progress.total + to_come, progress.misfit)
-            done += progress.iteration
+        for fit in self._fits:
+            for progress in fit:
+                done, total = (sum(getattr(each, name) for each in self._fits) for name in ("iteration", "end"))
+                yield Progress(done, total, progress.misfit)
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the fits: with those that were not at their end, or else with all."""
+        stopped = [fit for fit in self._fits if fit.iteration < fit.end]
+        for fit in stopped if stopped and iterations is None else self._fits:
+            fit.run_on(iterations)
 
     @property
     def note(self) -> str:

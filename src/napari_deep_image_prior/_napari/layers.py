@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from ..tasks import Denoise, Inpaint, SuperResolve
+from ..tasks import Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,70 +60,6 @@ def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
     return Plane(layer, values, index)
-
-
-def task_of_layers(
-    viewer: ViewerModel,
-    kind: str,
-    image: Image,
-    *,
-    missing: Labels | NDArray[Any] | None = None,
-    factor: float | Sequence[float] | None = None,
-    **options: Any,  # noqa: ANN401  (noise, noise_std: checked by the task)
-) -> tuple[Task, Plane]:
-    """Make the task of the displayed plane of `image`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a layer or an argument is missing or does not fit.
-    """
-    if not isinstance(image, Image):
-        raise TypeError(f"choose an image layer first, not {_described(image)}.")
-    if kind not in SUFFIX:
-        raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
-    plane = displayed_plane(viewer, image)
-    options["channel_axis"] = -1 if plane.is_rgb else None
-    if kind == "denoise":
-        return Denoise(plane.values, **options), plane
-    if kind == "super-resolve":
-        if factor is None:
-            raise ValueError("super-resolve needs a factor, for example factor=4.")
-        return SuperResolve(plane.values, factor=factor, **options), plane
-    if missing is None:
-        missing = np.zeros(plane.values.shape[:2], dtype=bool)
-    elif isinstance(missing, Labels):
-        missing = _painted(viewer, missing, plane)
-    unknown = np.asarray(missing) != 0
-    if not unknown.any() and np.isfinite(plane.values).all():  # NaNs may mark the missing pixels
-        raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
-    return Inpaint(plane.values, missing=unknown, **options), plane
-
-
-def _painted(viewer: ViewerModel, labels: Labels, plane: Plane) -> NDArray[Any]:
-    painted = displayed_plane(viewer, labels)
-    shape = plane.values.shape[:2]
-    if painted.values.shape != shape:
-        raise ValueError(
-            f"labels '{labels.name}' have {painted.values.shape} pixels, but image '{plane.layer.name}' has {shape}: "
-            "make a fitting layer with 'New mask'."
-        )
-    corners = np.array([[0, 0], [shape[0] - 1, shape[1] - 1]], dtype=float)
-    if not np.allclose(_world(painted, corners), _world(plane, corners), atol=0.5 * min(plane.layer.scale[-2:])):
-        raise ValueError(
-            f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
-            "make a fitting layer with 'New mask'."
-        )
-    return painted.values
-
-
-def _world(plane: Plane, points: NDArray[Any]) -> NDArray[Any]:
-    """Return the world coordinates of (Y, X) points of a plane, last two axes."""
-    return np.array([plane.layer.data_to_world((*plane.index, *point))[-2:] for point in points])
-
-
-def _described(layer: object) -> str:
-    return "nothing" if layer is None else f"a {type(layer).__name__}"
 
 
 def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,118 +1,52 @@
-"""One restoration in a viewer: the worker, the result layer, and the handle that steers both.
-
-The widgets and `restore_layer` use nothing else, so a click and a script do the same.
-"""
+"""One restoration in a viewer: the handle that steers the fit and its result layer."""
 
 from __future__ import annotations
 
-import os
-import time
-from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakSet
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from ..restoration import RestorationError, iter_restore
-from .layers import first_picture, picture, result_options, task_of_layers
+from ..restoration import RestorationError
+from .history import History, Snapshot
+from .layers import first_picture, picture, result_options
+from .queue import QUEUE
+from .worker import Failure, drive
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
-    import numpy as np
     from napari.components import ViewerModel
-    from napari.layers import Labels
-    from numpy.typing import NDArray
 
     from ..restoration import Restoration, Step, Steps
     from ..tasks import Task
     from .layers import Plane
+    from .repainting import MaskFollower
 
-State = Literal["running", "paused", "stopping", "done", "cancelled", "failed"]
-STATUS_SECONDS = 0.05
-"""The worker reports at most this often: a GPU takes hundreds of steps a second."""
+State = Literal["waiting", "running", "paused", "stopping", "done", "cancelled", "failed"]
+METADATA = "deep_image_prior"
+"""Where a layer tells how it was made."""
 
-_active: list[Run] = []
-
-
-def restore_layer(
-    viewer: ViewerModel,
-    image_layer: Image,
-    *,
-    task: str = "denoise",
-    missing: Labels | NDArray[Any] | None = None,
-    factor: float | Sequence[float] | None = None,
-    psf: None = None,
-    block: bool = False,
-    **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
-) -> Run:
-    """Restore the displayed plane of an image layer into a new layer, as the widgets do.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer that holds the layer.
-    image_layer : napari.layers.Image
-        Of several planes (a stack, a time series) the one on display is restored.
-    task : {"denoise", "inpaint", "super-resolve"}
-        What to do.
-    missing : Labels layer or (Y, X) array, optional
-        For inpainting: painted (nonzero) pixels are unknown, NaN pixels as well.
-    factor : number, or one for Y and one for X
-        For super-resolution: how many times larger.
-    psf : None
-        Kept for deconvolution, which is not there yet.
-    block : bool
-        Return only when the run has ended.
-    **options
-        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (by default one thread less than there are cores).
-
-    Returns
-    -------
-    Run
-        The handle: `pause`, `resume`, `stop` (keeps the result), `cancel`, `wait`,
-        `layer` and `result`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument does not fit the layer.
-    RuntimeError
-        If another restoration is running in this viewer.
-
-    Examples
-    --------
-    >>> run = restore_layer(viewer, viewer.layers["cells"], block=True)  # doctest: +SKIP
-    >>> run.layer.name  # doctest: +SKIP
-    'cells denoised'
-    """
-    if psf is not None:
-        raise ValueError("psf belongs to deconvolution, which this version does not have.")
-    viewer, image_layer = _unwrapped(viewer), _unwrapped(image_layer)
-    if active_run(viewer) is not None:
-        raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
-    if isinstance(image_layer, Image) and image_layer not in viewer.layers:
-        raise ValueError("the image layer is not in this viewer.")
-    asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
-    made, plane = task_of_layers(viewer, task, image_layer, missing=_unwrapped(missing), factor=factor, **asked)
-    # a colour picture must stay one that napari can show; and the window needs a core of its own
-    dtype = "same" if plane.is_rgb and plane.values.dtype.kind != "f" else "float32"
-    threads = max(1, (os.cpu_count() or 2) - 1)
-    steps = iter_restore(made, **{"dtype": dtype, "threads": threads, **options})
-    run = Run(viewer, made, plane, steps)
-    run.start()
-    if block:
-        run.wait()
-    return run
+_ended: WeakSet[Run] = WeakSet()
+"""Those whose fit may still be in memory, to be run on; who holds the handle keeps it there."""
 
 
 def active_run(viewer: ViewerModel) -> Run | None:
     """Return the restoration that is running in `viewer`, if there is one."""
-    viewer = _unwrapped(viewer)
-    return next((run for run in _active if run.viewer is viewer), None)
+    return next(iter(QUEUE.of(unwrapped(viewer))), None)
+
+
+def last_run(viewer: ViewerModel, kind: str) -> Run | None:
+    """Return the restoration of this kind that is running, waiting or can still be scrubbed in `viewer`."""
+    viewer = unwrapped(viewer)
+    runs = [*QUEUE.of(viewer), *runs_kept(viewer)]
+    return next((run for run in runs if run.task.kind == kind), None)
+
+
+def runs_kept(viewer: ViewerModel) -> list[Run]:
+    """Return the ended restorations of `viewer` that can still be scrubbed."""
+    return [run for run in _ended if run.viewer is viewer]
 
 
 class Run:
@@ -120,7 +54,7 @@ class Run:
 
     Attributes
     ----------
-    state : {"running", "paused", "stopping", "done", "cancelled", "failed"}
+    state : {"waiting", "running", "paused", "stopping", "done", "cancelled", "failed"}
     layer : napari.layers.Image
         The result, updated as the fit goes on.
     step : Step or None
@@ -129,6 +63,11 @@ class Run:
         The outcome, once done.
     message : str
         One line for people: why it ended, or what went wrong.
+    history : History
+        Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
+        layer is deleted, another run starts in the viewer, or the handle is dropped.
+    shown : Snapshot or None
+        Which of them the layer shows.
     """
 
     changed = Signal(object)
@@ -136,22 +75,26 @@ class Run:
 
     def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps) -> None:
         self.viewer, self.task, self.device = viewer, task, steps.device
-        self.state: State = "running"
+        self.state: State = "waiting"
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
         self.misfits: list[float] = []
+        self.history = History()
+        self.shown: Snapshot | None = None
+        self.mask: MaskFollower | None = None
         self._plane, self._steps = plane, steps
         self._preview_taken = True
         self._going = Event()
         self._going.set()
         self.layer = Image(picture(plane, first_picture(task, steps.dtype)), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
+        self._is_launched = False
 
     @property
     def is_active(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self.state in ("running", "paused", "stopping")
+        return self.state in ("waiting", "running", "paused", "stopping")
 
     @property
     def seconds_left(self) -> float | None:
@@ -159,17 +102,32 @@ class Run:
         return self.step.seconds_left if self.step is not None and self.is_active else None
 
     def start(self) -> None:
-        """Show the result layer and start the fit in a worker thread."""
+        """Show the result layer and start the fit in a worker thread, once it is its turn in the viewer."""
+        self.viewer.layers.events.removed.connect(self._layer_was_removed)
+        QUEUE.join(self)
+
+    def begin(self) -> None:
+        """Show the result layer and start the fit: it is its turn."""
+        for earlier in runs_kept(self.viewer):
+            if earlier is not self:
+                earlier.release()
+        if self.layer not in self.viewer.layers:
+            self.viewer.add_layer(self.layer)
+        self._is_launched = False
+        self._change("running")
+        QUEUE.take_thread(self)
+
+    def launch(self) -> None:
+        """Start the worker."""
         from napari.qt import create_worker
 
-        self.viewer.add_layer(self.layer)
-        self.viewer.layers.events.removed.connect(self._layer_was_removed)
+        self._preview_taken = True
         self._steps.wants_image = self._preview_is_due
-        self._worker = create_worker(_work, self._steps, self._going, _start_thread=False)
+        self._worker = create_worker(drive, self._steps, self._going, _start_thread=False)
         self._worker.yielded.connect(self._take_step)
         self._worker.returned.connect(self._end)
         self._worker.finished.connect(self._worker_is_gone)
-        _active.append(self)
+        self._is_launched = True
         self._worker.start()
 
     def pause(self) -> None:
@@ -182,6 +140,8 @@ class Run:
         """Go on with a paused fit."""
         if self.state == "paused":
             self._going.set()
+            if len(self.history):
+                self._show(self.history[-1])
             self._change("running")
 
     def stop(self) -> None:
@@ -192,13 +152,82 @@ class Run:
             self._change("stopping")
 
     def cancel(self) -> None:
-        """End the fit and remove the result layer."""
+        """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
         if not self.is_active:
             return
-        self._worker.quit()
-        self._finish("cancelled", "the result layer was removed")
+        if self.result is not None:
+            self._show_result(self.result)
+            self._abandon("the earlier result is back")
+            return
+        self._abandon("it was still waiting" if self.state == "waiting" else "the result layer was removed")
         if self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
+
+    @property
+    def can_run_on(self) -> bool:
+        """Whether the fit has ended and is still in memory."""
+        return self.state == "done" and self._steps.can_run_on
+
+    def run_on(self, iterations: int | None = None) -> None:
+        """Go on with an ended fit where it was, see `Steps.run_on`.
+
+        Raises
+        ------
+        RestorationError
+            If the fit has not ended or is no longer in memory.
+        """
+        self._steps.run_on(iterations)
+        self._show(self.history[-1])
+        self.state = "waiting"
+        QUEUE.join(self)
+
+    @property
+    def can_be_scrubbed(self) -> bool:
+        """Whether the fit is not running, and there are snapshots to look at."""
+        return self.state not in ("waiting", "running", "stopping") and len(self.history) > 0
+
+    def scrub(self, index: int) -> None:
+        """Show a snapshot of a paused or ended fit in the layer; its metadata say which one.
+
+        Raises
+        ------
+        RuntimeError
+            If the fit is running, or the snapshots are no longer in memory.
+        """
+        if not self.can_be_scrubbed:
+            raise RuntimeError("there is no paused or ended fit to look at: pause or stop it first.")
+        self._show(self.history[index])
+        self.layer.metadata[METADATA] = self._description(self.history[index])
+        self.changed.emit(self)
+
+    def keep(self) -> Image:
+        """Add what the result layer shows as a layer of its own, and return that.
+
+        Raises
+        ------
+        RuntimeError
+            If there is nothing to keep yet.
+        """
+        if self.shown is None:
+            raise RuntimeError("there is nothing to keep yet: wait for the first picture.")
+        options = result_options(self._plane, self.task)
+        if not self._plane.is_rgb:
+            options |= {name: getattr(self.layer, name) for name in ("colormap", "contrast_limits", "gamma")}
+        options["name"] = f"{self.layer.name}, step {self.shown.iteration}"
+        kept = Image(picture(self._plane, self.shown.image.copy()), **options)
+        kept.metadata[METADATA] = self._description(self.shown)
+        self.viewer.add_layer(kept)
+        return kept
+
+    def release(self) -> None:
+        """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""
+        if self.is_active:
+            return
+        self.history.clear()
+        if self._worker is None:
+            self._steps.close()
+        _ended.discard(self)
+        self.changed.emit(self)
 
     def wait(self, timeout: float | None = None) -> Restoration | None:
         """Wait for the end while the window stays alive, and return the result.
@@ -252,12 +281,26 @@ class Run:
         if step.misfit:
             self.misfits.append(step.misfit)
         if step.image is not None:
-            self._show(step.image)
+            snapshot = Snapshot(step.image, step.iteration, step.fitted)
+            # who looks back in a pause is not disturbed
+            is_live = self.shown is None or self.shown is self.history[-1]
+            self.history.add(snapshot)
+            if is_live:
+                self._show(snapshot)
             self._preview_taken = True
         self.changed.emit(self)
 
-    def _show(self, image: NDArray[np.floating]) -> None:
-        self.layer.data = picture(self._plane, image)
+    def _show(self, snapshot: Snapshot) -> None:
+        self.shown = snapshot
+        self.layer.data = picture(self._plane, snapshot.image)
+        self.layer.metadata.pop(METADATA, None)  # was of another snapshot
+
+    def _description(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Return how a snapshot was made, for the metadata of a layer that shows it."""
+        reason = snapshot.reason or f"chosen by the user as it was at step {snapshot.iteration}"
+        made = self._steps.provenance(reason, snapshot.fitted)
+        source = {"layer": self._plane.layer.name, "plane": list(self._plane.index)}
+        return {**made, "step": snapshot.iteration, "source": source}
 
     def _end(self, outcome: Restoration | Failure) -> None:
         if not self.is_active:
@@ -266,10 +309,16 @@ class Run:
             self._fail(outcome.error)
             return
         self.result = outcome
-        self._show(outcome.image)
-        source = {"layer": self._plane.layer.name, "plane": list(self._plane.index)}
-        self.layer.metadata["deep_image_prior"] = {**outcome.provenance, "source": source}
+        self._show_result(outcome)
         self._finish("done", outcome.stop_reason)
+
+    def _show_result(self, outcome: Restoration) -> None:
+        iteration = outcome.iterations if self.step is None else self.step.iteration
+        snapshot = Snapshot(outcome.image, iteration, outcome.iterations, outcome.stop_reason)
+        _ended.add(self)
+        self.history.add(snapshot)
+        self._show(snapshot)
+        self.layer.metadata[METADATA] = self._description(snapshot)
 
     def _fail(self, error: Exception) -> None:
         known = isinstance(error, RestorationError)
@@ -281,54 +330,40 @@ class Run:
 
     def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
         if event.value is self.layer and self.is_active:
-            self._worker.quit()
-            self._finish("cancelled", "the result layer was deleted")
+            self._abandon("the result layer was deleted")
+        elif event.value is self.layer:
+            self.release()
+        elif event.value is self._plane.layer and self.state == "waiting":
+            self._abandon("its image layer was deleted before its turn")
 
     def _worker_is_gone(self) -> None:
-        # quit leaves the generator open, and with it the fit's memory
-        self._steps.close()
-        if self.is_active:  # the window was closed
-            self._finish("cancelled", "the window was closed")
+        self._worker = None
+        if self.is_active and self._is_launched:  # the window was closed
+            for run in QUEUE.of(self.viewer):
+                run._abandon("the window was closed")  # noqa: SLF001  (another of this class)
+        if not self.is_active and (self.state != "done" or not len(self.history)):
+            # quit leaves the generator open, and with it the fit's memory
+            self._steps.close()
+        QUEUE.give_thread_back(self)
+
+    def _abandon(self, message: str) -> None:
+        """End without a new result."""
+        if self._worker is None:
+            self._steps.close()
+        else:
+            self._worker.quit()
+        self._finish("cancelled", message)
 
     def _finish(self, state: State, message: str) -> None:
-        self.message = message
-        self.viewer.layers.events.removed.disconnect(self._layer_was_removed)
-        if self in _active:
-            _active.remove(self)
-        self._change(state)
+        self.state, self.message = state, message
+        QUEUE.leave(self)
+        self.changed.emit(self)
 
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """How a worker tells that its fit failed."""
-
-    error: Exception
-
-
-def _work(steps: Steps, going: Event) -> Generator[Step | None, None, Restoration | Failure]:
-    """Drive the steps while `going` is set; runs in the worker thread.
-
-    An exception is returned in a `Failure`, not raised: superqt swallows a RuntimeError of
-    a generator (and most of torch's are), and the worker would seem to run for ever.
-    """
-    reported = 0.0
-    try:
-        for step in steps:
-            while not going.wait(STATUS_SECONDS):
-                yield None  # a pause; the worker sees at yields that it shall quit
-            now = time.monotonic()
-            if step.image is not None or now - reported > STATUS_SECONDS:
-                reported = now
-                yield step
-    except Exception as error:  # noqa: BLE001  (shown to the user by Run._end)
-        return Failure(error)
-    return steps.result
-
-
-def _unwrapped(thing: Any) -> Any:  # noqa: ANN401  (viewers, layers and arrays)
+def unwrapped(thing: Any) -> Any:  # noqa: ANN401  (viewers, layers and arrays)
     """Return the object inside napari's PublicOnlyProxy, which is never identical to it."""
     return getattr(thing, "__wrapped__", thing)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
+from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_widget
 from napari.layers import Image, Labels
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
 
 from ..devices import available_devices
+from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import NoiseKind
+from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
+from .history import DEFAULT_LIMIT
 from .layers import empty_mask
-from .run import Run, active_run, restore_layer
+from .marking import MarkControls, mark_pixels
+from .queue import QUEUE
+from .queue_list import QueueList
+from .run import Run, active_run, last_run
+from .scripting import restore_layer
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
@@ -43,31 +48,44 @@ class RestorationWidget(Container[Any]):
         for widget in self._own_widgets():
             self.append(widget)
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
-        self.append(
-            ComboBox(
-                name="device",
-                choices=["auto", *available_devices()],
-                tooltip="auto takes the GPU if there is one.",
-            )
-        )
-        self.append(
-            SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result.")
-        )
+        self.append(Folded("more", "More options", self._more_options()))
         self.append(self._buttons())
+        self.append(row("queue_buttons", button("queue", "Add to queue", "Do this as well, in its turn.", self._start)))
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
-        self._status = _wrapping_label("status")
+        self._status = wrapping_label("status", 4)
         self.append(self._status)
-        self._curve = FitCurve()
+        self._history = HistoryControls(self._run_on, self._say)
+        self.append(self._history)
+        self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
         self.native.layout().addWidget(self._curve)
+        self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
         self._show_state()
-        if (run := active_run(napari_viewer)) is not None and run.task.kind == self.kind:
+        if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
+        listen(self.native, QUEUE.changed, self._take_up_the_next)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
         return []
+
+    def _more_options(self) -> list[Widget]:
+        devices = ["auto", *available_devices()]
+        memory = SpinBox(
+            name="snapshot_memory",
+            value=DEFAULT_LIMIT // 10**6,
+            max=10**6,
+            step=50,
+            label="snapshots (MB)",
+            tooltip="Memory for looking back at the fit. Where it is full, every second snapshot is dropped.",
+        )
+        memory.changed.connect(self._limit_history)
+        return [
+            ComboBox(name="device", choices=devices, tooltip="auto takes the GPU if there is one."),
+            SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."),
+            memory,
+        ]
 
     def _arguments(self) -> dict[str, Any]:
         """Return what only this task passes on."""
@@ -77,32 +95,19 @@ class RestorationWidget(Container[Any]):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            for widget in self:
-                if isinstance(widget, Container) and any(member.name == name for member in widget):
-                    return getattr(widget, name)
-            raise
+            member = _member(self, name)
+            if member is None:
+                raise
+            return member
 
     def _buttons(self) -> Container[Any]:
-        texts = {
-            "run": ("Run", "Restore the layer into a new one.", self._start),
-            "pause": ("Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
-            "stop": (
-                "Stop",
-                "End the fit and keep the best image so far.",
-                self._stop,
-            ),
-            "cancel": (
-                "Cancel",
-                "End the fit and remove the result layer.",
-                self._cancel,
-            ),
-        }
-        buttons = []
-        for name, (text, tooltip, pressed) in texts.items():
-            button = PushButton(name=name, text=text, tooltip=tooltip)
-            button.changed.connect(lambda _value, pressed=pressed: pressed())
-            buttons.append(button)
-        return _row("buttons", *buttons)
+        return row(
+            "buttons",
+            button("run", "Run", "Restore the layer into a new one.", self._start),
+            button("pause", "Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
+            button("stop", "Stop", "End the fit and keep the best image so far.", self._stop),
+            button("cancel", "Cancel", "End the fit and remove its layer, or what it did since Run on.", self._cancel),
+        )
 
     def _start(self) -> None:
         try:
@@ -118,7 +123,8 @@ class RestorationWidget(Container[Any]):
         except (ValueError, TypeError, RuntimeError) as error:
             self._say(error)
             return
-        self._follow(run)
+        if self._run is None or not self._run.is_active:
+            self._follow(run)
 
     def _say(self, message: object) -> None:
         # in the panel, where the button was pressed; a pop-up would say it twice
@@ -141,20 +147,45 @@ class RestorationWidget(Container[Any]):
         if self._run is not None:
             self._run.cancel()
 
+    def _run_on(self) -> None:
+        if self._run is None:
+            return
+        try:
+            self._run.run_on()
+        except (RestorationError, RuntimeError) as error:
+            self._say(error)
+
+    def _limit_history(self, megabytes: int) -> None:
+        if self._run is not None:
+            self._run.history.limit = megabytes * 10**6
+            self._show_state()
+
+    def _take_up_the_next(self) -> None:
+        """Follow the run whose turn it is, if it is of this widget's kind and there is no other to follow."""
+        first = active_run(self._viewer)
+        is_free = self._run is None or not self._run.is_active
+        if first is not None and first is not self._run and first.task.kind == self.kind and is_free:
+            self._follow(first)
+        else:
+            self._show_state()
+
     def _follow(self, run: Run) -> None:
         if self._run is not None:
             self._run.changed.disconnect(self._show_state)
         self._run = run
-        run.changed.connect(self._show_state)  # a weak reference: a closed widget is forgotten
+        run.history.limit = self.snapshot_memory.value * 10**6
+        listen(self.native, run.changed, self._show_state)
         self._show_state()
 
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
         state = None if run is None else run.state
-        self.run.enabled = state not in ("running", "paused", "stopping")
+        self.run.enabled = run is None or not run.is_active
+        self.queue.enabled = active_run(self._viewer) is not None
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"
+        self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
             self._status.value = "Choose an image and press Run."
             return
@@ -170,6 +201,9 @@ class RestorationWidget(Container[Any]):
 def _status_text(run: Run) -> str:
     if not run.is_active:
         return f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+    if run.state == "waiting":
+        before = QUEUE.of(run.viewer).index(run)
+        return f"Waiting for {before} other{'s' if before > 1 else ''}, to be done before it."
     if run.step is None:
         return f"Starting on {run.device} …"
     doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
@@ -177,26 +211,20 @@ def _status_text(run: Run) -> str:
     return f"{doing} {run.step.iteration} of {run.step.total}{left}\n{run.device}\n{run.step.note}"
 
 
+def _member(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
+    """Find a widget by its name, in rows and folds as well."""
+    for widget in container:
+        if widget.name == name:
+            return widget
+        if isinstance(widget, Container) and (found := _member(widget, name)) is not None:
+            return found
+    return None
+
+
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _row(name: str, *widgets: Widget) -> Container[Any]:
-    row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=" ", name=name)
-    row.margins = (0, 0, 0, 0)
-    return row
-
-
-def _wrapping_label(name: str) -> Label:
-    label = Label(name=name, label=" ")
-    label.native.setWordWrap(True)
-    label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    # the panel must not change its width with the text
-    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    label.native.setMinimumHeight(4 * label.native.fontMetrics().lineSpacing())
-    return label
 
 
 class DenoiseWidget(RestorationWidget):
@@ -223,9 +251,9 @@ class InpaintWidget(RestorationWidget):
             name="missing",
             options={"tooltip": "Painted pixels are unknown and will be filled in."},
         )
-        new_mask = PushButton(name="new_mask", text="New mask", tooltip="Add an empty mask to paint on the image.")
-        new_mask.changed.connect(lambda _value: self._add_mask())
-        return [missing, _row("mask_row", new_mask)]
+        new_mask = button("new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask)
+        self._marking = MarkControls(self._mark)
+        return [missing, row("mask_row", new_mask), self._marking]
 
     def _arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
@@ -242,6 +270,20 @@ class InpaintWidget(RestorationWidget):
         self.missing.reset_choices()
         self.missing.value = mask
         self._say(f"paint the pixels to fill in on '{mask.name}', then press Run.")
+
+    def _mark(self) -> None:
+        if self.image.value is None:
+            self._say("choose an image first.")
+            return
+        what, value = self._marking.what.value, self._marking.value.value
+        try:
+            mask, count = mark_pixels(self._viewer, self.image.value, self.missing.value, what, value)
+        except ValueError as error:
+            self._say(error)
+            return
+        self.missing.reset_choices()
+        self.missing.value = mask
+        self._say(f"marked {count} pixel{'' if count == 1 else 's'} on '{mask.name}' ({what}).")
 
 
 class SuperResolveWidget(RestorationWidget):

@@ -1,0 +1,131 @@
+"""Parts that the widgets are built of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
+
+from magicgui.widgets import Container, Label, PushButton, Slider
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magicgui.widgets.bases import Widget
+    from psygnal import SignalInstance
+    from qtpy.QtWidgets import QWidget
+
+    from .run import Run
+
+
+def listen(widget: QWidget, signal: SignalInstance, method: Callable[..., object]) -> None:
+    """Call `method` at each signal until Qt destroys the widget; what is left of it in Python must not be called."""
+    signal.connect(method)  # a weak reference
+    reference = WeakMethod(method)
+
+    def forget(_object: object = None) -> None:
+        if (left := reference()) is not None:
+            signal.disconnect(left, missing_ok=True)
+
+    widget.destroyed.connect(forget)
+
+
+def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
+    """Put widgets side by side."""
+    made: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label, name=name)
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
+def button(name: str, text: str, tooltip: str, pressed: Callable[[], object]) -> PushButton:
+    """Make a button that calls `pressed`."""
+    made = PushButton(name=name, text=text, tooltip=tooltip)
+    made.changed.connect(lambda _value: pressed())
+    return made
+
+
+def wrapping_label(name: str, lines: int) -> Label:
+    """Make a text of some lines that wraps, so that the panel does not change its width with it."""
+    label = Label(name=name, label=" ")
+    label.native.setWordWrap(True)
+    label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.native.setMinimumHeight(lines * label.native.fontMetrics().lineSpacing())
+    return label
+
+
+class Folded(Container[Any]):
+    """Options that are out of sight until a button is pressed."""
+
+    def __init__(self, name: str, title: str, widgets: list[Widget]) -> None:
+        super().__init__(name=name, labels=False, label=" ")
+        self.margins = (0, 0, 0, 0)
+        self._title, self._is_open = title, False
+        self._toggle = button(f"{name}_toggle", "", "Show or hide them.", self._open_or_close)
+        self._toggle.native.setFlat(True)
+        self._toggle.native.setStyleSheet("text-align: left; background: transparent;")
+        self._inside: Container[Any] = Container(widgets=widgets, labels=True, name=f"{name}_inside")
+        self._inside.margins = (0, 0, 0, 0)
+        self.extend([self._toggle, self._inside])
+        self._show_state()
+
+    def _open_or_close(self) -> None:
+        self._is_open = not self._is_open
+        self._show_state()
+
+    def _show_state(self) -> None:
+        self._toggle.text = f"{'▾' if self._is_open else '▸'} {self._title}"
+        self._inside.visible = self._is_open
+
+
+class HistoryControls(Container[Any]):
+    """Look back at a paused or ended fit, keep what is shown, and let the fit run on."""
+
+    def __init__(self, run_on: Callable[[], object], report: Callable[[object], object]) -> None:
+        super().__init__(name="history_controls", labels=False, label=" ")
+        self.margins = (0, 0, 0, 0)
+        self._run: Run | None = None
+        self._report = report
+        tooltip = "Look back: shows the image as it was at an earlier step, once the fit is paused or has ended."
+        self._slider = Slider(name="history", min=0, max=1, value=0, tooltip=tooltip, readout=False)
+        self._slider.changed.connect(self._scrub)
+        self._text = wrapping_label("history_text", 2)
+        kept = "Add the image that is shown as a layer of its own; its metadata say from which step it is."
+        onward = (
+            "Let the fit go on where it was, without starting over: a stopped one to its end, an ended one further."
+        )
+        self._keep_button = button("keep", "Keep this step", kept, self._keep)
+        self._run_on_button = button("run_on", "Run on", onward, run_on)
+        self.extend([self._slider, self._text, row("history_buttons", self._keep_button, self._run_on_button)])
+
+    def show_run(self, run: Run | None, *, may_run_on: bool) -> None:
+        """Show the snapshots of a run."""
+        self._run = run
+        count = 0 if run is None else len(run.history)
+        self._slider.enabled = count > 1 and run is not None and run.can_be_scrubbed
+        self._keep_button.enabled = count > 0
+        self._run_on_button.enabled = run is not None and run.can_run_on and may_run_on
+        if run is None or run.shown is None or count == 0:
+            self._text.value = ""
+            return
+        places = [index for index, snapshot in enumerate(run.history) if snapshot is run.shown]
+        with self._slider.changed.blocked():
+            self._slider.max = max(1, count - 1)
+            self._slider.value = max(1, count - 1) if count == 1 else (places or [count - 1])[0]
+        what = "the result, step" if run.shown.reason else "step"
+        megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6
+        snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
+        self._text.value = f"Showing {what} {run.shown.iteration}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
+
+    def _scrub(self, index: int) -> None:
+        if self._run is not None and self._run.can_be_scrubbed:
+            self._run.scrub(min(index, len(self._run.history) - 1))
+
+    def _keep(self) -> None:
+        if self._run is None:
+            return
+        try:
+            self._run.keep()
+        except RuntimeError as error:
+            self._report(error)

@@ -1,0 +1,70 @@
+"""The restorations asked for in a viewer, done one after another: one device, one fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from .run import Run
+
+
+class Queue:
+    """Those of all viewers that have not ended, in their order; each viewer has its own turn."""
+
+    changed = Signal()
+    """Emitted when one joins, leaves, moves or begins."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self._at_work: list[Run] = []
+
+    def of(self, viewer: ViewerModel) -> list[Run]:
+        """Return those of one viewer; the first is under way."""
+        return [run for run in self.runs if run.viewer is viewer]
+
+    def join(self, run: Run) -> None:
+        """Put a run at the end; it begins at once if it is the only one."""
+        self.runs.append(run)
+        if self.of(run.viewer) == [run]:
+            run.begin()
+        self.changed.emit()
+
+    def leave(self, run: Run) -> None:
+        """Take out a run that has ended; the next one begins when its thread is free."""
+        if run in self.runs:
+            self.runs.remove(run)
+            self.changed.emit()
+
+    def move(self, run: Run, places: int) -> None:
+        """Move a waiting run back, or, with a negative number, forward, among those that wait in its viewer."""
+        waiting = [each for each in self.of(run.viewer) if each.state == "waiting"]
+        if run not in waiting:
+            return
+        target = waiting[min(max(waiting.index(run) + places, 0), len(waiting) - 1)]
+        place = self.runs.index(target)
+        self.runs.remove(run)
+        self.runs.insert(place, run)
+        self.changed.emit()
+
+    def take_thread(self, run: Run) -> None:
+        """Let a run work as soon as no other does in its viewer: an ended one may have yet to leave its thread."""
+        if not any(each.viewer is run.viewer for each in self._at_work):
+            self._at_work.append(run)
+            run.launch()
+
+    def give_thread_back(self, run: Run) -> None:
+        """Note that a run's thread is free, and give it to the one whose turn it is."""
+        self._at_work.remove(run)
+        for first in self.of(run.viewer)[:1]:
+            if first.state == "waiting":
+                first.begin()
+                self.changed.emit()
+            else:
+                self.take_thread(first)
+
+
+QUEUE = Queue()

@@ -1,0 +1,382 @@
+"""A restoration under way: its steps, its result, and how it is stopped, described and run on."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from inspect import GEN_SUSPENDED, getgeneratorstate
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+
+from .arrays import cast, channels_back
+from .devices import cpu_threads, device_name, reproducible_convolutions
+from .fit import FitFailedError
+from .provenance import Order, provenance
+from .restorers import choose_restorer, remeasure
+from .settings import PriorFit
+from .tasks import Inpaint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from types import TracebackType
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .fit import Restorer
+    from .settings import Settings
+    from .tasks import Task
+
+PREVIEW_SECONDS = 0.33
+"""Time between the images that come with the steps."""
+
+
+class RestorationError(Exception):
+    """A fit that could not be done; the message says what to try."""
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """A restored image and how it came about."""
+
+    image: NDArray[Any]
+    """The restored image: the task's `result_shape`, the input's intensity units."""
+    stop_reason: str
+    """Why the fit ended."""
+    iterations: int
+    """Steps of the network's fit."""
+    history: list[float]
+    """Misfit at each of them, see `Step.misfit`."""
+    provenance: dict[str, Any]
+    """Task, settings, seed, device, versions, seconds, iterations, stop reason and history; JSON-able."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a restoration."""
+
+    iteration: int
+    """Steps done, from 1."""
+    total: int
+    """Steps it will take at most."""
+    misfit: float
+    """What is being minimised: the mean squared misfit to the image (PriorFit), or the held-out error relative to the
+    classical estimate's (the quick fits); 0 before the fit has begun."""
+    image: NDArray[Any] | None = None
+    """The image as restored so far, now and then; always with the last step."""
+    note: str = ""
+    """What the stopping rule thinks."""
+    seconds_left: float | None = None
+    """Estimate from the pace of the last steps; None before there is one."""
+    fitted: int = 0
+    """Steps of the network's fit among those done: a first, classical estimate takes some too."""
+    result: Restoration | None = field(default=None, repr=False)
+    """The outcome, with the last step only."""
+
+
+class Steps:
+    """A restoration under way: iterate over it, stop it and keep what it has, or let it run on after its end.
+
+    The fit stays in memory after its end, to be run on, until it is closed or dropped.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._record, self._consumer = _Record(order), _Consumer()
+        self._result: Restoration | None = None
+        # a function that does not point back here: dropping the Steps ends it at once
+        self._generator = _restoring(self._record, self._consumer)
+
+    @property
+    def task(self) -> Task:
+        """What is restored."""
+        return self._record.order.task
+
+    @property
+    def settings(self) -> Settings:
+        """How it is restored."""
+        return self._record.order.settings
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of its images."""
+        return self._record.order.dtype
+
+    @property
+    def device(self) -> str:
+        """The device, named for people."""
+        return device_name(self._record.order.device, self._record.order.threads)
+
+    @property
+    def wants_image(self) -> Callable[[], bool]:
+        """Asked after each step whether it shall come with an image; may be set. By default `image_is_due`."""
+        return self._consumer.wants_image or self._consumer.image_is_due
+
+    @wants_image.setter
+    def wants_image(self, predicate: Callable[[], bool]) -> None:
+        self._consumer.wants_image = predicate
+
+    def image_is_due(self) -> bool:
+        """Return whether it is time for another image: about 3 times a second, less often where they cost much."""
+        return self._consumer.image_is_due()
+
+    @property
+    def result(self) -> Restoration:
+        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        if self._result is None:
+            raise RestorationError("there is no result yet: iterate to the end first.")
+        return self._result
+
+    def stop(self) -> None:
+        """End the fit after the step it is at: the best image so far becomes the result."""
+        self._consumer.stop_requested = True
+
+    @property
+    def can_run_on(self) -> bool:
+        """Whether the fit has ended with a result and is still there."""
+        is_held = getgeneratorstate(self._generator) == GEN_SUSPENDED
+        return self._result is not None and is_held and not self._averages_runs
+
+    def run_on(self, iterations: int | None = None) -> None:
+        """Let a fit that has ended with a result go on where it was: iterate again, to another result.
+
+        Parameters
+        ----------
+        iterations : int, optional
+            Steps more of the network's fit. None: a stopped fit goes on to where it would have
+            ended, as if it had not been stopped; one at its end makes as many steps again.
+
+        Raises
+        ------
+        RestorationError
+            If there is no result yet, or if the fit's memory was freed by `close`.
+
+        Notes
+        -----
+        The published method has the same learning rate throughout: 500 steps and 500 more are
+        1000. The quick fits have let it fall to 0 at their end: it rises and falls again.
+        """
+        if iterations is not None and (isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1):
+            raise ValueError(f"iterations={iterations!r} must be a whole number from 1 on, or None.")
+        if self._averages_runs:
+            raise RestorationError("the mean of several runs cannot be run on: their networks are gone.")
+        if not self.can_run_on:
+            raise RestorationError("there is no ended fit to run on: it goes on, failed or was closed.")
+        self._record.run_on.append({"after": len(self._record.history), "iterations": iterations})
+        self._consumer.more, self._consumer.stop_requested = iterations, False
+        self._result = None
+
+    @property
+    def _averages_runs(self) -> bool:
+        return isinstance(self.settings, PriorFit) and self.settings.runs > 1
+
+    def repaint(self, missing: ArrayLike) -> None:
+        """Give an inpainting another mask, from its next step on; may be called from any thread.
+
+        Parameters
+        ----------
+        missing : bool array, True = unknown
+            As of `Inpaint`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the task is no inpainting, or the mask does not fit.
+        """
+        if not isinstance(self.task, Inpaint):
+            raise TypeError(f"the task {self.task.kind} has no mask to repaint.")
+        self._consumer.repainted.append(replace(self.task, missing=missing))
+
+    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
+        """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`."""
+        return self._record.provenance(reason, fitted)
+
+    def close(self) -> None:
+        """End the fit and free its memory; a result that there is stays."""
+        self._generator.close()
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Step:
+        # only while a step is made: the caller's own use of torch is not concerned
+        if self._result is not None:
+            raise StopIteration  # the generator waits after its result, and holds the fit, to be run on
+        with self._record.clock.working(), cpu_threads(self._record.order.threads), reproducible_convolutions():
+            step = next(self._generator)
+        if step.result is not None:
+            self._result = step.result
+        return step
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        generator = getattr(self, "_generator", None)
+        if generator is not None and not generator.gi_running:
+            generator.close()
+
+
+class _Consumer:
+    """What the one who takes the steps says meanwhile."""
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self.more: int | None = None
+        self.repainted: deque[Inpaint] = deque(maxlen=1)
+        """The task with another mask, until it is taken over."""
+        self.wants_image: Callable[[], bool] | None = None
+        self._last_image, self._rest = -math.inf, 0.0
+
+    def image_is_due(self) -> bool:
+        return time.monotonic() - self._last_image > max(PREVIEW_SECONDS, self._rest)
+
+    def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
+        """Make an image if one is wanted now."""
+        if not (self.wants_image or self.image_is_due)():
+            return None
+        started = time.monotonic()
+        image = make()
+        self._last_image = time.monotonic()
+        # previews of a large image are dear: at most a tenth of the time goes into them
+        self._rest = 9 * (self._last_image - started)
+        return image
+
+
+def _finite(order: Order, image: NDArray[np.float64]) -> NDArray[Any]:
+    """Give a (C, Y, X) image the axes and dtype that were asked for."""
+    if not np.isfinite(image).all():
+        raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
+    with np.errstate(over="ignore"):
+        result = cast(channels_back(image, order.task.channel_axis), order.dtype)
+    if not np.isfinite(result).all():
+        raise FitFailedError(f"the intensities do not fit into {order.dtype}: ask for dtype='float64'.")
+    return result
+
+
+def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, None]:
+    """Make the steps of a restoration; the last one has the result.
+
+    Taken up again after that one, it runs on.
+    """
+    order = record.order
+    with explained_errors(order.device):
+        restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
+        while True:
+            last = yield from _fitting(restorer, record, consumer)
+            finishing = restorer.finish()
+            while True:
+                try:
+                    next(finishing)
+                except StopIteration as finished:
+                    final = finished.value
+                    break
+                yield last
+            reason = restorer.stop_reason
+            if consumer.stop_requested:
+                reason = f"stopped by the user after {last.iteration} of {last.total} steps"
+            image = _finite(order, final)
+            result = Restoration(image, reason, len(record.history), list(record.history), record.provenance(reason))
+            yield replace(last, total=last.iteration, image=image, note=reason, seconds_left=0.0, result=result)
+            restorer.run_on(consumer.more)
+
+
+def _fitting(restorer: Restorer, record: _Record, consumer: _Consumer) -> Generator[Step, None, Step]:
+    """Make the steps of the fit, and return the last one."""
+    _take_over_the_mask(restorer, record, consumer)  # painted while the fit waited
+    for done in restorer.steps():
+        record.found = restorer.found
+        if done.misfit is not None:
+            record.history.append(done.misfit)
+        left = record.clock.seconds_left(done.iteration, done.total)
+        is_last = consumer.stop_requested or done.iteration >= done.total
+        image = None if is_last else consumer.preview(lambda: _finite(record.order, restorer.estimate()))
+        note = "finishing" if is_last else restorer.note
+        step = Step(
+            done.iteration, done.total, done.misfit or 0.0, image, note, None if is_last else left, len(record.history)
+        )
+        yield step
+        _take_over_the_mask(restorer, record, consumer)
+        if consumer.stop_requested:
+            break
+    return replace(step, image=None, note="finishing", seconds_left=None)
+
+
+def _take_over_the_mask(restorer: Restorer, record: _Record, consumer: _Consumer) -> None:
+    if consumer.repainted:
+        task = consumer.repainted.pop()
+        record.order = replace(record.order, task=task)
+        record.repainted.append(len(record.history))
+        remeasure(restorer, task, record.order.device)
+
+
+class _Record:
+    """What there is to tell about a fit at any time; does not hold the fit itself."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.clock = _Clock()
+        self.found = ""
+        self.history: list[float] = []
+        self.run_on: list[dict[str, int | None]] = []
+        self.repainted: list[int] = []
+
+    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
+        made = provenance(self.order, self.found, self.history[:fitted], reason=reason, seconds=self.clock.seconds)
+        # only a fit that was steered cannot be had again from the task, settings and seed alone
+        steered = {"run_on": list(self.run_on), "repainted": list(self.repainted)}
+        return made | {name: when for name, when in steered.items() if when}
+
+
+class _Clock:
+    """Estimates the time left from the pace of the last steps; does not count while the consumer has the step."""
+
+    def __init__(self) -> None:
+        self._worked, self._since = 0.0, math.nan
+        self._marks: deque[tuple[float, int]] = deque(maxlen=100)
+
+    @property
+    def seconds(self) -> float:
+        """Time that went into the steps so far, the one under way included."""
+        since = self._since  # read once: it may be asked in another thread
+        return self._worked if math.isnan(since) else self._worked + time.perf_counter() - since
+
+    def seconds_left(self, iteration: int, total: int) -> float | None:
+        self._marks.append((self.seconds, iteration))
+        (then, first), (now, _) = self._marks[0], self._marks[-1]
+        return None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self._since = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._worked, self._since = self.seconds, math.nan
+
+
+@contextmanager
+def explained_errors(device: torch.device) -> Iterator[None]:
+    """Turn what torch raises into RestorationError with advice."""
+    elsewhere = "" if device.type == "cpu" else "; try the device 'cpu'"
+    try:
+        yield
+    except FitFailedError as error:
+        raise RestorationError(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        # torch.OutOfMemoryError is a RuntimeError; the CPU's and MPS's allocators raise a plain one
+        text = str(error)
+        if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+            raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
+        raise RestorationError(f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}.") from error
+    finally:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
