@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._napari.run import restore_layer
+    from .repetition import repeat
     from .restoration import Restoration, RestorationError, Step, Steps, iter_restore, restore
     from .settings import (
         CrossScaleFit,
@@ -45,6 +46,7 @@ _HOME = {
     "iter_restore": "restoration",
     "preset_settings": "settings",
     "published_settings": "settings",
+    "repeat": "repetition",
     "restore": "restoration",
     "restore_layer": "_napari.run",
     "settings_from_dict": "settings",
@@ -69,6 +71,7 @@ __all__ = [
     "iter_restore",
     "preset_settings",
     "published_settings",
+    "repeat",
     "restore",
     "restore_layer",
     "settings_from_dict",

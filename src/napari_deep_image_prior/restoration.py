@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,7 @@ import torch
 from .arrays import cast, channels_back, result_dtype
 from .devices import choose_device, cpu_threads, device_name, reproducible_convolutions
 from .fit import FitFailedError
+from .pace import Clock
 from .provenance import Order, provenance
 from .restorers import choose_restorer
 from .settings import CrossScaleFit, GuidedFit, MaskedFit, PriorFit, preset_settings
@@ -83,6 +83,7 @@ def restore(
     seed: int = 0,
     dtype: DTypeLike = "float32",
     threads: int | None = None,
+    stop_after: int | None = None,
 ) -> Restoration:
     """Restore an image.
 
@@ -104,6 +105,8 @@ def restore(
         Of the result. "same" rounds and clips back to an integer input's dtype.
     threads : int, optional
         CPU threads to use at most; None: as many as torch is set to.
+    stop_after : int, optional
+        Stop after so many steps, as `Steps.stop` would; None: go on to the end.
 
     Returns
     -------
@@ -130,7 +133,14 @@ def restore(
     ((32, 32), 'all 2 iterations done')
     """
     with iter_restore(
-        task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype, threads=threads
+        task,
+        preset=preset,
+        settings=settings,
+        device=device,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        stop_after=stop_after,
     ) as steps:
         steps.wants_image = lambda: False
         for _step in steps:
@@ -147,6 +157,7 @@ def iter_restore(
     seed: int = 0,
     dtype: DTypeLike = "float32",
     threads: int | None = None,
+    stop_after: int | None = None,
 ) -> Steps:
     """Restore an image step by step; the arguments are those of `restore`.
 
@@ -170,8 +181,9 @@ def iter_restore(
         raise TypeError(f"task is a {type(task).__name__}: use Denoise, Inpaint or SuperResolve.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"threads={threads!r} must be a whole number from 1 on, or None.")
+    for name, value in {"threads": threads, "stop_after": stop_after}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r} must be a whole number from 1 on, or None.")
     _check_settings(task, settings)
     chosen = preset_settings(task.kind, preset, factor=_largest_factor(task)) if settings is None else settings
     return Steps(
@@ -183,6 +195,7 @@ def iter_restore(
             seed=int(seed),
             dtype=result_dtype(dtype, np.asarray(task.image).dtype),
             threads=threads,
+            stop_after=stop_after,
         )
     )
 
@@ -315,13 +328,14 @@ def _restoring(order: Order, consumer: _Consumer) -> Generator[Step, None, None]
     """Make the steps of a restoration; the last one has the result."""
     started = time.perf_counter()
     history: list[float] = []
-    clock = _Clock()
+    clock = Clock()
     with explained_errors(order.device):
         restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
         for done in restorer.steps():
             if done.misfit is not None:
                 history.append(done.misfit)
             left = clock.seconds_left(done.iteration, done.total)
+            consumer.stop_requested |= done.iteration == order.stop_after
             last = consumer.stop_requested or done.iteration >= done.total
             image = None if last else consumer.preview(lambda: _finite(order, restorer.estimate()))
             clock.wait()
@@ -339,33 +353,14 @@ def _restoring(order: Order, consumer: _Consumer) -> Generator[Step, None, None]
                 final = finished.value
                 break
             yield Step(done.iteration, done.total, done.misfit or 0.0, None, "finishing")
-        reason = restorer.stop_reason
+        reason, stopped_after = restorer.stop_reason, None
         if consumer.stop_requested:
+            stopped_after = done.iteration
             reason = f"stopped by the user after {done.iteration} of {done.total} steps"
         seconds = time.perf_counter() - started
-        made = provenance(order, restorer.found, history, reason=reason, seconds=seconds)
+        made = provenance(order, restorer.found, history, reason=reason, seconds=seconds, stopped_after=stopped_after)
         result = Restoration(_finite(order, final), reason, len(history), history, made)
     yield Step(done.iteration, done.iteration, done.misfit or 0.0, result.image, reason, 0.0, result)
-
-
-class _Clock:
-    """Estimates the time left from the pace of the last steps; does not count while the consumer has the step."""
-
-    def __init__(self) -> None:
-        self._working = 0.0
-        self._since = time.perf_counter()
-        self._marks: deque[tuple[float, int]] = deque(maxlen=100)
-
-    def seconds_left(self, iteration: int, total: int) -> float | None:
-        self._marks.append((self._working + time.perf_counter() - self._since, iteration))
-        (then, first), (now, _) = self._marks[0], self._marks[-1]
-        return None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
-
-    def wait(self) -> None:
-        self._working += time.perf_counter() - self._since
-
-    def go_on(self) -> None:
-        self._since = time.perf_counter()
 
 
 @contextmanager

@@ -1,0 +1,99 @@
+"""A result is made again from its provenance."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.repetition import script
+
+from .conftest import QUICK
+
+
+def _tasks(picture: np.ndarray, hole: np.ndarray) -> list[Any]:
+    colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+    return [
+        dip.Denoise(picture.astype(np.float32), noise="gaussian", noise_std=4),
+        dip.Denoise(colours, channel_axis=-1),
+        dip.Inpaint(np.where(hole, np.nan, picture), missing=hole),
+        dip.Inpaint(colours, missing=hole, channel_axis=-1),
+        dip.SuperResolve(picture.astype(np.uint16), factor=(2, 3)),
+    ]
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_a_result_is_repeated_bit_for_bit_from_its_provenance(
+    picture: np.ndarray, hole: np.ndarray, index: int
+) -> None:
+    task = _tasks(picture, hole)[index]
+    first = dip.restore(task, settings=QUICK[task.kind], seed=5, dtype="same", threads=1)
+    made = json.loads(json.dumps(first.provenance))  # as from a file
+    again = dip.repeat(made, np.array(task.image))
+    np.testing.assert_array_equal(again.image, first.image)
+    assert again.image.dtype == first.image.dtype
+    told = json.loads(json.dumps(again.provenance))
+    assert told | {"seconds": made["seconds"]} == made
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_name_of_the_preset_is_kept_while_it_means_the_same(picture: np.ndarray) -> None:
+    made = dip.restore(dip.Denoise(picture)).provenance
+    assert dip.repeat(made, picture).provenance["preset"] == "fast"
+    changed = made | {"settings": made["settings"] | {"iterations": 30}}
+    assert dip.repeat(changed, picture).provenance["preset"] is None
+
+
+@pytest.mark.parametrize("kind", list(QUICK))
+def test_a_fit_that_was_stopped_is_repeated_up_to_there(picture: np.ndarray, hole: np.ndarray, kind: str) -> None:
+    task = {task.kind: task for task in _tasks(picture, hole)}[kind]
+    with dip.iter_restore(task, settings=QUICK[kind]) as steps:
+        for step in steps:
+            if step.iteration == 11:
+                steps.stop()
+    assert steps.result.provenance["stopped_after"] == 11
+    again = dip.repeat(steps.result.provenance, task.image)
+    np.testing.assert_array_equal(again.image, steps.result.image)
+    assert again.stop_reason == steps.result.stop_reason
+    whole = dip.restore(task, settings=QUICK[kind])
+    assert whole.provenance["stopped_after"] is None
+    assert not np.array_equal(whole.image, again.image)
+
+
+def test_another_image_is_refused(picture: np.ndarray) -> None:
+    made = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"]).provenance
+    other = picture.copy()
+    other[3, 4] += 1e-9
+    for image, words in [
+        (other, "pixels differ"),
+        (picture[:, 1:], r"shape \(24, 27\), not float64 of shape \(24, 28\)"),
+        (picture.astype(np.uint8), "uint8"),
+        (np.stack([picture] * 3), "another image"),
+    ]:
+        with pytest.raises(ValueError, match=words) as caught:
+            dip.repeat(made, image)
+        assert "\n" not in str(caught.value)
+    swapped = picture.astype(picture.dtype.newbyteorder(">"))
+    assert dip.repeat(made, swapped).iterations == made["iterations"], "only the order of the bytes is another"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"task": None}, {"task": {}}, {"settings": None}, {"settings": {"method": "Magic"}}, {"device": "abacus"}],
+)
+def test_what_is_no_provenance_is_refused_in_one_line(picture: np.ndarray, change: dict[str, Any]) -> None:
+    made = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"]).provenance
+    with pytest.raises(ValueError, match=r"how a result was made|Magic|abacus") as caught:
+        dip.repeat(made | change, picture)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_script_gives_the_same_image(picture: np.ndarray, hole: np.ndarray) -> None:
+    for task in _tasks(picture, hole):
+        first = dip.restore(task, settings=QUICK[task.kind], seed=2)
+        names: dict[str, Any] = {"given": task.image}
+        text = script(first.provenance, "image = given")
+        exec(text, names)
+        np.testing.assert_array_equal(names["restored"], first.image)
+        assert max(map(len, text.splitlines())) < 130 or task.kind == "inpaint"
