@@ -184,11 +184,13 @@ def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
         "Denoise",
         "Inpaint",
         "Super-resolve",
+        "Results",
     ]
     menus = {menu: [item.command for item in items] for menu, items in manifest.contributions.menus.items()}
     assert menus == {
         "napari/layers/filter": [f"{PLUGIN}.denoise", f"{PLUGIN}.inpaint"],
         "napari/layers/transform": [f"{PLUGIN}.super_resolve"],
+        "napari/layers/measure": [f"{PLUGIN}.results"],
     }
     for command in manifest.contributions.commands:
         assert npe2pm_.commands.get(command.id) is not None

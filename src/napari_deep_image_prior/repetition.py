@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +16,22 @@ from .settings import preset_settings, settings_from_dict
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike, NDArray
 
     from .restoration import Restoration
     from .settings import Settings
     from .tasks import Task
 
-# what a repetition needs; the rest of a provenance describes the result
-_NEEDED = ("task", "preset", "settings", "seed", "device", "threads", "dtype", "stopped_after", "versions")
+# what a provenance has at least, and its parts
+_KEYS = (
+    *("preset", "seed", "device", "device_name", "threads", "dtype"),
+    *("found", "seconds", "iterations", "stop_reason", "stopped_after"),
+)
+_PARTS = {
+    "task": ("kind", "shape", "image_dtype", "image_sha256"),
+    "settings": ("method",),
+    "versions": ("napari-deep-image-prior",),
+}
 
 
 def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
@@ -56,57 +64,93 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
     return restore(repeated_task(provenance, image), **repeated_options(provenance))
 
 
+def checked(provenance: object) -> dict[str, Any]:
+    """Return a provenance if it is one: it may come from a file, or from another program.
+
+    Raises
+    ------
+    ValueError
+        If it lacks what this version notes.
+    """
+    whole = dict(provenance) if isinstance(provenance, Mapping) else {}
+    parts = {name: whole.get(name) for name in _PARTS}
+    lacking = [name for name in _KEYS if name not in whole]
+    for name, part in parts.items():
+        lacking += [name] if not isinstance(part, Mapping) else [key for key in _PARTS[name] if key not in part]
+    if lacking:
+        raise ValueError(f"this does not say how a result was made: it lacks {lacking[0]}.")
+    return whole
+
+
 def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
     """Return the task of a provenance, after a look whether `image` is the one it is about."""
-    try:
-        described = dict(provenance["task"])
-        pixels = _recognised(np.asarray(image), described)
-        kind = {"denoise": Denoise, "inpaint": Inpaint, "super-resolve": SuperResolve}[described["kind"]]
-        fields = {field.name for field in dataclasses.fields(kind)}
-        options = {name: value for name, value in described.items() if name in fields}
-        if kind is Inpaint:
-            options["missing"] = unpacked(described["missing_zlib"], described["shape"])
-    except (KeyError, TypeError) as error:
-        raise _not_a_provenance(error) from error
+    described = checked(provenance)["task"]
+    pixels = _recognised(np.asarray(image), described)
+    kind = {"denoise": Denoise, "inpaint": Inpaint, "super-resolve": SuperResolve}.get(described["kind"])
+    if kind is None:
+        raise ValueError(f"this version does not know the task {described['kind']!r}.")
+    fields = {field.name for field in dataclasses.fields(kind)}
+    options = {name: value for name, value in described.items() if name in fields}
+    if kind is Inpaint:
+        options["missing"] = unpacked(described["missing_zlib"], described["shape"])
     task: Task = kind(pixels, **options)
     return task
 
 
 def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `restore` of a provenance."""
-    try:
-        settings = settings_from_dict(provenance["settings"])
-        options = {name: provenance[name] for name in ("seed", "device", "dtype", "threads")}
-        options["stop_after"] = provenance["stopped_after"]
-        preset = provenance["preset"]
-        named = preset is not None and _of_preset(provenance["task"], preset) == settings
-    except (KeyError, TypeError) as error:
-        raise _not_a_provenance(error) from error
+    whole = checked(provenance)
+    settings, preset = settings_from_dict(whole["settings"]), whole["preset"]
+    options = {name: whole[name] for name in ("seed", "device", "dtype", "threads")}
+    options["stop_after"] = whole["stopped_after"]
+    named = preset is not None and _of_preset(whole["task"], preset) == settings
     return options | ({"preset": preset} if named else {"settings": settings})
 
 
-def script(provenance: Mapping[str, Any], reading: str) -> str:
+def script(provenance: Mapping[str, Any]) -> str:
     """Return a Python script that makes a result again.
 
-    Parameters
-    ----------
-    provenance : dict
-        How it was made.
-    reading : str
-        The lines that read the image as `image`.
+    It reads the file that the image came from, if the provenance names one.
     """
-    kind, version = provenance["task"]["kind"], provenance["versions"]["napari-deep-image-prior"]
-    made = pformat({name: provenance[name] for name in _NEEDED}, width=110, sort_dicts=False)
-    return f'''"""{kind.capitalize()} one image, with napari-deep-image-prior {version}."""
+    provenance = checked(provenance)
+    task, source = provenance["task"], provenance.get("source", {})
+    version = provenance["versions"]["napari-deep-image-prior"]
+    short = {name: value for name, value in provenance.items() if name not in ("history", "source")}
+    made = pformat(short, width=110, sort_dicts=False)
+    imports, reading = _reading(task, source)
+    return f'''"""{task["kind"].capitalize()} one image, with napari-deep-image-prior {version}."""
 
-import napari_deep_image_prior as dip
+{imports}import napari_deep_image_prior as dip
 
 {reading}
-
 made = {made}
 result = dip.repeat(made, image)  # refuses another image than the one restored then
 restored = result.image
 '''
+
+
+def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the lines of a script that import a reader and read the image."""
+    path = source.get("path")
+    suffix = Path(path or "").suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        imports, expression = "import tifffile\n\n", f"tifffile.imread({path!r})"
+    elif suffix in (".png", ".jpg", ".jpeg", ".bmp"):
+        imports, expression = "import numpy as np\nfrom PIL import Image\n\n", f"np.asarray(Image.open({path!r}))"
+    elif suffix == ".npy":
+        imports, expression = "import numpy as np\n\n", f"np.load({path!r})"
+    else:
+        wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
+        where = f", {where_from(source)}" if source else ""
+        return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
+    plane = "".join(f"[{index}]" for index in source["plane"])
+    return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
+
+
+def where_from(source: Mapping[str, Any]) -> str:
+    """Name the layer and plane that a result was made of."""
+    plane = f", plane {', '.join(map(str, source['plane']))}" if source["plane"] else ""
+    return f"layer '{source['layer']}'{plane}"
 
 
 def _recognised(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any]:
@@ -126,7 +170,3 @@ def _recognised(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[An
 
 def _of_preset(described: Mapping[str, Any], preset: str) -> Settings:
     return preset_settings(described["kind"], preset, factor=max(described.get("factor", [1])))
-
-
-def _not_a_provenance(error: Exception) -> ValueError:
-    return ValueError(f"this does not say how a result was made ({type(error).__name__}: {error}).")

@@ -16,7 +16,7 @@ from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from ..restoration import RestorationError, iter_restore
-from .layers import first_picture, picture, result_options, task_of_layers
+from .layers import first_picture, picture, result_options, source_of, task_of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -267,8 +267,8 @@ class Run:
             return
         self.result = outcome
         self._show(outcome.image)
-        source = {"layer": self._plane.layer.name, "plane": list(self._plane.index)}
-        self.layer.metadata["deep_image_prior"] = {**outcome.provenance, "source": source}
+        made = {**outcome.provenance, "source": source_of(self._plane)}
+        self.layer.metadata = {**self.layer.metadata, "deep_image_prior": made}  # assigned: its event tells others
         self._finish("done", outcome.stop_reason)
 
     def _fail(self, error: Exception) -> None:
