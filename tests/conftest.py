@@ -46,9 +46,10 @@ def hole() -> np.ndarray:
 @pytest.fixture
 def _no_leftovers() -> Iterator[None]:
     """Fail a test that leaves a restoration running."""
-    from napari_deep_image_prior._napari import run
+    from napari_deep_image_prior._napari import run, spread
 
     yield
-    left = list(run._active)
+    left = [*run._active, *spread._active]
     run._active.clear()
+    spread._active.clear()
     assert not left, f"{len(left)} restorations are still running"

@@ -8,9 +8,10 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior import measure_quality, restore_layer
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.run import active_run
+from napari_deep_image_prior._napari.spread import active_spread
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 
@@ -144,3 +145,150 @@ def test_what_stands_against_an_action_is_said_in_one_line(
         _press(button)
         assert "\n" not in results.status.value
     assert active_run(viewer) is None
+
+
+def test_the_residual_is_a_layer_on_its_source(viewer: Any, results: ResultsWidget, picture: np.ndarray) -> None:
+    source = viewer.add_image(np.stack([picture] * 2), name="cells", scale=(3, 0.5, 0.5), translate=(0, 4, 5))
+    viewer.dims.set_current_step(0, 1)
+    run = _restored(viewer, results, source)
+    viewer.dims.set_current_step(0, 0)  # what is on display does not matter
+    _press(results.residual)
+    layer = viewer.layers["cells residual"]
+    np.testing.assert_allclose(layer.data[0], picture - run.result.image, atol=1e-4)
+    np.testing.assert_allclose(layer.data_to_world((0, 2, 3)), source.data_to_world((1, 2, 3)))
+    assert layer.contrast_limits[0] == -layer.contrast_limits[1] < 0
+
+
+@pytest.mark.parametrize("task", ["inpaint", "super-resolve"])
+def test_residual_and_uncertainty_of_colours_are_grey_maps(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray, hole: np.ndarray, qtbot: Any, task: str
+) -> None:
+    colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+    source = viewer.add_image(colours, rgb=True, name="cells")
+    _restored(viewer, results, source, task=task, missing=hole, factor=2)
+    _press(results.residual)
+    left = viewer.layers["cells residual"]
+    assert (left.data.shape, left.rgb) == ((24, 28), False)
+    assert np.isnan(left.data).any() == (task == "inpaint")
+    results.seeds.value = 2
+    _press(results.uncertainty)
+    qtbot.waitUntil(lambda: "cells uncertainty" in viewer.layers, timeout=60000)
+    map_ = viewer.layers["cells uncertainty"]
+    assert map_.data.shape == ((24, 28) if task == "inpaint" else (48, 56))
+    assert map_.data.max() > 0
+    assert "standard deviation over 2 seeds" in results.status.value
+    assert results.uncertainty.text == "Uncertainty"
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_an_uncertainty_under_way_can_be_cancelled_and_is_taken_up_by_a_reopened_widget(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    plugin = "napari-deep-image-prior"
+    source = viewer.add_image(picture)
+    run = restore_layer(viewer, source, task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
+    dock, widget = viewer.window.add_plugin_dock_widget(plugin, "Results")
+    widget.result.value = run.layer
+    run.stop()
+    run.wait(timeout=30)
+    provenance = run.layer.metadata["deep_image_prior"]
+    run.layer.metadata = {"deep_image_prior": provenance | {"stopped_after": None}}
+    _press(widget.uncertainty)
+    qtbot.waitUntil(lambda: "Seed 1 of 5" in widget.status.value, timeout=30000)
+    viewer.window.remove_dock_widget(dock)
+    _, again = viewer.window.add_plugin_dock_widget(plugin, "Results")
+    assert again.uncertainty.text == "Cancel"
+    qtbot.waitUntil(lambda: "Seed 1 of 5" in again.status.value, timeout=30000)
+    spread = active_spread(viewer)
+    _press(again.uncertainty)
+    assert again.status.value == "The uncertainty was cancelled."
+    assert again.uncertainty.text == "Uncertainty"
+    qtbot.waitUntil(lambda: spread._steps.gi_frame is None, timeout=30000)
+    assert len(viewer.layers) == 2
+
+
+def test_a_failing_uncertainty_says_why(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_args: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    _restored(viewer, results, viewer.add_image(picture))
+    monkeypatch.setattr("napari_deep_image_prior.denoising.Fit", explode)
+    _press(results.uncertainty)
+    qtbot.waitUntil(lambda: "ot enough memory" in results.status.value, timeout=30000)
+    assert results.uncertainty.text == "Uncertainty"
+
+
+def test_closing_the_window_ends_an_uncertainty(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    widget = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    _restored(viewer, widget, viewer.add_image(picture))
+    widget.seeds.value = 50
+    _press(widget.uncertainty)
+    spread = active_spread(viewer)
+    qtbot.waitUntil(lambda: spread.step is not None, timeout=30000)
+    viewer.close()
+    qtbot.waitUntil(lambda: not spread.is_active and spread._steps.gi_frame is None, timeout=30000)
+
+
+def test_quality_is_measured_against_a_truth_beside_that_of_the_source(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray
+) -> None:
+    noisy = picture + np.random.default_rng(0).normal(0, 9, picture.shape)
+    run = _restored(viewer, results, viewer.add_image(noisy, name="cells"))
+    truth = viewer.add_image(np.stack([0 * picture, 3 * picture + 7]), name="truth")
+    results.truth.value = truth
+    viewer.dims.set_current_step(0, 1)
+    results.fit_brightness.value = True
+    _press(results.measure)
+    result, source = results.status.value.splitlines()
+    expected = measure_quality(run.result.image, truth.data[1], fit_brightness=True)
+    assert result.startswith(f"Result: PSNR {expected.psnr:.2f} dB, SSIM {expected.ssim:.3f}")
+    assert source.startswith("Source: PSNR ")
+    assert float(source.split()[2]) < expected.psnr
+    viewer.dims.set_current_step(0, 0)
+    _press(results.measure)
+    assert "same everywhere" in results.status.value
+    results.truth.value = viewer.add_image(picture[1:], name="small")
+    _press(results.measure)
+    assert "choose one of equal shape" in results.status.value
+    results.truth.value = viewer.add_image([picture, picture[::2, ::2]], multiscale=True)
+    _press(results.measure)
+    assert results.status.value.startswith("Result: PSNR"), "the full resolution is taken"
+
+
+def test_nothing_of_what_can_go_wrong_leaves_a_button_dead(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray
+) -> None:
+    buttons = (results.run_again, results.copy, results.save, results.compare, results.residual, results.measure)
+    source = viewer.add_image(picture, name="cells")
+    for button in (*buttons, results.uncertainty):
+        results.status.value = ""
+        _press(button)
+        assert "does not say how it was made" in results.status.value or "no finished result" in results.status.value
+    run = _restored(viewer, results, source)
+    for change in (
+        lambda: setattr(source, "data", picture[:, 1:]),
+        lambda: viewer.layers.remove(source),
+        lambda: setattr(run.layer, "data", np.full(picture.shape, np.nan)),
+        lambda: setattr(run.layer, "data", picture[1:]),
+    ):
+        change()
+        for button in (results.run_again, results.residual, results.measure, results.uncertainty):
+            results.status.value = ""
+            _press(button)
+            assert results.status.value, button.name
+            assert "\n" not in results.status.value or button is results.measure
+    viewer.layers.clear()
+    for button in (*buttons, results.uncertainty):
+        _press(button)
+        assert results.status.value[0].isupper()
+    assert active_run(viewer) is None
+    assert active_spread(viewer) is None
+
+
+def test_the_widget_warns_of_what_a_prior_invents(results: ResultsWidget) -> None:
+    assert results.warning.value.startswith("A prior invents")

@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from ..repetition import checked, repeated_options, repeated_task, where_from
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .layers import plane_at
+from .layers import plane_at, plane_at_point
 from .run import restore_layer
 
 if TYPE_CHECKING:
@@ -72,6 +72,50 @@ def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane
         raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
 
 
+def result_plane(result: Image | None) -> Plane:
+    """Return the pixels of a result, which is one plane.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if result is None:
+        raise ValueError("choose a result layer first.")
+    made(result)
+    return plane_at(result, (0,) * (result.ndim - 2))
+
+
+def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
+    """Return the plane of a layer with the truth that lies where a result does.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    point = np.array(viewer.dims.point)
+    at = result.layer.data_to_world((*result.index, 0, 0))
+    point[len(point) - len(at) : -2] = at[:-2]
+    return plane_at_point(truth, tuple(point))
+
+
+def latest_result(viewer: ViewerModel) -> Layer:
+    """Return the active layer if it is a result, or the uppermost result of it, or the uppermost of all.
+
+    Raises
+    ------
+    ValueError
+        If there is no result.
+    """
+    active = viewer.layers.selection.active
+    found = [layer for layer in reversed(viewer.layers) if "deep_image_prior" in layer.metadata]
+    if not found:
+        raise ValueError("there is no finished result in this viewer yet.")
+    of_active = [layer for layer in found if active is not None and _source_name(layer) == active.name]
+    return active if active in found else (of_active or found)[0]
+
+
 def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     """Restore a result's source again, with the same settings, seed and device.
 
@@ -97,3 +141,8 @@ def show_plane(viewer: ViewerModel, plane: Plane) -> None:
     point = plane.layer.data_to_world((*plane.index, 0, 0))[:-2]
     for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
         viewer.dims.set_point(axis, position)
+
+
+def _source_name(result: Layer) -> str | None:
+    name: str | None = made(result).get("source", {}).get("layer")
+    return name

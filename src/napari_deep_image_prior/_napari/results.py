@@ -6,23 +6,31 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, Label, PushButton, create_widget
+from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
 from napari.layers import Image
 
+from ..quality import measure_quality, residual
 from ..repetition import script
-from .provenances import made, run_again
+from .blink import KEY, bind_compare, compare
+from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import write_layer
-from .widgets import _row, _wrapping_label
+from .run import _unwrapped
+from .spread import Spread, active_spread, residual_layer
+from .widgets import _duration, _row, _wrapping_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
 
+    from .layers import Plane
+
 WARNING = (
     "A prior invents: filled or enlarged pixels are plausible, not measured, and faint detail may be smoothed away. "
     "Do not count, measure or diagnose on a result without a look at its source."
 )
+SPREAD = "Uncertainty"
+SPREAD_HELP = "Restore with so many seeds and add the standard deviation: where it is large, the result is a guess."
 
 
 class ResultsWidget(Container[Any]):
@@ -30,7 +38,7 @@ class ResultsWidget(Container[Any]):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
-        self._viewer = napari_viewer
+        self._viewer: ViewerModel = _unwrapped(napari_viewer)
         self.append(create_widget(annotation=Image, name="result", options={"tooltip": "A result of this plugin."}))
         self._made = _wrapping_label("made")
         self.append(self._made)
@@ -42,6 +50,38 @@ class ResultsWidget(Container[Any]):
         )
         self.save = self._button("save", "Save …", "Save as OME-TIFF, with pixel size and how it was made.", self._save)
         self.append(_row("repeat", self.run_again, self.copy, self.save))
+        self.compare = self._button(
+            "compare",
+            f"Before / after ({KEY})",
+            f"Show the source, or the result again; {KEY} on the image does it too.",
+            lambda: compare(self._viewer, self.result.value),
+        )
+        self.residual = self._button(
+            "residual",
+            "Residual",
+            "Add what was left out: input minus result. Structure in it was removed.",
+            self._add_residual,
+        )
+        self.append(_row("look", self.compare, self.residual))
+        self.append(create_widget(annotation=Image, name="truth", options={"tooltip": "A layer with the true image."}))
+        self.fit_brightness = CheckBox(
+            name="fit_brightness",
+            text="fit brightness",
+            tooltip="Scale and shift the result to the truth first, for a truth in other units.",
+        )
+        self.measure = self._button(
+            "measure",
+            "Measure",
+            "PSNR, SSIM, and the finest period that is right (Fourier ring correlation).",
+            self._measure,
+        )
+        self.append(_row("quality", self.fit_brightness, self.measure))
+        self.seeds = SpinBox(name="seeds", value=5, min=2, max=50, tooltip="How many restorations to compare.")
+        self.uncertainty = self._button("uncertainty", SPREAD, SPREAD_HELP, self._start_or_cancel_spread)
+        seeds = _row("spread", self.seeds, self.uncertainty)
+        seeds.label = "seeds"
+        self.append(seeds)
+        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
         self._status = _wrapping_label("status")
         self.append(self._status)
         self.append(_warning())
@@ -50,6 +90,11 @@ class ResultsWidget(Container[Any]):
         self._watched: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
         self._watch()
+        bind_compare(self._viewer)
+        self._spread: Spread | None = None
+        if (spread := active_spread(self._viewer)) is not None:
+            self._follow(spread)  # the widget was closed and opened again
+        self.native.destroyed.connect(self._forget)
 
     def _button(self, name: str, text: str, tooltip: str, act: Callable[[], str]) -> PushButton:
         """Make a button whose action tells its outcome, or what stands against it, in the panel."""
@@ -76,6 +121,13 @@ class ResultsWidget(Container[Any]):
         if self._watched is not None:
             self._watched.events.metadata.connect(self._show_made)
         self._show_made()
+
+    def _forget(self) -> None:
+        """Hear nothing any more: the window is gone, which what is still running does not know."""
+        if self._watched is not None:
+            self._watched.events.metadata.disconnect(self._show_made)
+        if self._spread is not None:
+            self._spread.changed.disconnect(self._show_spread)
 
     def _show_made(self, _event: object = None) -> None:
         try:
@@ -110,6 +162,56 @@ class ResultsWidget(Container[Any]):
             path += ".ome.tif"
         write_layer(path, *layer.as_layer_data_tuple()[:2])
         return f"saved as {path}"
+
+    def _add_residual(self) -> str:
+        task, plane = source_plane(self._viewer, self.result.value)
+        values = residual(task, result_plane(self.result.value).values)
+        layer = residual_layer(plane, task, values)
+        self._viewer.add_layer(layer)
+        return f"'{layer.name}': input minus result, grey is zero. Of a good denoising it looks like pure noise."
+
+    def _measure(self) -> str:
+        if self.truth.value is None:
+            raise ValueError("choose a layer with the true image first.")
+        result = result_plane(self.result.value)
+        truth = truth_plane(self._viewer, result, self.truth.value)
+        figures = f"result: {self._quality(result, truth)}"
+        try:
+            _, source = source_plane(self._viewer, self.result.value)
+            return f"{figures}\nSource: {self._quality(source, truth)}"
+        except ValueError:  # it is gone, or of another size: the result's figures stand alone
+            return figures
+
+    def _quality(self, image: Plane, truth: Plane) -> str:
+        axis = -1 if image.is_rgb else None
+        found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
+        return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
+
+    def _start_or_cancel_spread(self) -> str:
+        if self._spread is not None and self._spread.is_active:
+            self._spread.cancel()
+            return self._spread.message
+        spread = Spread(self._viewer, self.result.value, self.seeds.value)
+        spread.start()
+        self._follow(spread)
+        return f"restoring with {self.seeds.value} seeds …"
+
+    def _follow(self, spread: Spread) -> None:
+        self._spread = spread
+        spread.changed.connect(self._show_spread)  # a weak reference: a closed widget is forgotten
+        self._show_spread(spread)
+
+    def _show_spread(self, spread: Spread) -> None:
+        self.uncertainty.text = "Cancel" if spread.is_active else SPREAD
+        step = spread.step
+        if not spread.is_active:
+            self.progress.value = 0
+            self._say(spread.message)
+        elif step is not None:
+            self.progress.max = step.seeds * step.step.total
+            self.progress.value = (step.number - 1) * step.step.total + step.step.iteration
+            left = f", {_duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+            self._say(f"seed {step.number} of {step.seeds}: step {step.step.iteration} of {step.step.total}{left}")
 
 
 def _told(provenance: dict[str, Any]) -> str:
