@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._napari.run import restore_layer
+    from .animation import write_animation
     from .quality import Quality, measure_quality, residual
     from .repetition import repeat
     from .restoration import Restoration, RestorationError, Step, Steps, iter_restore, restore
@@ -60,6 +61,7 @@ _HOME = {
     "settings_from_dict": "settings",
     "settings_to_dict": "settings",
     "uncertainty": "seeds",
+    "write_animation": "animation",
 }
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "settings_from_dict",
     "settings_to_dict",
     "uncertainty",
+    "write_animation",
 ]
 
 

@@ -107,11 +107,11 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
         part.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all; text as UTF-8."""
     part = path.with_name(f".{path.name}-part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
@@ -127,6 +127,11 @@ def check_writable(path: str | Path, dtype: np.dtype[Any] | None = None, channel
         grey = channels == 1 and dtype in (np.uint8, np.uint16)
         if not grey and not (dtype == np.uint8 and channels in (2, 3, 4)):
             raise FileError(f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise FileError now if no file could be written to `path` later."""
     if path.is_dir():
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
