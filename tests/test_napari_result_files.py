@@ -1,8 +1,6 @@
 """Results saved and opened again, through napari's own menus' paths."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +36,12 @@ def _stack_result(viewer: Any, picture: np.ndarray) -> tuple[Any, Any]:
 
 def test_a_saved_result_opens_as_it_was(viewer: Any, picture: np.ndarray, tmp_path: Path, qtbot: Any) -> None:
     source, result = _stack_result(viewer, picture)
-    saved = result.save(str(tmp_path / "a.ome.tif"))
-    assert saved == [str(tmp_path / "a.ome.tif")]
-    found = read_image(tmp_path / "a.ome.tif")
+    saved = result.save(str(tmp_path / "a.dip.ome.tif"))
+    assert saved == [str(tmp_path / "a.dip.ome.tif")]
+    found = read_image(tmp_path / "a.dip.ome.tif")
     assert (found.pixel_size, found.unit, found.channel_names) == ((0.25, 0.125), "µm", (result.name,))
     viewer.layers.remove(result)
-    again = viewer.open(str(tmp_path / "a.ome.tif"), plugin=PLUGIN)[0]
+    again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
     np.testing.assert_array_equal(again.data, result.data)
     assert again.name == "cells super-resolved"
     assert again.contrast_limits == result.contrast_limits
@@ -65,23 +63,49 @@ def test_colour_results_stay_colour_pictures(viewer: Any, picture: np.ndarray, t
     colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1)
     colours = colours.astype("uint8") if dtype == "uint8" else (colours / 256).astype("float32")
     result = restore_layer(viewer, viewer.add_image(colours, rgb=True, scale=(2, 2)), block=True).layer
-    result.save(str(tmp_path / "a.ome.tif"))
-    again = viewer.open(str(tmp_path / "a.ome.tif"), plugin=PLUGIN)[0]
+    result.save(str(tmp_path / "a.dip.ome.tif"))
+    again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
     assert again.rgb
     np.testing.assert_array_equal(again.data, result.data)
     np.testing.assert_allclose(again.scale, result.scale)
 
 
-def test_results_of_the_command_line_open_with_pixel_size_and_channels(viewer: Any, tmp_path: Path) -> None:
+def test_results_of_the_command_line_open_with_pixel_size_and_channels(
+    viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+
+    def opened(name: str) -> list[Any]:
+        before = len(viewer.layers)
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / name) if name else "", ""))
+        widget.open.native.click()
+        return viewer.layers[before:]
+
     stained = ImageFile(np.ones((2, 9, 11), np.uint16), 0, (0.5, 0.25), "µm", ("DAPI", "GFP"))
     write_image(tmp_path / "a.tif", stained, {"seed": 1})
-    layers = viewer.open(str(tmp_path / "a.tif"), plugin=PLUGIN)
+    layers = opened("a.tif")
     assert [layer.name for layer in layers] == ["DAPI", "GFP"]
     for layer in layers:
         assert tuple(layer.scale) == (0.5, 0.25)
         assert layer.metadata["deep_image_prior"] == {"seed": 1}
-    write_image(tmp_path / "b.tif", ImageFile(np.ones((9, 11), np.uint16)), {"seed": 1})
-    assert viewer.open(str(tmp_path / "b.tif"), plugin=PLUGIN)[0].name == "b"
+    assert widget.result.value is layers[-1]
+    for name in ("b.tif", "c.png"):
+        write_image(tmp_path / name, ImageFile(np.ones((9, 11), np.uint16)), {"seed": 1})
+        assert opened(name)[0].name == name[0]
+    write_image(tmp_path / "d.png", ImageFile(np.ones((9, 11, 3), np.uint8), 2), {"seed": 1})
+    assert opened("d.png")[0].rgb
+    write_image(tmp_path / "e.tif", ImageFile(np.ones((9, 11), np.uint8)))
+    for name, words in [("e.tif", "does not say how"), ("none.tif", "no such file"), ("", "Nothing was opened")]:
+        assert opened(name) == []
+        assert words in widget.status.value
+
+
+def test_other_tiffs_open_without_a_question(viewer: Any, tmp_path: Path) -> None:
+    for name in ("a.tif", "b.ome.tif"):
+        tifffile.imwrite(tmp_path / name, np.ones((9, 11), np.uint8))
+        viewer.open(str(tmp_path / name))  # would be refused if there were two readers
+    assert len(viewer.layers) == 2
 
 
 def test_only_files_that_say_how_they_were_made_are_claimed(tmp_path: Path) -> None:
@@ -93,14 +117,6 @@ def test_only_files_that_say_how_they_were_made_are_claimed(tmp_path: Path) -> N
     assert get_reader(str(tmp_path / "none.tif")) is None
     assert get_reader([str(tmp_path / "ours.tif")]) is None
     assert get_reader(str(tmp_path / "ours.tif")) is not None
-
-
-def test_asking_whether_a_file_is_ours_does_not_load_torch() -> None:
-    code = (
-        "import sys; from napari_deep_image_prior._napari.result_files import get_reader; get_reader('a.tif');"
-        "print([name for name in ('torch', 'napari') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_layers_of_others_are_saved_too_but_no_stacks(viewer: Any, picture: np.ndarray, tmp_path: Path) -> None:
@@ -133,11 +149,11 @@ def test_the_save_button_asks_for_a_name_and_says_what_became_of_it(
         widget.save.native.click()
 
     answer("")
-    assert asked == ["cells_2_ _a_.ome.tif"]
+    assert asked == ["cells_2_ _a_.dip.ome.tif"]
     assert widget.status.value == "Nothing was saved."
     answer(str(tmp_path / "mine"))
-    assert widget.status.value == f"Saved as {tmp_path / 'mine.ome.tif'}"
-    assert (tmp_path / "mine.ome.tif").exists()
+    assert widget.status.value == f"Saved as {tmp_path / 'mine.dip.ome.tif'}"
+    assert (tmp_path / "mine.dip.ome.tif").exists()
     answer(str(tmp_path / "nowhere" / "a.ome.tif"))
     assert "does not exist" in widget.status.value
     monkeypatch.setattr(os, "access", lambda *_arguments: False)

@@ -1,4 +1,4 @@
-"""Results as files, for napari's File menu; light to import, as every TIFF that is opened asks here first."""
+"""Results as files, for napari's File menu and the Results widget."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+SUFFIX = ".dip.ome.tif"
+"""What marks results for the reader, as the manifest says."""
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "contrast_limits")
 """Numbers of a layer that OME-TIFF does not hold, or not all of."""
 
@@ -33,9 +35,17 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[Any]] | None:
 
 
 def read_layer(path: str) -> list[Any]:
-    """Read a result as a layer that lies where it lay and knows how it was made."""
+    """Read a result as a layer that lies where it lay and knows how it was made.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is no result.
+    """
     found = read_image(path)
-    made = dict(found.provenance or {})
+    if found.provenance is None:
+        raise FileError(f"{path}: does not say how it was made; open it with File > Open.")
+    made = dict(found.provenance)
     placement = made.pop("placement", None)
     options: dict[str, Any] = {"metadata": {"deep_image_prior": made}, "name": Path(path).name.split(".")[0]}
     image = found.image
@@ -46,6 +56,7 @@ def read_layer(path: str) -> list[Any]:
         return [(image, options | placement, "image")]
     if found.pixel_size is not None:
         options |= {"scale": found.pixel_size, "units": (found.unit or "µm",) * 2}
+    options["rgb"] = found.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
     if found.channel_axis == 0:
         options |= {"channel_axis": 0, "name": list(found.channel_names) or None}
     return [(image, options, "image")]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
 from napari.layers import Image
 
+from ..files import SUFFIXES
 from ..quality import measure_quality, residual
 from ..repetition import script
 from .blink import KEY, bind_compare, compare
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
-from .result_files import write_layer
+from .result_files import SUFFIX, read_layer, write_layer
 from .run import _unwrapped
 from .spread import Spread, active_spread, residual_layer
 from .widgets import _duration, _row, _wrapping_label
@@ -49,7 +50,9 @@ class ResultsWidget(Container[Any]):
             "copy", "Copy as Python", "Put a script that makes the same image on the clipboard.", self._copy
         )
         self.save = self._button("save", "Save …", "Save as OME-TIFF, with pixel size and how it was made.", self._save)
-        self.append(_row("repeat", self.run_again, self.copy, self.save))
+        self.open = self._button("open", "Open …", "Open a saved result, of the command line as well.", self._open)
+        self.append(_row("repeat", self.run_again, self.copy))
+        self.append(_row("files", self.open, self.save))
         self.compare = self._button(
             "compare",
             f"Before / after ({KEY})",
@@ -148,18 +151,32 @@ class ResultsWidget(Container[Any]):
             return "the script is on the clipboard; it says where to put the image, as that came from no file."
         return "the script is on the clipboard."
 
+    def _open(self) -> str:
+        from qtpy.QtWidgets import QFileDialog
+
+        wanted = f"Results ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        path, _ = QFileDialog.getOpenFileName(self.native, "Open a result", "", wanted)
+        if not path:
+            return "nothing was opened."
+        for data, options, _kind in read_layer(path):
+            self._viewer.add_image(data, **options)
+        layer = self._viewer.layers[-1]
+        self.result.reset_choices()
+        self.result.value = layer
+        return f"opened as '{layer.name}'."
+
     def _save(self) -> str:
         from qtpy.QtWidgets import QFileDialog
 
         layer = self.result.value
         source = made(layer).get("source", {}).get("path") or ""
         name = re.sub(r"[^\w .-]", "_", layer.name)
-        suggested = str(Path(source).parent / f"{name}.ome.tif")
-        path, _ = QFileDialog.getSaveFileName(self.native, "Save the result", suggested, "OME-TIFF (*.ome.tif)")
+        suggested = str(Path(source).parent / f"{name}{SUFFIX}")
+        path, _ = QFileDialog.getSaveFileName(self.native, "Save the result", suggested, f"OME-TIFF (*{SUFFIX})")
         if not path:
             return "nothing was saved."
         if not path.lower().endswith((".tif", ".tiff")):
-            path += ".ome.tif"
+            path += SUFFIX
         write_layer(path, *layer.as_layer_data_tuple()[:2])
         return f"saved as {path}"
 
