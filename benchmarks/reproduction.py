@@ -203,7 +203,7 @@ def draw_curves() -> None:
                 (line,) = axes.plot(steps, last, label=label, linewidth=1)
                 if figure.settings["averaging"]:
                     axes.plot(steps, average, "--", color=line.get_color(), label=f"{label}, moving average")
-    axes.set(xscale="log", ylim=(15, None))
+    axes.set(xscale="log", xlim=(10, None), ylim=(15, None))
     axes.legend(frameon=False, fontsize=7)
     _save(axes, "curves.png")
 

@@ -294,6 +294,16 @@ def test_the_published_means_are_those_of_the_published_figures(table: Any) -> N
             assert row.mean == pytest.approx(fmean(row.psnr), abs=0.011)
 
 
+def test_all_measures_whatever_has_its_images(
+    tmp_path: Path, images: Path, reproduce: Callable[..., int], capsys: Any
+) -> None:
+    for path in (images / "denoising9").iterdir():
+        path.unlink()
+    assert reproduce("all", "--preset", "fast") == 1, "two experiments have no images"
+    assert "denoising: " in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "out").glob("*.md")} == {"inpainting.md", "super-resolution.md"}
+
+
 @pytest.fixture
 def examples(tmp_path: Path) -> Path:
     """Small pictures under the names of the published ones."""

@@ -36,7 +36,17 @@ def reproduce(request: Request) -> int:
         raise ValueError(f"--threads {request.threads}: must be 1 at least.")
     if request.experiment != "all":
         return _reproduce(request)
-    return sum(_reproduce(replace(request, experiment=name)) for name in (*EXPERIMENTS, PICTURES))
+    if request.only:
+        raise ValueError("--only goes with one experiment, not with all of them.")
+    return sum(_reproduce_what_is_there(replace(request, experiment=name)) for name in (*EXPERIMENTS, PICTURES))
+
+
+def _reproduce_what_is_there(request: Request) -> int:
+    try:
+        return _reproduce(request)
+    except FileError as error:
+        complain(f"{request.experiment}: {error}")
+        return 1
 
 
 def _reproduce(request: Request) -> int:

@@ -173,8 +173,8 @@ def _cut(size: tuple[int, int], multiple: int) -> tuple[int, int]:
 def _conditions(rows: Rows) -> list[str]:
     """List how our rows were made."""
     lines = [
-        "| our row | images | seeds | iterations | seconds an image | device | date | versions |",
-        "|---|---|---|---|---|---|---|---|",
+        "| our row | images | seeds | iterations | seconds an image | device | date | torch | our sources |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for label, row in rows.items():
         if row:
@@ -192,7 +192,8 @@ def _conditions(rows: Rows) -> list[str]:
                 f"{fmean(figure.seconds for figure in figures):.1f}",
                 ", ".join(sorted({figure.device for figure in figures})),
                 ", ".join(sorted({figure.date for figure in figures})),
-                "; ".join(sorted({" ".join(f"{k} {v}" for k, v in figure.versions.items()) for figure in figures})),
+                ", ".join(sorted({f"{figure.versions['torch']}" for figure in figures})),
+                ", ".join(sorted({figure.versions["sources"] for figure in figures})),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return lines if len(lines) > 2 else []
