@@ -41,8 +41,8 @@ def quick_presets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def endless_presets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the preset fast go on until it is told to end."""
+def endless_presets(monkeypatch: pytest.MonkeyPatch, quick_presets: None) -> None:
+    """Make the preset fast go on until it is told to end, also where a whole module asks for the quick ones."""
     for kind, endless in ENDLESS.items():
         monkeypatch.setitem(settings._FAST, kind, endless)
 
@@ -64,9 +64,11 @@ def hole() -> np.ndarray:
 @pytest.fixture
 def _no_leftovers() -> Iterator[None]:
     """Fail a test that leaves a restoration running."""
+    from napari_deep_image_prior._napari import spread
     from napari_deep_image_prior._napari.queue import QUEUE
 
     yield
-    left = list(QUEUE.runs)
+    left = [*QUEUE.runs, *spread._active]
     QUEUE.runs.clear()
+    spread._active.clear()
     assert not left, f"{len(left)} restorations are still running"

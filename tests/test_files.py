@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from napari_deep_image_prior.files import FileError, ImageFile, enlarged, read_image, write_image
 
@@ -71,6 +71,30 @@ def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
     else:
         with tifffile.TiffFile(tmp_path / name) as tiff:
             assert "deep_image_prior" in tiff.ome_metadata
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("a.png", "uint8"), ("a.tif", "uint8"), ("a.tif", "int64")])
+def test_a_result_read_again_knows_how_it_was_made(tmp_path: Path, name: str, dtype: str) -> None:
+    made = {"seed": 3, "found": "µ = 2 <&>", "task": {"kind": "denoise"}}
+    write_image(tmp_path / name, ImageFile(GREY.astype(dtype)), made)
+    found = read_image(tmp_path / name)
+    assert found.provenance == made
+    write_image(tmp_path / name, found)
+    assert read_image(tmp_path / name).provenance == made, "it stays with the image"
+    assert enlarged(found, GREY).provenance is None, "another image was made in another way"
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"deep_image_prior": 3}', '{"other": {}}'])
+def test_the_descriptions_of_other_programs_are_no_provenance(tmp_path: Path, text: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY, description=text, metadata=None)
+    tifffile.imwrite(tmp_path / "b.tif", GREY, ome=True, metadata={"Description": text})
+    tifffile.imwrite(tmp_path / "c.tif", GREY, metadata={"Description": text})
+    tifffile.imwrite(tmp_path / "d.tif", GREY, imagej=True)
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("deep_image_prior", text)
+    Image.fromarray(GREY).save(tmp_path / "e.png", pnginfo=None if text.startswith('{"') else notes)
+    for path in tmp_path.iterdir():
+        assert read_image(path).provenance is None
 
 
 def test_colour_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:

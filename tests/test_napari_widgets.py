@@ -1,10 +1,13 @@
 """The widgets as a user meets them, on a real viewer."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
 
@@ -129,6 +132,48 @@ def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(viewer: Any, pict
     _press(widget.cancel)
     _wait(qtbot, lambda: widget.run.enabled)
     assert "earlier result is back" in widget.status.value
+
+
+@pytest.mark.usefixtures("endless_presets")
+@pytest.mark.parametrize("colours", [False, True])
+def test_the_history_is_saved_as_a_gif(
+    viewer: Any, picture: np.ndarray, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: bool
+) -> None:
+    asked = []
+
+    def answer(name: str) -> None:
+        def get_name(_parent: Any, _title: str, suggested: str, _filter: str) -> tuple[str, str]:
+            asked.append(suggested)
+            return name, ""
+
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", get_name)
+        _press(widget.gif)
+
+    image = np.stack([picture, picture / 2, 0 * picture], axis=-1).astype(np.uint8) if colours else picture
+    viewer.add_image(image, rgb=colours, name="cells: a")
+    widget = SuperResolveWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not widget.gif.enabled, "there is nothing to save yet"
+    _press(widget.run)
+    run = widget._run
+    _wait(qtbot, lambda: len(run.history) > 3)
+    _press(widget.stop)
+    _wait(qtbot, lambda: widget.status.value.startswith("Done"))
+    run.layer.contrast_limits = (100, 200)
+    answer("")
+    assert asked == ["cells_ a super-resolved.gif"]
+    assert widget.status.value == "Nothing was saved."
+    answer(str(tmp_path / "mine"))
+    assert widget.status.value == f"Saved as {tmp_path / 'mine.gif'}"
+    with PIL.Image.open(tmp_path / "mine.gif") as gif:
+        assert 1 < gif.n_frames <= len(run.history)  # equal neighbours are joined
+        gif.seek(gif.n_frames - 1)
+        last = np.asarray(gif.convert("RGB")).astype(float)
+    expected = run.result.image if colours else np.clip(2.55 * (run.result.image[..., None] - 100), 0, 255)
+    np.testing.assert_allclose(last, np.broadcast_to(expected, last.shape), atol=9 if colours else 2)
+    answer(str(tmp_path / "nowhere" / "a.gif"))
+    assert "does not exist" in widget.status.value
+    assert "\n" not in widget.status.value
 
 
 def test_more_options_are_folded_away(viewer: Any) -> None:
@@ -286,11 +331,13 @@ def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
         "Denoise",
         "Inpaint",
         "Super-resolve",
+        "Results",
     ]
     menus = {menu: [item.command for item in items] for menu, items in manifest.contributions.menus.items()}
     assert menus == {
         "napari/layers/filter": [f"{PLUGIN}.denoise", f"{PLUGIN}.inpaint"],
         "napari/layers/transform": [f"{PLUGIN}.super_resolve"],
+        "napari/layers/measure": [f"{PLUGIN}.results"],
     }
     for command in manifest.contributions.commands:
         assert npe2pm_.commands.get(command.id) is not None

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._napari.scripting import restore_layer
+    from .animation import write_animation
+    from .quality import Quality, measure_quality, residual
+    from .repetition import repeat
     from .restoration import Restoration, RestorationError, Step, Steps, iter_restore, restore
+    from .seeds import SeedStep, Uncertainty, iter_uncertainty, uncertainty
     from .settings import (
         CrossScaleFit,
         GuidedFit,
@@ -36,19 +40,28 @@ _HOME = {
     "MaskedFit": "settings",
     "NetworkSettings": "settings",
     "PriorFit": "settings",
+    "Quality": "quality",
     "Restoration": "restoration",
     "RestorationError": "restoration",
+    "SeedStep": "seeds",
     "Settings": "settings",
     "Step": "restoration",
     "Steps": "restoration",
     "SuperResolve": "tasks",
+    "Uncertainty": "seeds",
     "iter_restore": "restoration",
+    "iter_uncertainty": "seeds",
+    "measure_quality": "quality",
     "preset_settings": "settings",
     "published_settings": "settings",
+    "repeat": "repetition",
+    "residual": "quality",
     "restore": "restoration",
     "restore_layer": "_napari.scripting",
     "settings_from_dict": "settings",
     "settings_to_dict": "settings",
+    "uncertainty": "seeds",
+    "write_animation": "animation",
 }
 
 __all__ = [
@@ -60,19 +73,28 @@ __all__ = [
     "MaskedFit",
     "NetworkSettings",
     "PriorFit",
+    "Quality",
     "Restoration",
     "RestorationError",
+    "SeedStep",
     "Settings",
     "Step",
     "Steps",
     "SuperResolve",
+    "Uncertainty",
     "iter_restore",
+    "iter_uncertainty",
+    "measure_quality",
     "preset_settings",
     "published_settings",
+    "repeat",
+    "residual",
     "restore",
     "restore_layer",
     "settings_from_dict",
     "settings_to_dict",
+    "uncertainty",
+    "write_animation",
 ]
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PNG_SUFFIXES = (".png",)
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = PNG_SUFFIXES + TIFF_SUFFIXES
-
+KEY = "deep_image_prior"
+"""What the provenance is called in a file."""
 
 # what programs write, as OME spells it; a pixel is no unit of length
 _UNITS = {"um": "µm", "\\u00B5m": "µm", "micron": "µm", "microns": "µm", "inch": "in", "pixel": "", "pixels": ""}
@@ -48,6 +49,8 @@ class ImageFile:
     """Unit of the pixel size, such as um."""
     channel_names: tuple[str, ...] = field(default=())
     """Names of the channels, where the file has them."""
+    provenance: dict[str, Any] | None = None
+    """How it was made, if it is a result of this program."""
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -77,7 +80,7 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
     """Write a PNG or TIFF file, whole or not at all.
 
     PNG holds uint8 and uint16 grey or colour images; TIFF anything, with the pixel
-    size. `provenance` is kept in the file as JSON.
+    size. `provenance`, or else the one of `result`, is kept in the file as JSON.
 
     Raises
     ------
@@ -85,6 +88,7 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
         If the file cannot be written, or its format cannot hold the image.
     """
     path = Path(path)
+    provenance = result.provenance if provenance is None else provenance
     check_writable(path, result.image.dtype, channel_count(result))
     descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(descriptor)
@@ -103,14 +107,14 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
         part.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all; text as UTF-8."""
     part = None
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         part = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
@@ -128,6 +132,11 @@ def check_writable(path: str | Path, dtype: np.dtype[Any] | None = None, channel
         grey = channels == 1 and dtype in (np.uint8, np.uint16)
         if not grey and not (dtype == np.uint8 and channels in (2, 3, 4)):
             raise FileError(f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise FileError now if no file could be written to `path` later."""
     if path.is_dir():
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
@@ -150,7 +159,7 @@ def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:
         axes = [axis for axis in range(image.ndim) if axis != source.channel_axis]
         ratios = [source.image.shape[axis] / image.shape[axis] for axis in axes]
         size = (size[0] * ratios[0], size[1] * ratios[1])
-    return replace(source, image=image, pixel_size=size)
+    return replace(source, image=image, pixel_size=size, provenance=None)
 
 
 def channel_count(file: ImageFile) -> int:
@@ -181,13 +190,14 @@ def _read_png(path: Path) -> ImageFile:
     if header[:4] == b"\x89PNG" and header[24] == 16 and header[25] != 0:
         raise FileError(f"{path}: colour PNG files of 16 bits are read with a loss; save it as TIFF.")
     with Image.open(path) as picture:
+        made = _dict_of(picture.info.get(KEY))
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: what the eye sees
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
         else:
             image = np.asarray(picture)
     if image.dtype == np.int32:  # Pillow's mode for 16-bit grey in older versions
         image = image.astype(np.uint16)
-    return ImageFile(image, channel_axis=None if image.ndim == 2 else 2)
+    return ImageFile(image, channel_axis=None if image.ndim == 2 else 2, provenance=made)
 
 
 def _read_tiff(path: Path) -> ImageFile:
@@ -200,6 +210,7 @@ def _read_tiff(path: Path) -> ImageFile:
         image, axes = series.asarray(), series.axes.upper()
         size, unit = _tiff_pixel_size(tiff)
         names = _tiff_channel_names(tiff)
+        made = tiff_provenance(tiff)
     for axis in reversed(range(image.ndim)):  # axes of length 1 say nothing
         if image.shape[axis] == 1 and axes[axis] not in "YX":
             image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
@@ -211,7 +222,26 @@ def _read_tiff(path: Path) -> ImageFile:
             "or use channel_axis from Python if its first axis holds channels."
         )
     channel_axis = next((index for index, axis in enumerate(axes) if axis in "CS"), None)
-    return ImageFile(image, channel_axis, size, unit, names)
+    return ImageFile(image, channel_axis, size, unit, names, made)
+
+
+def tiff_provenance(tiff: Any) -> dict[str, Any] | None:  # noqa: ANN401  (tifffile is untyped)
+    """Return how the image in an open `tifffile.TiffFile` was made, None if it is no result of this program."""
+    if tiff.is_ome:
+        text = ET.fromstring(tiff.ome_metadata).findtext(".//{*}Image/{*}Description")  # noqa: S314
+    else:
+        text = tiff.shaped_metadata[0].get("Description") if tiff.shaped_metadata else None
+    return _dict_of((_dict_of(text) or {}).get(KEY))
+
+
+def _dict_of(described: object) -> dict[str, Any] | None:
+    """Return a dict, from JSON as well, None for all else: other programs write what they like."""
+    if isinstance(described, str):
+        try:
+            described = json.loads(described)
+        except ValueError:
+            return None
+    return described if isinstance(described, dict) else None
 
 
 def _tiff_pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # noqa: ANN401  (tifffile is untyped)
@@ -255,7 +285,7 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         image = np.moveaxis(image, result.channel_axis, -1)
     notes = PngImagePlugin.PngInfo()
     if provenance is not None:
-        notes.add_text("deep_image_prior", json.dumps(provenance))
+        notes.add_text(KEY, json.dumps(provenance))
     Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes)
 
 
@@ -278,7 +308,7 @@ def _write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | N
     if result.channel_names:
         metadata["Channel"] = {"Name": list(result.channel_names)}
     if provenance is not None:
-        metadata["Description"] = json.dumps({"deep_image_prior": provenance})
+        metadata["Description"] = json.dumps({KEY: provenance})
     if image.dtype == np.float16:  # few programs read it
         image = image.astype(np.float32)
     ome = image.dtype not in (np.int64, np.uint64)  # which OME does not know

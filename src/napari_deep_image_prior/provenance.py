@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import math
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,8 @@ from .settings import settings_to_dict
 from .tasks import Inpaint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .settings import Settings
@@ -35,9 +40,13 @@ class Order:
     dtype: np.dtype[Any]
     threads: int | None
     """CPU threads, None for as many as torch is set to."""
+    stop_after: int | None = None
+    """Steps after which it is stopped, None for none."""
 
 
-def provenance(order: Order, found: str, history: list[float], *, reason: str, seconds: float) -> dict[str, Any]:
+def provenance(
+    order: Order, found: str, history: list[float], *, reason: str, seconds: float, stopped_after: int | None
+) -> dict[str, Any]:
     """Describe a finished restoration; `found` is what was measured in the image, such as its noise."""
     return {
         "task": _task_to_dict(order.task),
@@ -53,8 +62,20 @@ def provenance(order: Order, found: str, history: list[float], *, reason: str, s
         "seconds": round(seconds, 2),
         "iterations": len(history),
         "stop_reason": reason,
+        "stopped_after": stopped_after,
         "history": [float(f"{misfit:.4g}") for misfit in history],
     }
+
+
+def packed(mask: NDArray[np.bool_]) -> str:
+    """Return a mask as text: its bits, compressed."""
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode()
+
+
+def unpacked(text: str, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Undo `packed`."""
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+    return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
 
 
 def _task_to_dict(task: Task) -> dict[str, Any]:
@@ -65,7 +86,8 @@ def _task_to_dict(task: Task) -> dict[str, Any]:
     described["image_sha256"] = fingerprint(image)
     if isinstance(task, Inpaint):
         missing = np.asarray(task.missing)
-        described |= {"missing_pixels": int(missing.sum()), "missing_sha256": fingerprint(missing)}
+        # the mask itself: a painted one is in no file
+        described |= {"missing_pixels": int(missing.sum()), "missing_zlib": packed(missing)}
     return described
 
 

@@ -31,6 +31,7 @@ def restore(
     seed: int = 0,
     dtype: DTypeLike = "float32",
     threads: int | None = None,
+    stop_after: int | None = None,
 ) -> Restoration:
     """Restore an image.
 
@@ -52,6 +53,8 @@ def restore(
         Of the result. "same" rounds and clips back to an integer input's dtype.
     threads : int, optional
         CPU threads to use at most; None: as many as torch is set to.
+    stop_after : int, optional
+        Stop after so many steps, as `Steps.stop` would; None: go on to the end.
 
     Returns
     -------
@@ -78,7 +81,14 @@ def restore(
     ((32, 32), 'all 2 iterations done')
     """
     with iter_restore(
-        task, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype, threads=threads
+        task,
+        preset=preset,
+        settings=settings,
+        device=device,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        stop_after=stop_after,
     ) as steps:
         steps.wants_image = lambda: False
         for _step in steps:
@@ -95,6 +105,7 @@ def iter_restore(
     seed: int = 0,
     dtype: DTypeLike = "float32",
     threads: int | None = None,
+    stop_after: int | None = None,
 ) -> Steps:
     """Restore an image step by step; the arguments are those of `restore`.
 
@@ -118,8 +129,9 @@ def iter_restore(
         raise TypeError(f"task is a {type(task).__name__}: use Denoise, Inpaint or SuperResolve.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"threads={threads!r} must be a whole number from 1 on, or None.")
+    for name, value in {"threads": threads, "stop_after": stop_after}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r} must be a whole number from 1 on, or None.")
     _check_settings(task, settings)
     chosen = preset_settings(task.kind, preset, factor=_largest_factor(task)) if settings is None else settings
     return Steps(
@@ -131,6 +143,7 @@ def iter_restore(
             seed=int(seed),
             dtype=result_dtype(dtype, np.asarray(task.image).dtype),
             threads=threads,
+            stop_after=stop_after,
         )
     )
 

@@ -16,6 +16,7 @@ import torch
 from .arrays import cast, channels_back
 from .devices import cpu_threads, device_name, reproducible_convolutions
 from .fit import FitFailedError
+from .pace import Clock
 from .provenance import Order, provenance
 from .restorers import choose_restorer, remeasure
 from .settings import PriorFit
@@ -191,8 +192,11 @@ class Steps:
         self._consumer.repainted.append(replace(self.task, missing=missing))
 
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
-        """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`."""
-        return self._record.provenance(reason, fitted)
+        """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`.
+
+        An image taken on the way is no result: the key "snapshot" says that `repeat` cannot make it again.
+        """
+        return self._record.provenance(reason, fitted) | {"snapshot": True}
 
     def close(self) -> None:
         """End the fit and free its memory; a result that there is stays."""
@@ -272,6 +276,8 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
         restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
         while True:
             last = yield from _fitting(restorer, record, consumer)
+            # asked now: who says stop while it is being finished changes nothing any more
+            stopped_after = last.iteration if consumer.stop_requested else None
             finishing = restorer.finish()
             while True:
                 try:
@@ -281,10 +287,11 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
                     break
                 yield last
             reason = restorer.stop_reason
-            if consumer.stop_requested:
-                reason = f"stopped by the user after {last.iteration} of {last.total} steps"
+            if stopped_after is not None:
+                reason = f"stopped by the user after {stopped_after} of {last.total} steps"
+            made = record.provenance(reason, stopped_after=stopped_after)
             image = _finite(order, final)
-            result = Restoration(image, reason, len(record.history), list(record.history), record.provenance(reason))
+            result = Restoration(image, reason, len(record.history), list(record.history), made)
             yield replace(last, total=last.iteration, image=image, note=reason, seconds_left=0.0, result=result)
             restorer.run_on(consumer.more)
 
@@ -297,6 +304,7 @@ def _fitting(restorer: Restorer, record: _Record, consumer: _Consumer) -> Genera
         if done.misfit is not None:
             record.history.append(done.misfit)
         left = record.clock.seconds_left(done.iteration, done.total)
+        consumer.stop_requested |= done.iteration == record.order.stop_after
         is_last = consumer.stop_requested or done.iteration >= done.total
         image = None if is_last else consumer.preview(lambda: _finite(record.order, restorer.estimate()))
         note = "finishing" if is_last else restorer.note
@@ -323,44 +331,18 @@ class _Record:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.clock = _Clock()
+        self.clock = Clock()
         self.found = ""
         self.history: list[float] = []
         self.run_on: list[dict[str, int | None]] = []
         self.repainted: list[int] = []
 
-    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
-        made = provenance(self.order, self.found, self.history[:fitted], reason=reason, seconds=self.clock.seconds)
+    def provenance(self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None) -> dict[str, Any]:
+        history, seconds = self.history[:fitted], self.clock.seconds
+        made = provenance(self.order, self.found, history, reason=reason, seconds=seconds, stopped_after=stopped_after)
         # only a fit that was steered cannot be had again from the task, settings and seed alone
         steered = {"run_on": list(self.run_on), "repainted": list(self.repainted)}
         return made | {name: when for name, when in steered.items() if when}
-
-
-class _Clock:
-    """Estimates the time left from the pace of the last steps; does not count while the consumer has the step."""
-
-    def __init__(self) -> None:
-        self._worked, self._since = 0.0, math.nan
-        self._marks: deque[tuple[float, int]] = deque(maxlen=100)
-
-    @property
-    def seconds(self) -> float:
-        """Time that went into the steps so far, the one under way included."""
-        since = self._since  # read once: it may be asked in another thread
-        return self._worked if math.isnan(since) else self._worked + time.perf_counter() - since
-
-    def seconds_left(self, iteration: int, total: int) -> float | None:
-        self._marks.append((self.seconds, iteration))
-        (then, first), (now, _) = self._marks[0], self._marks[-1]
-        return None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        self._since = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._worked, self._since = self.seconds, math.nan
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
 from magicgui.widgets import Container, Label, PushButton, Slider
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magicgui.widgets.bases import Widget
+    from napari.layers import Layer
     from psygnal import SignalInstance
     from qtpy.QtWidgets import QWidget
 
@@ -53,6 +56,21 @@ def wrapping_label(name: str, lines: int) -> Label:
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     label.native.setMinimumHeight(lines * label.native.fontMetrics().lineSpacing())
     return label
+
+
+def duration(seconds: float) -> str:
+    """Tell a time in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def ask_where_to_save(parent: QWidget, layer: Layer, folder: Path, kind: str, suffixes: tuple[str, ...]) -> str:
+    """Let the user choose a file, named after a layer at first, which ends in a suffix; empty if none was chosen."""
+    name = re.sub(r"[^\w .-]", "_", layer.name)
+    suggested = str(folder / f"{name}{suffixes[0]}")
+    path: str = QFileDialog.getSaveFileName(parent, f"Save as {kind}", suggested, f"{kind} (*{suffixes[0]})")[0]
+    return path if not path or path.lower().endswith(suffixes) else path + suffixes[0]
 
 
 class Folded(Container[Any]):
@@ -97,14 +115,17 @@ class HistoryControls(Container[Any]):
         )
         self._keep_button = button("keep", "Keep this step", kept, self._keep)
         self._run_on_button = button("run_on", "Run on", onward, run_on)
-        self.extend([self._slider, self._text, row("history_buttons", self._keep_button, self._run_on_button)])
+        animated = "Save what the fit went through, all its snapshots, as an animated GIF."
+        self._gif_button = button("gif", "Save GIF …", animated, self._save_gif)
+        buttons = row("history_buttons", self._keep_button, self._run_on_button, self._gif_button)
+        self.extend([self._slider, self._text, buttons])
 
     def show_run(self, run: Run | None, *, may_run_on: bool) -> None:
         """Show the snapshots of a run."""
         self._run = run
         count = 0 if run is None else len(run.history)
         self._slider.enabled = count > 1 and run is not None and run.can_be_scrubbed
-        self._keep_button.enabled = count > 0
+        self._keep_button.enabled = self._gif_button.enabled = count > 0
         self._run_on_button.enabled = run is not None and run.can_run_on and may_run_on
         if run is None or run.shown is None or count == 0:
             self._text.value = ""
@@ -113,7 +134,7 @@ class HistoryControls(Container[Any]):
         with self._slider.changed.blocked():
             self._slider.max = max(1, count - 1)
             self._slider.value = max(1, count - 1) if count == 1 else (places or [count - 1])[0]
-        what = "the result, step" if run.shown.reason else "step"
+        what = "the result, step" if run.shown.made else "step"
         megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6
         snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
         self._text.value = f"Showing {what} {run.shown.iteration}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
@@ -129,3 +150,16 @@ class HistoryControls(Container[Any]):
             self._run.keep()
         except RuntimeError as error:
             self._report(error)
+
+    def _save_gif(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        path = ask_where_to_save(self.native, run.layer, Path(), "GIF", (".gif",))
+        try:
+            if path:
+                run.write_animation(path)
+        except ValueError as error:  # FileError is one
+            self._report(error)
+        else:
+            self._report(f"saved as {path}" if path else "nothing was saved.")

@@ -23,8 +23,8 @@ class Snapshot:
     """Steps done, from 1."""
     fitted: int
     """Steps of the network's fit among them."""
-    reason: str = ""
-    """Why the fit ended here, if it did: then the image is its result."""
+    made: dict[str, Any] | None = None
+    """The provenance of the image, if the fit ended with it: then it is the result."""
 
 
 class History:

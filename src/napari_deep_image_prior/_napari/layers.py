@@ -50,16 +50,44 @@ def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
         raise ValueError("the viewer shows a volume: switch to 2D and choose the plane to restore.")
     if set(viewer.dims.displayed[-2:]) != {viewer.dims.ndim - 2, viewer.dims.ndim - 1}:
         raise ValueError("the viewer shows other axes than the last two: roll or transpose them back first.")
+    return plane_at_point(layer, viewer.dims.point)
+
+
+def plane_at_point(layer: Image | Labels, point: Sequence[float]) -> Plane:
+    """Take the plane of `layer` at a world position.
+
+    Raises
+    ------
+    ValueError
+        If the layer has no pixel there.
+    """
+    position = np.asarray(layer.world_to_data(point[-layer.ndim :]))[:-2]
+    return plane_at(layer, tuple(int(i) for i in np.rint(position)))
+
+
+def plane_at(layer: Image | Labels, index: tuple[int, ...]) -> Plane:
+    """Take the plane of `layer` at an index along its other axes, at full resolution, into memory.
+
+    Raises
+    ------
+    ValueError
+        If the layer has no such plane.
+    """
     # a multiscale layer as a whole converts to its coarsest level; a dask one loads only the plane
     pixels = layer.data[0] if layer.multiscale else layer.data
-    position = np.asarray(layer.world_to_data(viewer.dims.point[-layer.ndim :]))[:-2]
-    index = tuple(int(i) for i in np.rint(position))
-    if layer.ndim < 2 or any(not 0 <= i < size for i, size in zip(index, pixels.shape, strict=False)):
+    inside = all(0 <= i < size for i, size in zip(index, pixels.shape, strict=False))
+    if layer.ndim != len(index) + 2 or not inside:
         raise ValueError(f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it.")
     values = np.asarray(pixels[index])
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
     return Plane(layer, values, index)
+
+
+def source_of(plane: Plane) -> dict[str, Any]:
+    """Describe where a plane comes from, for the provenance of its result."""
+    layer = plane.layer
+    return {"layer": layer.name, "plane": list(plane.index), "path": layer.source.path, "rgb": plane.is_rgb}
 
 
 def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -98,6 +126,11 @@ def placement(plane: Plane, shape: Sequence[int]) -> dict[str, Any]:
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
+
+
+def whole_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return black and white of a colour picture."""
+    return 0.0, float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def result_options(plane: Plane, task: Task) -> dict[str, Any]:

@@ -6,17 +6,21 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
+import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
+from ..animation import write_animation
 from ..restoration import RestorationError
 from .history import History, Snapshot
-from .layers import first_picture, picture, result_options
+from .layers import first_picture, picture, result_options, source_of, whole_range
 from .queue import QUEUE
 from .worker import Failure, drive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
     from ..restoration import Restoration, Step, Steps
@@ -82,6 +86,7 @@ class Run:
         self.misfits: list[float] = []
         self.history = History()
         self.shown: Snapshot | None = None
+        self._ended_with: Snapshot | None = None
         self.mask: MaskFollower | None = None
         self._plane, self._steps = plane, steps
         self._preview_taken = True
@@ -155,8 +160,8 @@ class Run:
         """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
         if not self.is_active:
             return
-        if self.result is not None:
-            self._show_result(self.result)
+        if self._ended_with is not None:
+            self._show_result(self._ended_with)
             self._abandon("the earlier result is back")
             return
         self._abandon("it was still waiting" if self.state == "waiting" else "the result layer was removed")
@@ -196,8 +201,8 @@ class Run:
         """
         if not self.can_be_scrubbed:
             raise RuntimeError("there is no paused or ended fit to look at: pause or stop it first.")
-        self._show(self.history[index])
-        self.layer.metadata[METADATA] = self._description(self.history[index])
+        snapshot = self.history[index]
+        self._show(snapshot, self._description(snapshot))
         self.changed.emit(self)
 
     def keep(self) -> Image:
@@ -218,6 +223,19 @@ class Run:
         kept.metadata[METADATA] = self._description(self.shown)
         self.viewer.add_layer(kept)
         return kept
+
+    def write_animation(self, path: str | Path) -> None:
+        """Write the snapshots as an animated GIF, as bright as the layer is shown.
+
+        Raises
+        ------
+        FileError, ValueError
+            If it cannot be written, or there is no snapshot.
+        """
+        # a colour picture is shown as it is
+        limits = whole_range(np.dtype(self.layer.dtype)) if self._plane.is_rgb else self.layer.contrast_limits
+        images = [snapshot.image for snapshot in self.history]
+        write_animation(path, images, contrast_limits=limits, channel_axis=self.task.channel_axis)
 
     def release(self) -> None:
         """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""
@@ -280,7 +298,7 @@ class Run:
         self.step = step
         if step.misfit:
             self.misfits.append(step.misfit)
-        if step.image is not None:
+        if step.image is not None and step.result is None:  # the result comes by itself
             snapshot = Snapshot(step.image, step.iteration, step.fitted)
             # who looks back in a pause is not disturbed
             is_live = self.shown is None or self.shown is self.history[-1]
@@ -290,17 +308,20 @@ class Run:
             self._preview_taken = True
         self.changed.emit(self)
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self, snapshot: Snapshot, made: dict[str, Any] | None = None) -> None:
+        """Show a snapshot; of a fit that is not at rest, the layer does not say how it was made."""
         self.shown = snapshot
         self.layer.data = picture(self._plane, snapshot.image)
-        self.layer.metadata.pop(METADATA, None)  # was of another snapshot
+        others = {name: value for name, value in self.layer.metadata.items() if name != METADATA}
+        # assigned: its event tells others
+        self.layer.metadata = others if made is None else others | {METADATA: made}
 
     def _description(self, snapshot: Snapshot) -> dict[str, Any]:
         """Return how a snapshot was made, for the metadata of a layer that shows it."""
-        reason = snapshot.reason or f"chosen by the user as it was at step {snapshot.iteration}"
-        made = self._steps.provenance(reason, snapshot.fitted)
-        source = {"layer": self._plane.layer.name, "plane": list(self._plane.index)}
-        return {**made, "step": snapshot.iteration, "source": source}
+        made = snapshot.made or self._steps.provenance(
+            f"chosen by the user as it was at step {snapshot.iteration}", snapshot.fitted
+        )
+        return {**made, "step": snapshot.iteration, "source": source_of(self._plane)}
 
     def _end(self, outcome: Restoration | Failure) -> None:
         if not self.is_active:
@@ -309,16 +330,15 @@ class Run:
             self._fail(outcome.error)
             return
         self.result = outcome
-        self._show_result(outcome)
+        iteration = outcome.iterations if self.step is None else self.step.iteration
+        self._ended_with = Snapshot(outcome.image, iteration, outcome.iterations, outcome.provenance)
+        _ended.add(self)
+        self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)
 
-    def _show_result(self, outcome: Restoration) -> None:
-        iteration = outcome.iterations if self.step is None else self.step.iteration
-        snapshot = Snapshot(outcome.image, iteration, outcome.iterations, outcome.stop_reason)
-        _ended.add(self)
+    def _show_result(self, snapshot: Snapshot) -> None:
         self.history.add(snapshot)
-        self._show(snapshot)
-        self.layer.metadata[METADATA] = self._description(snapshot)
+        self._show(snapshot, self._description(snapshot))
 
     def _fail(self, error: Exception) -> None:
         known = isinstance(error, RestorationError)

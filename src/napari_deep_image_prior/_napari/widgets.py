@@ -11,7 +11,7 @@ from ..devices import available_devices
 from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import NoiseKind
-from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
+from .controls import Folded, HistoryControls, button, duration, listen, row, wrapping_label
 from .curve import FitCurve
 from .history import DEFAULT_LIMIT
 from .layers import empty_mask
@@ -207,7 +207,7 @@ def _status_text(run: Run) -> str:
     if run.step is None:
         return f"Starting on {run.device} …"
     doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
-    left = f", {_duration(run.seconds_left)} left" if run.state == "running" and run.seconds_left is not None else ""
+    left = f", {duration(run.seconds_left)} left" if run.state == "running" and run.seconds_left is not None else ""
     return f"{doing} {run.step.iteration} of {run.step.total}{left}\n{run.device}\n{run.step.note}"
 
 
@@ -219,12 +219,6 @@ def _member(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a wi
         if isinstance(widget, Container) and (found := _member(widget, name)) is not None:
             return found
     return None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class DenoiseWidget(RestorationWidget):

@@ -1,0 +1,148 @@
+"""Between a result layer and what it was made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+
+from ..repetition import checked, repeated_options, repeated_task, where_from
+from ..tasks import Denoise, Inpaint, SuperResolve
+from .layers import plane_at, plane_at_point
+from .scripting import restore_layer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from ..tasks import Task
+    from .layers import Plane
+    from .run import Run
+
+
+def made(result: Layer | None) -> dict[str, Any]:
+    """Return how a layer was made.
+
+    Raises
+    ------
+    ValueError
+        If it is no result of this plugin.
+    """
+    if result is None:
+        raise ValueError("choose a result layer first.")
+    if "deep_image_prior" not in result.metadata:
+        raise ValueError(
+            f"layer '{result.name}' does not say how it was made: choose a finished result of this plugin."
+        )
+    return checked(result.metadata["deep_image_prior"])
+
+
+def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
+    """Return the layer that a result was made of.
+
+    Raises
+    ------
+    ValueError
+        If it is not in the viewer.
+    """
+    source = made(result).get("source")
+    if source is None:
+        raise ValueError("this result was not made in napari: its source layer is unknown.")
+    images = (layer for layer in viewer.layers if isinstance(layer, Image))
+    found = next((layer for layer in images if layer.name == source["layer"]), None)
+    if found is None:
+        raise ValueError(f"image layer '{source['layer']}' is not in the viewer: open it, or give it this name again.")
+    return found
+
+
+def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane]:
+    """Return what was asked for, and the plane that the result was made of.
+
+    Raises
+    ------
+    ValueError
+        If the plane is not in the viewer any more, or its pixels have changed.
+    """
+    layer, provenance = source_layer(viewer, result), made(result)
+    try:
+        plane = plane_at(layer, tuple(provenance["source"]["plane"]))
+        return repeated_task(provenance, plane.values), plane
+    except ValueError as error:
+        raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
+
+
+def result_plane(result: Image | None) -> Plane:
+    """Return the pixels of a result, which is one plane.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if result is None:
+        raise ValueError("choose a result layer first.")
+    made(result)
+    return plane_at(result, (0,) * (result.ndim - 2))
+
+
+def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
+    """Return the plane of a layer with the truth that lies where a result does.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    point = np.array(viewer.dims.point)
+    at = result.layer.data_to_world((*result.index, 0, 0))
+    point[len(point) - len(at) : -2] = at[:-2]
+    return plane_at_point(truth, tuple(point))
+
+
+def latest_result(viewer: ViewerModel) -> Layer:
+    """Return the active layer if it is a result, or the uppermost result of it, or the uppermost of all.
+
+    Raises
+    ------
+    ValueError
+        If there is no result.
+    """
+    active = viewer.layers.selection.active
+    found = [layer for layer in reversed(viewer.layers) if "deep_image_prior" in layer.metadata]
+    if not found:
+        raise ValueError("there is no finished result in this viewer yet.")
+    of_active = [layer for layer in found if active is not None and _source_name(layer) == active.name]
+    return active if active in found else (of_active or found)[0]
+
+
+def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
+    """Restore a result's source again, with the same settings, seed and device.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If the source is gone or has changed, or another restoration is running.
+    """
+    task, plane = source_plane(viewer, result)
+    own: dict[str, Any] = {}
+    if isinstance(task, Denoise):
+        own = {"noise": task.noise, "noise_std": task.noise_std}
+    elif isinstance(task, Inpaint):
+        own = {"missing": np.asarray(task.missing)}
+    elif isinstance(task, SuperResolve):
+        own = {"factor": task.factors}
+    show_plane(viewer, plane)
+    return restore_layer(viewer, plane.layer, task=task.kind, **own, **repeated_options(made(result)))
+
+
+def show_plane(viewer: ViewerModel, plane: Plane) -> None:
+    """Move the viewer's sliders to a plane."""
+    point = plane.layer.data_to_world((*plane.index, 0, 0))[:-2]
+    for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
+        viewer.dims.set_point(axis, position)
+
+
+def _source_name(result: Layer) -> str | None:
+    name: str | None = made(result).get("source", {}).get("layer")
+    return name

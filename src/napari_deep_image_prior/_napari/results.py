@@ -1,0 +1,240 @@
+"""The widget for what is done with a result: Results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
+from napari.layers import Image
+
+from ..files import SUFFIXES, TIFF_SUFFIXES
+from ..quality import measure_quality, residual
+from ..repetition import script
+from .blink import KEY, bind_compare, compare
+from .controls import ask_where_to_save, duration, listen, row, wrapping_label
+from .provenances import made, result_plane, run_again, source_plane, truth_plane
+from .result_files import SUFFIX, read_layer, write_layer
+from .run import unwrapped
+from .spread import Spread, active_spread, residual_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+
+    from .layers import Plane
+
+WARNING = (
+    "A prior invents: filled or enlarged pixels are plausible, not measured, and faint detail may be smoothed away. "
+    "Do not count, measure or diagnose on a result without a look at its source."
+)
+SPREAD = "Uncertainty"
+SPREAD_HELP = "Restore with so many seeds and add the standard deviation: where it is large, the result is a guess."
+
+
+class ResultsWidget(Container[Any]):
+    """Look into a result: how it was made, how far to trust it; make it again."""
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(labels=True)
+        self._viewer: ViewerModel = unwrapped(napari_viewer)
+        self.append(create_widget(annotation=Image, name="result", options={"tooltip": "A result of this plugin."}))
+        self._made = wrapping_label("made", 4)
+        self.append(self._made)
+        self.run_again = self._button(
+            "run_again", "Run again", "Restore its source once more, the same way.", self._again
+        )
+        self.copy = self._button(
+            "copy", "Copy as Python", "Put a script that makes the same image on the clipboard.", self._copy
+        )
+        self.save = self._button("save", "Save …", "Save as OME-TIFF, with pixel size and how it was made.", self._save)
+        self.open = self._button("open", "Open …", "Open a saved result, of the command line as well.", self._open)
+        self.append(row("repeat", self.run_again, self.copy))
+        self.append(row("files", self.open, self.save))
+        self.compare = self._button(
+            "compare",
+            f"Before / after ({KEY})",
+            f"Show the source, or the result again; {KEY} on the image does it too.",
+            lambda: compare(self._viewer, self.result.value),
+        )
+        self.residual = self._button(
+            "residual",
+            "Residual",
+            "Add what was left out: input minus result. Structure in it was removed.",
+            self._add_residual,
+        )
+        self.append(row("look", self.compare, self.residual))
+        self.append(create_widget(annotation=Image, name="truth", options={"tooltip": "A layer with the true image."}))
+        self.fit_brightness = CheckBox(
+            name="fit_brightness",
+            text="fit brightness",
+            tooltip="Scale and shift the result to the truth first, for a truth in other units.",
+        )
+        self.measure = self._button(
+            "measure",
+            "Measure",
+            "PSNR, SSIM, and the finest period that is right (Fourier ring correlation).",
+            self._measure,
+        )
+        self.append(row("quality", self.fit_brightness, self.measure))
+        self.seeds = SpinBox(name="seeds", value=5, min=2, max=50, tooltip="How many restorations to compare.")
+        self.uncertainty = self._button("uncertainty", SPREAD, SPREAD_HELP, self._start_or_cancel_spread)
+        seeds = row("spread", self.seeds, self.uncertainty)
+        seeds.label = "seeds"
+        self.append(seeds)
+        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self._status = wrapping_label("status", 4)
+        self.append(self._status)
+        self.append(_warning())
+        self.native.layout().addStretch()
+        self.native.setMinimumWidth(300)
+        self._watched: Image | None = None
+        self.result.changed.connect(lambda _layer: self._watch())
+        self._watch()
+        bind_compare(self._viewer)
+        self._spread: Spread | None = None
+        if (spread := active_spread(self._viewer)) is not None:
+            self._follow(spread)  # the widget was closed and opened again
+        self.native.destroyed.connect(self._forget)
+
+    def _button(self, name: str, text: str, tooltip: str, act: Callable[[], str]) -> PushButton:
+        """Make a button whose action tells its outcome, or what stands against it, in the panel."""
+        button = PushButton(name=name, text=text, tooltip=tooltip)
+
+        def press() -> None:
+            try:
+                message = act()
+            except (ValueError, TypeError, RuntimeError, OSError) as error:
+                message = str(error)
+            self._say(message)
+
+        button.changed.connect(lambda _value: press())
+        return button
+
+    def _say(self, message: str) -> None:
+        self._status.value = message[:1].upper() + message[1:]
+
+    def _watch(self) -> None:
+        """Tell how the chosen layer was made, also when that comes later."""
+        if self._watched is not None:
+            self._watched.events.metadata.disconnect(self._show_made)
+        self._watched = self.result.value
+        if self._watched is not None:
+            self._watched.events.metadata.connect(self._show_made)
+        self._show_made()
+
+    def _forget(self) -> None:
+        """Hear nothing any more: the window is gone, which what is still running does not know."""
+        if self._watched is not None:
+            self._watched.events.metadata.disconnect(self._show_made)
+            self._watched = None
+
+    def _show_made(self, _event: object = None) -> None:
+        try:
+            self._made.value = _told(made(self.result.value))
+        except ValueError as error:
+            self._made.value = str(error)[:1].upper() + str(error)[1:]
+
+    def _again(self) -> str:
+        run = run_again(self._viewer, self.result.value)
+        return f"restoring into '{run.layer.name}': its task's widget has the buttons to stop it."
+
+    def _copy(self) -> str:
+        from qtpy.QtWidgets import QApplication
+
+        provenance = made(self.result.value)
+        QApplication.clipboard().setText(script(provenance))
+        if provenance.get("source", {}).get("path") is None:
+            return "the script is on the clipboard; it says where to put the image, as that came from no file."
+        return "the script is on the clipboard."
+
+    def _open(self) -> str:
+        from qtpy.QtWidgets import QFileDialog
+
+        wanted = f"Results ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        path, _ = QFileDialog.getOpenFileName(self.native, "Open a result", "", wanted)
+        if not path:
+            return "nothing was opened."
+        for data, options, _kind in read_layer(path):
+            self._viewer.add_image(data, **options)
+        layer = self._viewer.layers[-1]
+        self.result.reset_choices()
+        self.result.value = layer
+        return f"opened as '{layer.name}'."
+
+    def _save(self) -> str:
+        layer = self.result.value
+        source = made(layer).get("source", {}).get("path") or ""
+        path = ask_where_to_save(self.native, layer, Path(source).parent, "OME-TIFF", (SUFFIX, *TIFF_SUFFIXES))
+        if not path:
+            return "nothing was saved."
+        write_layer(path, *layer.as_layer_data_tuple()[:2])
+        return f"saved as {path}"
+
+    def _add_residual(self) -> str:
+        task, plane = source_plane(self._viewer, self.result.value)
+        values = residual(task, result_plane(self.result.value).values)
+        layer = residual_layer(plane, task, values)
+        self._viewer.add_layer(layer)
+        return f"'{layer.name}': input minus result, grey is zero. Of a good denoising it looks like pure noise."
+
+    def _measure(self) -> str:
+        if self.truth.value is None:
+            raise ValueError("choose a layer with the true image first.")
+        result = result_plane(self.result.value)
+        truth = truth_plane(self._viewer, result, self.truth.value)
+        figures = f"result: {self._quality(result, truth)}"
+        try:
+            _, source = source_plane(self._viewer, self.result.value)
+            return f"{figures}\nSource: {self._quality(source, truth)}"
+        except ValueError:  # it is gone, or of another size: the result's figures stand alone
+            return figures
+
+    def _quality(self, image: Plane, truth: Plane) -> str:
+        axis = -1 if image.is_rgb else None
+        found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
+        return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
+
+    def _start_or_cancel_spread(self) -> str:
+        if self._spread is not None and self._spread.is_active:
+            self._spread.cancel()
+            return self._spread.message
+        spread = Spread(self._viewer, self.result.value, self.seeds.value)
+        spread.start()
+        self._follow(spread)
+        return f"restoring with {self.seeds.value} seeds …"
+
+    def _follow(self, spread: Spread) -> None:
+        self._spread = spread
+        listen(self.native, spread.changed, self._show_spread)
+        self._show_spread(spread)
+
+    def _show_spread(self, spread: Spread) -> None:
+        self.uncertainty.text = "Cancel" if spread.is_active else SPREAD
+        step = spread.step
+        if not spread.is_active:
+            self.progress.value = 0
+            self._say(spread.message)
+        elif step is not None:
+            self.progress.max = step.seeds * step.step.total
+            self.progress.value = (step.number - 1) * step.step.total + step.step.iteration
+            left = f", {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+            self._say(f"seed {step.number} of {step.seeds}: step {step.step.iteration} of {step.step.total}{left}")
+
+
+def _told(provenance: dict[str, Any]) -> str:
+    how = f"preset {provenance['preset']}" if provenance["preset"] else provenance["settings"]["method"]
+    steps = f"{provenance['iterations']} steps in {provenance['seconds']:.0f} s on {provenance['device_name']}"
+    lines = [
+        f"{provenance['task']['kind'].capitalize()}, {how}, seed {provenance['seed']}: {steps}.",
+        provenance["found"],
+        f"Ended: {provenance['stop_reason']}.",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _warning() -> Label:
+    label = wrapping_label("warning", 4)
+    label.value = WARNING
+    return label

@@ -1,0 +1,189 @@
+"""A result made again, from what is noted of how it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from pprint import pformat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .provenance import fingerprint, unpacked
+from .restoration import restore
+from .settings import preset_settings, settings_from_dict
+from .tasks import Denoise, Inpaint, SuperResolve
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .restoration import Restoration
+    from .settings import Settings
+    from .tasks import Task
+
+# what a provenance has at least, and its parts
+_KEYS = (
+    *("preset", "seed", "device", "device_name", "threads", "dtype"),
+    *("found", "seconds", "iterations", "stop_reason", "stopped_after"),
+)
+_PARTS = {
+    "task": ("kind", "shape", "image_dtype", "image_sha256"),
+    "settings": ("method",),
+    "versions": ("napari-deep-image-prior",),
+}
+
+# what task, settings and seed do not tell
+_STEERED = {
+    "snapshot": "it shows a fit before its end",
+    "run_on": "its fit was run on after its end",
+    "repainted": "its mask was repainted during the fit",
+}
+
+
+def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
+    """Restore an image again, as a result's provenance says.
+
+    With the same versions, device and threads the result is the same image.
+
+    Parameters
+    ----------
+    provenance : dict
+        `Restoration.provenance`, `layer.metadata["deep_image_prior"]`, or what a file holds.
+        An inpainting's mask is in it.
+    image : array
+        The image that was restored then.
+
+    Raises
+    ------
+    ValueError
+        If it is another image, or the provenance is not one, or its device is not here, or
+        the fit was steered: run on after its end, repainted, or looked at before its end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_deep_image_prior as dip
+    >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
+    >>> first = dip.restore(dip.Denoise(noisy), settings=dip.PriorFit(iterations=2), seed=3)
+    >>> np.array_equal(dip.repeat(first.provenance, noisy).image, first.image)
+    True
+    """
+    return restore(repeated_task(provenance, image), **repeated_options(provenance))
+
+
+def check_repeatable(provenance: Mapping[str, Any]) -> None:
+    """Raise ValueError if restoring again would give another image than the one that a provenance is about."""
+    for key, happened in _STEERED.items():
+        if provenance.get(key):
+            raise ValueError(f"this image cannot be made again: {happened}. Run the restoration anew instead.")
+
+
+def checked(provenance: object) -> dict[str, Any]:
+    """Return a provenance if it is one: it may come from a file, or from another program.
+
+    Raises
+    ------
+    ValueError
+        If it lacks what this version notes.
+    """
+    whole = dict(provenance) if isinstance(provenance, Mapping) else {}
+    parts = {name: whole.get(name) for name in _PARTS}
+    lacking = [name for name in _KEYS if name not in whole]
+    for name, part in parts.items():
+        lacking += [name] if not isinstance(part, Mapping) else [key for key in _PARTS[name] if key not in part]
+    if lacking:
+        raise ValueError(f"this does not say how a result was made: it lacks {lacking[0]}.")
+    return whole
+
+
+def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
+    """Return the task of a provenance, after a look whether `image` is the one it is about."""
+    described = checked(provenance)["task"]
+    pixels = _recognised(np.asarray(image), described)
+    kind = {"denoise": Denoise, "inpaint": Inpaint, "super-resolve": SuperResolve}.get(described["kind"])
+    if kind is None:
+        raise ValueError(f"this version does not know the task {described['kind']!r}.")
+    fields = {field.name for field in dataclasses.fields(kind)}
+    options = {name: value for name, value in described.items() if name in fields}
+    if kind is Inpaint:
+        options["missing"] = unpacked(described["missing_zlib"], described["shape"])
+    task: Task = kind(pixels, **options)
+    return task
+
+
+def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `restore` of a provenance, if they give the same image again."""
+    whole = checked(provenance)
+    check_repeatable(whole)
+    settings, preset = settings_from_dict(whole["settings"]), whole["preset"]
+    options = {name: whole[name] for name in ("seed", "device", "dtype", "threads")}
+    options["stop_after"] = whole["stopped_after"]
+    named = preset is not None and _of_preset(whole["task"], preset) == settings
+    return options | ({"preset": preset} if named else {"settings": settings})
+
+
+def script(provenance: Mapping[str, Any]) -> str:
+    """Return a Python script that makes a result again.
+
+    It reads the file that the image came from, if the provenance names one.
+    """
+    provenance = checked(provenance)
+    check_repeatable(provenance)
+    task, source = provenance["task"], provenance.get("source", {})
+    version = provenance["versions"]["napari-deep-image-prior"]
+    short = {name: value for name, value in provenance.items() if name not in ("history", "source")}
+    made = pformat(short, width=110, sort_dicts=False)
+    imports, reading = _reading(task, source)
+    return f'''"""{task["kind"].capitalize()} one image, with napari-deep-image-prior {version}."""
+
+{imports}import napari_deep_image_prior as dip
+
+{reading}
+made = {made}
+result = dip.repeat(made, image)  # refuses another image than the one restored then
+restored = result.image
+'''
+
+
+def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the lines of a script that import a reader and read the image."""
+    path = source.get("path")
+    suffix = Path(path or "").suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        imports, expression = "import tifffile\n\n", f"tifffile.imread({path!r})"
+    elif suffix in (".png", ".jpg", ".jpeg", ".bmp"):
+        imports, expression = "import numpy as np\nfrom PIL import Image\n\n", f"np.asarray(Image.open({path!r}))"
+    elif suffix == ".npy":
+        imports, expression = "import numpy as np\n\n", f"np.load({path!r})"
+    else:
+        wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
+        where = f", {where_from(source)}" if source else ""
+        return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
+    plane = "".join(f"[{index}]" for index in source["plane"])
+    return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
+
+
+def where_from(source: Mapping[str, Any]) -> str:
+    """Name the layer and plane that a result was made of."""
+    plane = f", plane {', '.join(map(str, source['plane']))}" if source["plane"] else ""
+    return f"layer '{source['layer']}'{plane}"
+
+
+def _recognised(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any]:
+    """Return the image in the byte order it had then, if it is the same."""
+    dtype = np.dtype(described["image_dtype"])
+    if image.dtype.newbyteorder("=") == dtype.newbyteorder("="):  # files differ in the order of the bytes
+        image = image.astype(dtype, copy=False)
+    if list(image.shape) != described["shape"] or image.dtype != dtype:
+        raise ValueError(
+            f"this is another image than the one restored then: {image.dtype} of shape {image.shape}, "
+            f"not {dtype} of shape {tuple(described['shape'])}."
+        )
+    if fingerprint(image) != described["image_sha256"]:
+        raise ValueError("this is another image than the one restored then: its pixels differ (image_sha256).")
+    return image
+
+
+def _of_preset(described: Mapping[str, Any], preset: str) -> Settings:
+    return preset_settings(described["kind"], preset, factor=max(described.get("factor", [1])))
