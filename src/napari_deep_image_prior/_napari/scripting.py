@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from ..estimate import estimating
 from ..restoration import iter_restore
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX, displayed_plane
@@ -16,11 +17,12 @@ from .repainting import MaskFollower
 from .run import Run, unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
+    from ..estimate import Estimate
     from ..tasks import Task
     from .layers import Plane
 
@@ -80,15 +82,11 @@ def restore_layer(
     """
     if psf is not None:
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
-    viewer, image_layer = unwrapped(viewer), unwrapped(image_layer)
-    if isinstance(image_layer, Image) and image_layer not in viewer.layers:
-        raise ValueError("the image layer is not in this viewer.")
-    asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
-    made, plane = _task_of_layers(viewer, task, image_layer, missing=unwrapped(missing), factor=factor, **asked)
-    # a colour picture must stay one that napari can show; and the window needs a core of its own
+    viewer = unwrapped(viewer)
+    made, plane, options = _asked_for(viewer, image_layer, task, missing=missing, factor=factor, **options)
+    # a colour picture must stay one that napari can show
     dtype = "same" if plane.is_rgb and plane.values.dtype.kind != "f" else "float32"
-    threads = max(1, (os.cpu_count() or 2) - 1)
-    steps = iter_restore(made, **{"dtype": dtype, "threads": threads, **options})
+    steps = iter_restore(made, **{"dtype": dtype, **options})
     run = Run(viewer, made, plane, steps)
     if isinstance(mask := unwrapped(missing), Labels) and task == "inpaint":
         run.mask = MaskFollower(viewer, mask, plane, steps)
@@ -96,6 +94,44 @@ def restore_layer(
     if block:
         run.wait()
     return run
+
+
+def estimating_layer(
+    viewer: ViewerModel,
+    image_layer: Image,
+    *,
+    task: str,
+    seed: int = 0,  # noqa: ARG001  (asked with the same arguments as a restoration; the time does not depend on it)
+    **arguments: Any,  # noqa: ANN401  (those of restore_layer)
+) -> Generator[None, None, Estimate]:
+    """Find out what `restore_layer` would take, step by step: it may be left.
+
+    Raises
+    ------
+    ValueError, TypeError
+        At once, if an argument does not fit the layer.
+    """
+    made, _, options = _asked_for(unwrapped(viewer), image_layer, task, **arguments)
+    return estimating(made, **{"preset": "fast", "settings": None, "device": "auto", **options})
+
+
+def _asked_for(
+    viewer: ViewerModel,
+    image_layer: Image,
+    kind: str,
+    *,
+    missing: Labels | NDArray[Any] | None = None,
+    factor: float | Sequence[float] | None = None,
+    **options: Any,  # noqa: ANN401  (of the task and of the fit)
+) -> tuple[Task, Plane, dict[str, Any]]:
+    """Return the task, its plane, and the options that are left for the fit."""
+    image_layer = unwrapped(image_layer)
+    if isinstance(image_layer, Image) and image_layer not in viewer.layers:
+        raise ValueError("the image layer is not in this viewer.")
+    asked = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
+    made, plane = _task_of_layers(viewer, kind, image_layer, missing=unwrapped(missing), factor=factor, **asked)
+    # the window needs a core of its own
+    return made, plane, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
 
 
 def _task_of_layers(
