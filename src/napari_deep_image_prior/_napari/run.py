@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from ..restoration import RestorationError
+from ..stack import StackSteps
 from .history import History, Snapshot
 from .layers import first_picture, picture, result_options
 from .queue import QUEUE
@@ -73,7 +74,7 @@ class Run:
     changed = Signal(object)
     """Emitted with the run itself at each report and change of state, in the main thread."""
 
-    def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps) -> None:
+    def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps | StackSteps) -> None:
         self.viewer, self.task, self.device = viewer, task, steps.device
         self.state: State = "waiting"
         self.step: Step | None = None
@@ -87,7 +88,8 @@ class Run:
         self._preview_taken = True
         self._going = Event()
         self._going.set()
-        self.layer = Image(picture(plane, first_picture(task, steps.dtype)), **result_options(plane, task))
+        first = steps.image if isinstance(steps, StackSteps) else first_picture(task, steps.dtype)
+        self.layer = Image(picture(plane, first), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
         self._is_launched = False
 
@@ -284,11 +286,16 @@ class Run:
             snapshot = Snapshot(step.image, step.iteration, step.fitted)
             # who looks back in a pause is not disturbed
             is_live = self.shown is None or self.shown is self.history[-1]
-            self.history.add(snapshot)
+            self._remember(snapshot)
             if is_live:
                 self._show(snapshot)
             self._preview_taken = True
         self.changed.emit(self)
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        if isinstance(self._steps, StackSteps):
+            self.history.clear()  # a stack is one array that fills: there is nothing to look back at
+        self.history.add(snapshot)
 
     def _show(self, snapshot: Snapshot) -> None:
         self.shown = snapshot
@@ -316,7 +323,7 @@ class Run:
         iteration = outcome.iterations if self.step is None else self.step.iteration
         snapshot = Snapshot(outcome.image, iteration, outcome.iterations, outcome.stop_reason)
         _ended.add(self)
-        self.history.add(snapshot)
+        self._remember(snapshot)
         self._show(snapshot)
         self.layer.metadata[METADATA] = self._description(snapshot)
 

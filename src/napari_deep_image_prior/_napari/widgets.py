@@ -31,6 +31,8 @@ PRESET_HELP = (
     "paper: the published settings, hours on a CPU."
 )
 
+PLANES_HELP = "The plane on display, or all planes of the stack one after another; a mask of one plane counts for all."
+
 
 class RestorationWidget(Container[Any]):
     """What the widgets share: the image, how to restore it, the buttons, and what the fit does.
@@ -49,6 +51,7 @@ class RestorationWidget(Container[Any]):
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
+        self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
         self.append(self._buttons())
@@ -63,6 +66,8 @@ class RestorationWidget(Container[Any]):
         self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
+        self.image.changed.connect(self._offer_planes)
+        self._offer_planes()
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
@@ -121,8 +126,17 @@ class RestorationWidget(Container[Any]):
 
     def _asked(self) -> dict[str, Any]:
         """Return what is asked for, as arguments of `restore_layer`."""
-        chosen = {name: getattr(self, name).value for name in ("preset", "device", "seed")}
+        chosen = {name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")}
+        if not self._is_stack:
+            chosen["planes"] = "displayed"
         return {"task": self.kind, **chosen, **self._arguments()}
+
+    @property
+    def _is_stack(self) -> bool:
+        return self.image.value is not None and self.image.value.ndim > 2
+
+    def _offer_planes(self) -> None:
+        self.planes.visible = self._is_stack
 
     def _estimate(self) -> None:
         try:
