@@ -97,6 +97,21 @@ def test_a_time_is_told_no_more_exactly_than_it_is_known(seconds: float, said: s
     assert str(told) == f"At most about {said} and 0.4 GB on cpu (1 thread)."
 
 
+def test_the_published_enlargement_is_rehearsed_as_small_as_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EDGE", 40)
+    sizes: list[tuple[int, ...]] = []
+    rehearse = module.iter_restore
+    monkeypatch.setattr(
+        module, "iter_restore", lambda task, **options: (sizes.append(task.result_shape), rehearse(task, **options))[1]
+    )
+    task, settings = SuperResolve(IMAGE, factor=4), TASKS["paper"][1]
+    guess = estimate(task, settings=settings, device="cpu", threads=1)
+    assert sizes == [(256, 320), (40, 40)]
+    start = time.perf_counter()
+    restore(task, settings=settings, device="cpu", threads=1)
+    assert guess.seconds / 3 < time.perf_counter() - start < guess.seconds * 3
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("name", TASKS)
 def test_the_memory_of_a_gpu_is_measured(name: str) -> None:

@@ -91,15 +91,19 @@ def estimating(
     planned = iter_restore(task, preset=preset, settings=settings, device=device, threads=threads)
     chosen, where = planned.settings, choose_device(device)
     edge = EDGE if where.type == "cpu" else EDGE_ON_A_GPU
-    piece = _piece(task, edge if isinstance(chosen, PriorFit) else max(edge, chosen.crop))
+    if isinstance(chosen, PriorFit):  # its network is as large as the result
+        edge = max(8, round(edge * _input_size(task)[0] / _size(task)[0]))
+    else:
+        edge = max(edge, chosen.crop)
+    piece = _piece(task, edge)
     rehearsed = replace(chosen, draws=1) if isinstance(chosen, GuidedFit) else chosen
     before = _allocated(where, start=True)
     with iter_restore(piece, settings=rehearsed, device=device, threads=threads) as steps:
         steps.wants_image = lambda: False
         phases = yield from _rehearsed(steps, on_cpu=where.type == "cpu")
-    seconds = _seconds(phases, chosen, _plane(task), _plane(piece))
+    seconds = _seconds(phases, chosen, _size(task), _size(piece))
     if where.type == "cuda":
-        memory = (_allocated(where) - before) * _ratio(chosen, _plane(task), _plane(piece))
+        memory = (_allocated(where) - before) * _ratio(chosen, _size(task), _size(piece))
     else:
         memory = _memory(task, chosen)
     return Estimate(seconds, memory, planned.device, not isinstance(chosen, PriorFit))
@@ -145,7 +149,7 @@ def _rehearsed(steps: Steps, *, on_cpu: bool) -> Generator[None, None, _Phases]:
 
 
 def _seconds(phases: _Phases, settings: Settings, whole: tuple[int, int], piece: tuple[int, int]) -> float:
-    """Scale the parts of a rehearsal on a `piece` to the `whole` image, both (Y, X)."""
+    """Scale the parts of a rehearsal on a `piece` to the `whole` image, both the (Y, X) of results."""
     ratio = _ratio(settings, whole, piece)
     if isinstance(settings, PriorFit):
         return phases.steps * phases.step * ratio + phases.setup + phases.finish * ratio
@@ -167,7 +171,7 @@ def _ratio(settings: Settings, whole: tuple[int, int], piece: tuple[int, int]) -
 def _memory(task: Task, settings: Settings) -> float:
     """Return an upper bound from the outputs of the network's layers for the whole result."""
     channels = len(channels_first(np.asarray(task.image), task.channel_axis))
-    height, width = (size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis)
+    height, width = _size(task)
     if isinstance(settings, PriorFit):
         height, width = padded_shape((height, width), settings.network)
         depth = settings.input_depth if settings.input == "noise" else 2
@@ -198,14 +202,20 @@ def _allocated(device: torch.device, *, start: bool = False) -> int:
     return torch.cuda.max_memory_allocated(device)
 
 
-def _plane(task: Task) -> tuple[int, int]:
+def _size(task: Task) -> tuple[int, int]:
+    """Return the height and width of the result."""
+    height, width = (size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis)
+    return height, width
+
+
+def _input_size(task: Task) -> tuple[int, int]:
     height, width = channels_first(np.asarray(task.image), task.channel_axis).shape[1:]
     return height, width
 
 
 def _piece(task: Task, edge: int) -> Task:
     """Return the same task for the middle of the image."""
-    height, width = _plane(task)
+    height, width = _input_size(task)
     rows, columns = (slice(max(0, (size - edge) // 2), max(0, (size - edge) // 2) + edge) for size in (height, width))
 
     def cut(array: NDArray[Any]) -> NDArray[Any]:
