@@ -12,7 +12,7 @@ from napari.utils.transforms import Affine
 from ..tasks import Inpaint, SuperResolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari.components import ViewerModel
     from numpy.typing import NDArray
@@ -24,18 +24,29 @@ SUFFIX = {"denoise": "denoised", "inpaint": "inpainted", "super-resolve": "super
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The 2D plane of a layer that is on display."""
+    """A 2D plane of a layer, or all its planes as a stack."""
 
     layer: Image | Labels
     values: NDArray[Any]
-    """(Y, X), or (Y, X, 3) of a colour picture."""
+    """(Y, X), or (Y, X, 3) of a colour picture; of a stack with its other axes before these."""
     index: tuple[int, ...]
-    """Where the plane lies along the layer's other axes."""
+    """Where the plane lies along the layer's other axes; empty for a stack."""
 
     @property
     def is_rgb(self) -> bool:
         """Whether the last axis holds colours."""
-        return self.values.ndim == 3
+        return bool(getattr(self.layer, "rgb", False))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its height and width in pixels."""
+        height, width = self.values.shape[-3:-1] if self.is_rgb else self.values.shape[-2:]
+        return height, width
+
+    def planes(self) -> Iterator[Plane]:
+        """Take a stack apart."""
+        for index in np.ndindex(self.values.shape[: self.layer.ndim - 2]):
+            yield Plane(self.layer, self.values[index], index)
 
 
 def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
@@ -90,6 +101,20 @@ def source_of(plane: Plane) -> dict[str, Any]:
     return {"layer": layer.name, "plane": list(plane.index), "path": layer.source.path, "rgb": plane.is_rgb}
 
 
+def whole_stack(layer: Image) -> Plane:
+    """Take all planes of `layer` at full resolution into memory.
+
+    Raises
+    ------
+    ValueError
+        If it has only one.
+    """
+    if layer.ndim < 3:
+        raise ValueError(f"layer '{layer.name}' is a single plane: there are no others to restore.")
+    values = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    return Plane(layer, values[..., :3] if layer.rgb else values, ())
+
+
 def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return what the result layer shows before the first restoration: the input itself, in the result's dtype."""
     image = np.array(task.image, dtype=dtype)
@@ -113,9 +138,10 @@ def placement(plane: Plane, shape: Sequence[int]) -> dict[str, Any]:
     """Return the layer options that put a result of (Y, X) `shape` exactly on its source plane."""
     layer = plane.layer
     shrink = np.ones(layer.ndim)
-    shrink[-2:] = np.array(plane.values.shape[:2]) / np.array(shape)
+    shrink[-2:] = np.array(plane.size) / np.array(shape)
     # the centre of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
-    origin = np.array([*plane.index, 0, 0]) + (shrink - 1) / 2
+    index = plane.index or (0,) * (layer.ndim - 2)
+    origin = np.array([*index, 0, 0]) + (shrink - 1) / 2
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return {
         "scale": np.asarray(layer.scale) * shrink,
@@ -149,8 +175,8 @@ def result_options(plane: Plane, task: Task) -> dict[str, Any]:
 def empty_mask(viewer: ViewerModel, image: Image) -> Labels:
     """Add an empty Labels layer that fits the displayed plane of `image`, ready to paint."""
     plane = displayed_plane(viewer, image)
-    blank = picture(plane, np.zeros(plane.values.shape[:2], dtype=np.uint8))
-    labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.values.shape[:2]))
+    blank = picture(plane, np.zeros(plane.size, dtype=np.uint8))
+    labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.size))
     viewer.add_layer(labels)
     viewer.layers.selection.active = labels
     labels.brush_size = max(5, round(max(blank.shape) / 50))

@@ -30,7 +30,7 @@ class MaskLayer:
     """
 
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane) -> None:
-        self.labels, self._shape = labels, plane.values.shape[:2]
+        self.labels, self._shape = labels, plane.size
         self._index = displayed_plane(viewer, labels).index
         corners = np.array([[0, 0], [1, 0], [0, 1]])
         points = np.array([plane.layer.data_to_world((*plane.index, *corner)) for corner in corners])

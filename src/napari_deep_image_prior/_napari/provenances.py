@@ -56,6 +56,13 @@ def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
     return found
 
 
+def _of_one_plane(result: Layer | None) -> dict[str, Any]:
+    provenance = made(result)
+    if "stack_shape" in provenance:
+        raise ValueError("this result is a stack; only results of a single plane can be looked into or made again.")
+    return provenance
+
+
 def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane]:
     """Return what was asked for, and the plane that the result was made of.
 
@@ -64,7 +71,7 @@ def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane
     ValueError
         If the plane is not in the viewer any more, or its pixels have changed.
     """
-    layer, provenance = source_layer(viewer, result), made(result)
+    layer, provenance = source_layer(viewer, result), _of_one_plane(result)
     try:
         plane = plane_at(layer, tuple(provenance["source"]["plane"]))
         return repeated_task(provenance, plane.values), plane
@@ -82,7 +89,7 @@ def result_plane(result: Image | None) -> Plane:
     """
     if result is None:
         raise ValueError("choose a result layer first.")
-    made(result)
+    _of_one_plane(result)
     return plane_at(result, (0,) * (result.ndim - 2))
 
 

@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from ..animation import write_animation
 from ..restoration import RestorationError
+from ..stack import StackSteps
 from .history import History, Snapshot
 from .layers import first_picture, picture, result_options, source_of, whole_range
 from .queue import QUEUE
@@ -77,7 +78,7 @@ class Run:
     changed = Signal(object)
     """Emitted with the run itself at each report and change of state, in the main thread."""
 
-    def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps) -> None:
+    def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps | StackSteps) -> None:
         self.viewer, self.task, self.device = viewer, task, steps.device
         self.state: State = "waiting"
         self.step: Step | None = None
@@ -92,7 +93,8 @@ class Run:
         self._preview_taken = True
         self._going = Event()
         self._going.set()
-        self.layer = Image(picture(plane, first_picture(task, steps.dtype)), **result_options(plane, task))
+        first = steps.image if isinstance(steps, StackSteps) else first_picture(task, steps.dtype)
+        self.layer = Image(picture(plane, first), **result_options(plane, task))
         self._worker: Any = None  # napari's worker classes are untyped
         self._is_launched = False
 
@@ -302,11 +304,16 @@ class Run:
             snapshot = Snapshot(step.image, step.iteration, step.fitted)
             # who looks back in a pause is not disturbed
             is_live = self.shown is None or self.shown is self.history[-1]
-            self.history.add(snapshot)
+            self._remember(snapshot)
             if is_live:
                 self._show(snapshot)
             self._preview_taken = True
         self.changed.emit(self)
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        if isinstance(self._steps, StackSteps):
+            self.history.clear()  # a stack is one array that fills: there is nothing to look back at
+        self.history.add(snapshot)
 
     def _show(self, snapshot: Snapshot, made: dict[str, Any] | None = None) -> None:
         """Show a snapshot; of a fit that is not at rest, the layer does not say how it was made."""
@@ -337,7 +344,7 @@ class Run:
         self._finish("done", outcome.stop_reason)
 
     def _show_result(self, snapshot: Snapshot) -> None:
-        self.history.add(snapshot)
+        self._remember(snapshot)
         self._show(snapshot, self._description(snapshot))
 
     def _fail(self, error: Exception) -> None:

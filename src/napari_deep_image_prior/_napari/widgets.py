@@ -13,13 +13,14 @@ from ..settings import PRESETS
 from ..tasks import NoiseKind
 from .controls import Folded, HistoryControls, button, duration, listen, row, wrapping_label
 from .curve import FitCurve
+from .estimating import Estimator
 from .history import DEFAULT_LIMIT
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
 from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
-from .scripting import restore_layer
+from .scripting import estimating_layer, restore_layer
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
@@ -29,6 +30,8 @@ PRESET_HELP = (
     "fast: good and quick. best: higher quality, about ten times as long. "
     "paper: the published settings, hours on a CPU."
 )
+
+PLANES_HELP = "The plane on display, or all planes of the stack one after another; a mask of one plane counts for all."
 
 
 class RestorationWidget(Container[Any]):
@@ -44,13 +47,15 @@ class RestorationWidget(Container[Any]):
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
+        self._estimator = Estimator(self._say)
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
+        self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
         self.append(self._buttons())
-        self.append(row("queue_buttons", button("queue", "Add to queue", "Do this as well, in its turn.", self._start)))
+        self.append(self._more_buttons())
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
@@ -61,10 +66,13 @@ class RestorationWidget(Container[Any]):
         self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
+        self.image.changed.connect(self._offer_planes)
+        self._offer_planes()
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
         listen(self.native, QUEUE.changed, self._take_up_the_next)
+        self.native.destroyed.connect(self._estimator.cancel)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
@@ -109,17 +117,38 @@ class RestorationWidget(Container[Any]):
             button("cancel", "Cancel", "End the fit and remove its layer, or what it did since Run on.", self._cancel),
         )
 
+    def _more_buttons(self) -> Container[Any]:
+        return row(
+            "more_buttons",
+            button("queue", "Add to queue", "Do this as well, in its turn.", self._start),
+            button("estimate", "Estimate", "Try a few steps to tell time and memory before a run.", self._estimate),
+        )
+
+    def _asked(self) -> dict[str, Any]:
+        """Return what is asked for, as arguments of `restore_layer`."""
+        chosen = {name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")}
+        if not self._is_stack:
+            chosen["planes"] = "displayed"
+        return {"task": self.kind, **chosen, **self._arguments()}
+
+    @property
+    def _is_stack(self) -> bool:
+        return self.image.value is not None and self.image.value.ndim > 2
+
+    def _offer_planes(self) -> None:
+        self.planes.visible = self._is_stack
+
+    def _estimate(self) -> None:
+        try:
+            self._estimator.start(estimating_layer(self._viewer, self.image.value, **self._asked()))
+        except (ValueError, TypeError) as error:
+            self._say(error)
+        else:
+            self._say("estimating …")
+
     def _start(self) -> None:
         try:
-            run = restore_layer(
-                self._viewer,
-                self.image.value,
-                task=self.kind,
-                preset=self.preset.value,
-                device=self.device.value,
-                seed=self.seed.value,
-                **self._arguments(),
-            )
+            run = restore_layer(self._viewer, self.image.value, **self._asked())
         except (ValueError, TypeError, RuntimeError) as error:
             self._say(error)
             return
@@ -163,6 +192,8 @@ class RestorationWidget(Container[Any]):
     def _take_up_the_next(self) -> None:
         """Follow the run whose turn it is, if it is of this widget's kind and there is no other to follow."""
         first = active_run(self._viewer)
+        if first is not None:
+            self._estimator.cancel()  # its pace would not be the true one, nor would the run's
         is_free = self._run is None or not self._run.is_active
         if first is not None and first is not self._run and first.task.kind == self.kind and is_free:
             self._follow(first)
@@ -182,6 +213,7 @@ class RestorationWidget(Container[Any]):
         state = None if run is None else run.state
         self.run.enabled = run is None or not run.is_active
         self.queue.enabled = active_run(self._viewer) is not None
+        self.estimate.enabled = not self.queue.enabled
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"

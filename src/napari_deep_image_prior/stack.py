@@ -1,0 +1,168 @@
+"""The planes of a time series or z-stack, restored one after another, like one restoration."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .steps import Restoration, RestorationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .settings import Settings
+    from .steps import Step, Steps
+    from .tasks import Task
+
+Index = tuple[int, ...]
+
+
+class StackSteps:
+    """Drives the restorations of planes one after another; what `Steps` does for one, but run on and repaint.
+
+    Parameters
+    ----------
+    image : array
+        The stack as it is shown before: its planes are overwritten by the restored ones.
+    planes : sequence of (index, Steps)
+        The restorations, each with the place of its plane in `image`. Planes without one stay as they are.
+    """
+
+    can_run_on = False
+
+    def __init__(self, image: NDArray[Any], planes: Sequence[tuple[Index, Steps]]) -> None:
+        self.image = image
+        """The stack as restored so far: the same array throughout."""
+        self._planes = planes
+        self._current = planes[0][1]
+        self._done: list[tuple[Index, Restoration]] = []
+        self._stop_requested = False
+        self._steps_of_one = 0
+        self._result: Restoration | None = None
+        self._generator = self._working()
+
+    @property
+    def task(self) -> Task:
+        """What is restored: that of the first plane."""
+        return self._planes[0][1].task
+
+    @property
+    def settings(self) -> Settings:
+        """How each plane is restored."""
+        return self._planes[0][1].settings
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the images."""
+        return self.image.dtype
+
+    @property
+    def device(self) -> str:
+        """The device, named for people."""
+        return self._planes[0][1].device
+
+    @property
+    def wants_image(self) -> Callable[[], bool]:
+        """As of `Steps`, for all planes."""
+        return self._current.wants_image
+
+    @wants_image.setter
+    def wants_image(self, predicate: Callable[[], bool]) -> None:
+        for _, steps in self._planes:
+            steps.wants_image = predicate
+
+    def image_is_due(self) -> bool:
+        """Return whether it is time for another image of the plane under way."""
+        return self._current.image_is_due()
+
+    @property
+    def result(self) -> Restoration:
+        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        if self._result is None:
+            raise RestorationError("there is no result yet: iterate to the end first.")
+        return self._result
+
+    def stop(self) -> None:
+        """End after the step it is at: keep the planes that are done and that under way; the others stay unrestored."""
+        self._stop_requested = True
+        self._current.stop()
+
+    def run_on(self, iterations: int | None = None) -> None:  # noqa: ARG002  (the interface of Steps)
+        """Refuse: the fits of the planes are gone."""
+        raise RestorationError("a stack cannot be run on: each plane's fit is gone when the next one begins.")
+
+    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:  # noqa: ARG002  (as of Steps)
+        """Describe how the planes were restored so far; the task's own fields are those of the first plane."""
+        made = self._planes[0][1].provenance(reason) | {
+            "seconds": round(sum(done.provenance["seconds"] for _, done in self._done), 2),
+            "iterations": sum(done.iterations for _, done in self._done),
+            "stack_shape": list(self.image.shape),
+            "planes": [
+                {"index": list(index), "image_sha256": done.provenance["task"]["image_sha256"]}
+                | {name: done.provenance[name] for name in ("found", "seconds", "iterations", "stop_reason")}
+                for index, done in self._done
+            ],
+        }
+        del made["history"]  # of many planes it would be longer than all the rest
+        return made
+
+    def close(self) -> None:
+        """End the fits and free their memory; a result that there is stays."""
+        self._generator.close()
+        for _, steps in self._planes:
+            steps.close()
+
+    def __iter__(self) -> StackSteps:
+        return self
+
+    def __next__(self) -> Step:
+        return next(self._generator)
+
+    def _working(self) -> Generator[Step, None, None]:
+        for index, steps in self._planes:
+            self._current = steps
+            if self._stop_requested and self._done:
+                break  # asked for between two planes
+            before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
+            for step in steps:
+                if step.image is not None:
+                    self.image[index] = step.image
+                if step.result is not None:
+                    self._done.append((index, step.result))
+                    steps.close()
+                told = self._told(step, before, time.perf_counter() - started)
+                yield told
+        reason = f"{len(self._done)} of {len(self._planes)} planes done"
+        if self._stop_requested:
+            reason = f"stopped by the user in plane {len(self._done)} of {len(self._planes)}"
+        iterations = sum(done.iterations for _, done in self._done)
+        history = [misfit for _, done in self._done for misfit in done.history]
+        self._result = Restoration(self.image, reason, iterations, history, self.provenance(reason))
+        yield replace(told, total=told.iteration, image=self.image, note=reason, seconds_left=0.0, result=self._result)
+
+    def _told(self, step: Step, fitted: int, elapsed: float) -> Step:
+        """Tell a plane's step as one of the whole stack's."""
+        count = len(self._planes)
+        number = min(len(self._done) + (step.result is None), count)
+        finished = [done.provenance["seconds"] for _, done in self._done]
+        left = step.seconds_left
+        if left is not None:
+            typical = sum(finished) / len(finished) if finished else elapsed + left
+            left += (count - number) * typical
+        # counted as if all planes took as many steps; a fit that ends early leaps to its end
+        self._steps_of_one = self._steps_of_one or step.total
+        within = round(self._steps_of_one * step.iteration / step.total)
+        return replace(
+            step,
+            iteration=(number - 1) * self._steps_of_one + within,
+            total=count * self._steps_of_one,
+            image=None if step.image is None else self.image,
+            note=f"plane {number} of {count}: {step.note}",
+            seconds_left=left,
+            fitted=fitted + step.fitted,
+            result=None,
+        )
