@@ -56,13 +56,19 @@ def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -
     assert widget.estimate.enabled
 
 
-def test_closing_the_widget_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+@pytest.mark.parametrize("closed", ["the widget", "the window"])
+def test_closing_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any, closed: str) -> None:
     viewer.add_image(picture, name="cells")
     widget = _docked(viewer, DenoiseWidget)
     widget.estimate.native.click()
     estimator = widget._estimator
     worker = estimator._worker
+    said: list[object] = []
+    estimator._report = said.append
     with qtbot.waitSignal(worker.finished, timeout=30000):
-        viewer.window.remove_dock_widget(widget.native)
-        widget.native.deleteLater()
-    assert not estimator.is_at_work
+        if closed == "the window":
+            viewer.close()
+        else:
+            viewer.window.remove_dock_widget(widget.native)
+            widget.native.deleteLater()
+    assert said == []

@@ -10,7 +10,7 @@ from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
-BUTTONS = ("run", "run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on")
+BUTTONS = ("run", "run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on", "estimate")
 
 
 def _results(viewer: Any) -> list[Any]:
