@@ -107,7 +107,8 @@ class StackSteps:
                 for index, done in self._done
             ],
         }
-        del made["history"]  # of many planes it would be longer than all the rest
+        for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
+            made.pop(name, None)
         return made
 
     def close(self) -> None:
