@@ -114,8 +114,11 @@ def collect(results: Path, images: Path) -> None:
     for table in TABLES:
         for image in shown_images(table):
             crop(results, images, table, image)
-    for picture in sorted(results.glob("pictures/*.png")):
-        shutil.copy(picture, RESULTS / "pictures")
+    for path in sorted(results.glob("pictures/*.png")):
+        picture = read_image(path).image
+        size = (1400, round(picture.shape[0] * 1400 / picture.shape[1]))
+        small = transform.resize(picture, size[::-1], anti_aliasing=True, preserve_range=True)
+        write_image(RESULTS / "pictures" / path.name, ImageFile(np.rint(small).astype(np.uint8), 2))
     draw_curves()
     write_tables()
 
