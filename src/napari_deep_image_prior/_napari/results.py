@@ -42,6 +42,26 @@ class ResultsWidget(Container[Any]):
         self.append(create_widget(annotation=Image, name="result", options={"tooltip": "A result of this plugin."}))
         self._made = wrapping_label("made", 4)
         self.append(self._made)
+        self._add_repeating()
+        self._add_looking()
+        self._add_measuring()
+        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self._status = wrapping_label("status", 4)
+        self.append(self._status)
+        self.append(_warning())
+        self.native.layout().addStretch()
+        self.native.setMinimumWidth(300)
+        self._watched: Image | None = None
+        self.result.changed.connect(lambda _layer: self._watch())
+        self._watch()
+        bind_compare(self._viewer)
+        self._spread: Spread | None = None
+        if (spread := active_spread(self._viewer)) is not None:
+            self._follow(spread)  # the widget was closed and opened again
+        self.native.destroyed.connect(self._forget)
+
+    def _add_repeating(self) -> None:
+        """Add the buttons that make, save and open results."""
         self.run_again = self._button(
             "run_again", "Run again", "Restore its source once more, the same way.", self._again
         )
@@ -52,6 +72,9 @@ class ResultsWidget(Container[Any]):
         self.open = self._button("open", "Open …", "Open a saved result, of the command line as well.", self._open)
         self.append(row("repeat", self.run_again, self.copy))
         self.append(row("files", self.open, self.save))
+
+    def _add_looking(self) -> None:
+        """Add the buttons that set a result against its source."""
         self.compare = self._button(
             "compare",
             f"Before / after ({KEY})",
@@ -65,6 +88,9 @@ class ResultsWidget(Container[Any]):
             self._add_residual,
         )
         self.append(row("look", self.compare, self.residual))
+
+    def _add_measuring(self) -> None:
+        """Add what measures a result: against a truth, and over several seeds."""
         self.append(create_widget(annotation=Image, name="truth", options={"tooltip": "A layer with the true image."}))
         self.fit_brightness = CheckBox(
             name="fit_brightness",
@@ -83,20 +109,6 @@ class ResultsWidget(Container[Any]):
         seeds = row("spread", self.seeds, self.uncertainty)
         seeds.label = "seeds"
         self.append(seeds)
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
-        self._status = wrapping_label("status", 4)
-        self.append(self._status)
-        self.append(_warning())
-        self.native.layout().addStretch()
-        self.native.setMinimumWidth(300)
-        self._watched: Image | None = None
-        self.result.changed.connect(lambda _layer: self._watch())
-        self._watch()
-        bind_compare(self._viewer)
-        self._spread: Spread | None = None
-        if (spread := active_spread(self._viewer)) is not None:
-            self._follow(spread)  # the widget was closed and opened again
-        self.native.destroyed.connect(self._forget)
 
     def _button(self, name: str, text: str, tooltip: str, act: Callable[[], str]) -> PushButton:
         """Make a button whose action tells its outcome, or what stands against it, in the panel."""

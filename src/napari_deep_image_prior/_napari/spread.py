@@ -148,13 +148,13 @@ def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Im
 def _work(steps: Iterator[SeedStep]) -> Generator[SeedStep, None, SeedStep | Failure]:
     """Drive the steps; runs in the worker thread. As in a run, an exception is returned."""
     reported = 0.0
-    last = None
     try:
-        for last in steps:
+        for step in steps:
+            if step.result is not None:
+                return step
             if time.monotonic() - reported > STATUS_SECONDS:
                 reported = time.monotonic()
-                yield last
+                yield step
     except Exception as error:  # noqa: BLE001  (shown to the user by Spread._end)
         return Failure(error)
-    assert last is not None  # noqa: S101  (two seeds have steps)
-    return last
+    return Failure(RestorationError("the restorations ended without a result: try again, or with fewer seeds."))
