@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from . import __version__
-from .console import ProgressLine, complain, duration
+from .console import ProgressLine, complain
 from .files import (
     SUFFIXES,
     FileError,
@@ -26,6 +26,7 @@ from .files import (
     read_image,
     write_image,
 )
+from .pace import duration
 from .settings import PRESETS
 from .tasks import Denoise, Inpaint, SuperResolve
 

@@ -39,3 +39,11 @@ class Clock:
             yield
         finally:
             self._worked, self._since = self.seconds, math.nan
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words a person needs: 40 s, 12 min, 3.5 h, 2.1 days."""
+    for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.1f} h" if name == "h" else f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.1f} days"

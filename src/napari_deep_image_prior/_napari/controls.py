@@ -58,13 +58,6 @@ def wrapping_label(name: str, lines: int) -> Label:
     return label
 
 
-def duration(seconds: float) -> str:
-    """Tell a time in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def ask_where_to_save(parent: QWidget, layer: Layer, folder: Path, kind: str, suffixes: tuple[str, ...]) -> str:
     """Let the user choose a file, named after a layer at first, which ends in a suffix; empty if none was chosen."""
     name = re.sub(r"[^\w .-]", "_", layer.name)

@@ -9,10 +9,11 @@ from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton
 from napari.layers import Image
 
 from ..files import SUFFIXES, TIFF_SUFFIXES
+from ..pace import duration
 from ..quality import measure_quality, residual
 from ..repetition import script
 from .blink import KEY, bind_compare, compare
-from .controls import ask_where_to_save, duration, listen, row, wrapping_label
+from .controls import ask_where_to_save, listen, row, wrapping_label
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
 from .run import unwrapped

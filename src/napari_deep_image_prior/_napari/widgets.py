@@ -8,10 +8,11 @@ from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_w
 from napari.layers import Image, Labels
 
 from ..devices import available_devices
+from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import NoiseKind
-from .controls import Folded, HistoryControls, button, duration, listen, row, wrapping_label
+from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
 from .history import DEFAULT_LIMIT

@@ -7,9 +7,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from ..console import ProgressLine, complain, duration
+from ..console import ProgressLine, complain
 from ..devices import choose_device
 from ..files import FileError, write_whole
+from ..pace import duration
 from ..restoration import RestorationError
 from .examples import PICTURES
 from .measuring import Figure, check_figure, measure, read_figure
