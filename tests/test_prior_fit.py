@@ -68,3 +68,19 @@ def test_the_last_output_is_not_averaged(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(restorer.last_output(), restorer.estimate())
     next(steps)
     assert not np.array_equal(restorer.last_output(), restorer.estimate())
+
+
+def test_the_input_and_the_weights_are_drawn_from_streams_of_their_own(picture: np.ndarray) -> None:
+    def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        settings = replace(TWO_RUNS, runs=1)
+        restorer = choose_restorer(dip.Denoise(picture), settings, torch.device("cpu"), seed)
+        model, _ = restorer._begin()
+        first = next(model.network.parameters()).detach().numpy().ravel()
+        return model._z.numpy().ravel()[: first.size] / 0.1, first
+
+    (z, weights), (other_z, other_weights) = drawn(0), drawn(1)
+    # uniform numbers both: from one stream they would be the same up to their range
+    uniform = weights / (2 * np.abs(weights).max()) + 0.5
+    assert np.abs(np.corrcoef(z, uniform)[0, 1]) < 0.9
+    assert not np.array_equal(z, other_z)
+    assert not np.array_equal(weights, other_weights)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,6 @@ from .prior import build_network, meshgrid_input, noise_input, padded_shape
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .arrays import Scaling
@@ -34,13 +34,15 @@ class PriorModel:
         """What it is fitted to; may be exchanged for another of the same shape."""
         self._settings = settings
         device = measurement.observed.device
-        generator = torch.Generator().manual_seed(seed)
+        # streams of their own: from one, z and the weights would begin with the same numbers
+        of_z, of_weights, of_jitter = (int(word) for word in np.random.SeedSequence(seed).generate_state(3))
         shape = padded_shape(measurement.shape, settings.network)
         random = settings.input == "noise"
-        z = noise_input(settings.input_depth, shape, generator) if random else meshgrid_input(shape)
+        drawing = torch.Generator().manual_seed(of_z)
+        z = noise_input(settings.input_depth, shape, drawing) if random else meshgrid_input(shape)
         self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
-        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], seed, device)
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device)
+        self._generator = torch.Generator(device).manual_seed(of_jitter)
         self._last: Tensor | None = None
         self._average: Tensor | None = None
 
