@@ -102,7 +102,10 @@ class GuidedRestorer:
         ]
         stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
         self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
-        self._noisy = torch.from_numpy((stabilised - self._offset).astype(np.float32)).to(device)
+        # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean
+        self._turn = _principal_axes(stabilised - self._offset)
+        turned = np.einsum("ij,jyx->iyx", self._turn, stabilised - self._offset)
+        self._noisy = torch.from_numpy(turned.astype(np.float32)).to(device)
         self._classical: Tensor | None = None
         self._generator = torch.Generator(device).manual_seed(seed)
         self._places = Crops(settings.region, seed)
@@ -177,7 +180,8 @@ class GuidedRestorer:
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        stabilised = estimate.cpu().numpy().astype(np.float64) + self._offset
+        turned = estimate.cpu().numpy().astype(np.float64)
+        stabilised = np.einsum("ij,iyx->jyx", self._turn, turned) + self._offset
         return np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
 
     def _judged_trust(self) -> Generator[None, None, float]:
@@ -208,6 +212,18 @@ class GuidedRestorer:
             kernel = _correlating_kernel(correlation).to(like)
             noise = functional.conv2d(noise, kernel.view((1, 1, 3, 1) if axis == 0 else (1, 1, 1, 3)))
         return noise[:, 0]
+
+
+def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the principal axes of (C, Y, X) channels of mean 0 as the rows of an orthonormal (C, C) matrix.
+
+    White noise of the same level in all channels stays such noise when they are turned onto these axes.
+    """
+    pixels = channels.reshape(len(channels), -1)
+    _, vectors = np.linalg.eigh(pixels @ pixels.T)
+    vectors *= np.where(vectors.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary: those of a single channel stay
+    axes: NDArray[np.float64] = vectors[:, ::-1].T
+    return axes
 
 
 def _correlating_kernel(correlation: float) -> Tensor:

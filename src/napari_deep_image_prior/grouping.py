@@ -5,8 +5,9 @@ with the weights that minimise the expected error under the known noise:
 
     T = I - n s^2 (X X' + n s^2 I)^-1,     estimate = T Y,
 
-Y the (k, n) noisy patches, X the same of the best estimate so far. Herbreteau and
-Kervrann, "Towards a unified view of unsupervised non-local methods for image
+Y the (k, n) noisy patches, X the same of the best estimate so far. What is alike is
+looked for in all channels together; each channel then has weights of its own.
+Herbreteau and Kervrann, "Towards a unified view of unsupervised non-local methods for image
 denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
 """
 
@@ -62,7 +63,7 @@ def _one_pass(noisy: Tensor, guide: Tensor | None, group: int) -> Generator[floa
     alike = noisy if guide is None else _extended(guide, extra)
     _, tall, wide = noisy.shape
     total = torch.zeros((channels, tall * wide), device=noisy.device)
-    weight = torch.zeros(tall * wide, device=noisy.device)
+    weight = torch.zeros_like(total)
     offsets = (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
     rows = range(0, tall - PATCH + 1, STEP)
     for start in range(0, len(rows), BAND):
@@ -111,24 +112,21 @@ def _alike_patches(image: Tensor, rows: range, group: int) -> Tensor:
 def _restore_groups(noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: Tensor, weight: Tensor) -> None:
     """Restore groups of patches and add them into `total` and `weight`; pixels: (groups, k, PATCH^2) flat indices."""
     channels = noisy.shape[0]
-    groups, size, area = pixels.shape
-    observed = _taken(noisy, pixels)  # (groups, k, channels * area)
+    _, size, area = pixels.shape
+    observed = _taken(noisy, pixels)  # (C, groups, k, area)
     known = observed if guide is None else _taken(guide, pixels)
-    n = channels * area
     eye = torch.eye(size, device=noisy.device)
-    power = known @ known.transpose(1, 2)  # X X'
+    power = known @ known.transpose(-2, -1)  # X X'
     # without a guide it has the noise's own power already; the rest keeps the inverse stable in float32,
     # where patches are equal and the noise is next to none
-    ridge = n * (1e-3 if guide is None else 1.0) + 1e-5 * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]
-    combine = eye - n * torch.linalg.inv(power + ridge * eye)  # T
+    ridge = area * (1e-3 if guide is None else 1.0) + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    combine = eye - area * torch.linalg.inv(power + ridge * eye)  # T
     # patches whose estimate keeps little noise count more
-    trust = 1 / combine.square().sum(dim=2).clamp_min(1 / size)  # (groups, k)
-    restored = (combine @ observed).view(groups, size, channels, area) * trust[:, :, None, None]
-    weight.index_add_(0, pixels.reshape(-1), trust[:, :, None].expand(-1, -1, area).reshape(-1))
-    total.index_add_(1, pixels.reshape(-1), restored.permute(2, 0, 1, 3).reshape(channels, -1))
+    trust = 1 / combine.square().sum(dim=-1, keepdim=True).clamp_min(1 / size)  # (C, groups, k, 1)
+    places = pixels.reshape(-1)
+    weight.index_add_(1, places, trust.expand(-1, -1, -1, area).reshape(channels, -1))
+    total.index_add_(1, places, (combine @ observed * trust).reshape(channels, -1))
 
 
 def _taken(image: Tensor, pixels: Tensor) -> Tensor:
-    groups, size, area = pixels.shape
-    channels = image.shape[0]
-    return image.reshape(channels, -1)[:, pixels].permute(1, 2, 0, 3).reshape(groups, size, channels * area)
+    return image.reshape(len(image), -1)[:, pixels]
