@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_deep_image_prior.noise import NoiseModel, _looks_like_photons, measure_noise
+from napari_deep_image_prior.shared_noise import Blur, remainder
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[:160, :160]
@@ -102,3 +103,50 @@ def test_texture_in_a_small_image_is_not_taken_for_photon_noise() -> None:
     texture = RNG.normal(0, 1, (72, 72)) * X[:72, :72] / 4
     assert measure_noise(100 + texture).photon is None
     assert measure_noise(100 + texture, "poisson-gaussian").photon is not None
+
+
+def _shared(blur: Blur, shape: tuple[int, int] = SCENE.shape) -> np.ndarray:
+    white = np.random.default_rng(2).normal(0, 1, shape)
+    return np.fft.ifft2(np.fft.fft2(white) * blur.transfer(shape)).real
+
+
+@pytest.mark.parametrize("blur", [Blur(0.5, 0.5), Blur(0.8, 0.8), Blur(0.4, 0.9)], ids=str)
+@pytest.mark.parametrize("kind", ["auto", "correlated"])
+def test_noise_that_neighbours_share_is_measured(blur: Blur, kind: str) -> None:
+    model = measure_noise(SCENE + 20 * _shared(blur), kind)
+    assert model.std == pytest.approx(20, rel=0.15)
+    assert (model.blur.y, model.blur.x) == pytest.approx((blur.y, blur.x), abs=0.25)
+    assert "shared by neighbouring pixels" in model.describe()
+
+
+@pytest.mark.parametrize("sigma", [5, 25])
+def test_white_noise_and_texture_are_not_taken_for_shared_noise(sigma: float) -> None:
+    white = RNG.normal(0, sigma, SCENE.shape)
+    ripples = 12 * np.sin(X * 1.1 + 3 * np.sin(Y / 9)) * (1 + np.sin(X / 17))  # texture of varying strength
+    assert not measure_noise(SCENE + white).blur
+    model = measure_noise(SCENE + ripples + white)
+    assert not model.blur
+    assert model.std < sigma + 3
+
+
+@pytest.mark.parametrize("blur", [Blur(), Blur(0.6, 0.6), Blur(1.0, 0.3)], ids=str)
+def test_blocks_of_nothing_but_noise_are_as_expected(blur: Blur) -> None:
+    noise = _shared(blur, (400, 400)).reshape(50, 8, 50, 8).swapaxes(1, 2).reshape(-1, 64)
+    y, x = np.mgrid[:8, :8]
+    plane = np.stack([np.ones(64), y.ravel(), x.ravel()], axis=1)
+    left = noise - noise @ np.linalg.pinv(plane).T @ plane.T
+    variances = (left**2).sum(axis=1) / 61
+    expected = remainder(blur)
+    assert variances.mean() == pytest.approx(expected.power, rel=0.05)
+    assert np.percentile(variances, 10) == pytest.approx(expected.quantile(0.1), rel=0.08)
+
+
+@pytest.mark.parametrize("blur", [Blur(0.3, 0.3), Blur(0.7, 0.7), Blur(0.2, 1.2)], ids=str)
+def test_whitening_keeps_the_level_of_the_noise_and_is_undone(blur: Blur) -> None:
+    noise = _shared(blur)
+    whitened = blur.whiten(noise)
+    assert whitened.std() == pytest.approx(1, rel=0.05)
+    alike = [(image[:, 1:] * image[:, :-1]).mean() / image.var() for image in (noise, whitened)]
+    assert alike[1] < alike[0]
+    inside = (slice(20, -20),) * 2
+    np.testing.assert_allclose(blur.unwhiten(whitened)[inside], noise[inside], atol=1e-2)

@@ -190,7 +190,18 @@ def test_channels_that_share_structure_are_denoised_better_together_in_any_order
     np.testing.assert_allclose(restored(noisy[[2, 0, 1]]), together[[2, 0, 1]], atol=0.05)
 
 
-@pytest.mark.parametrize("noise", ["auto", "gaussian", "poisson", "poisson-gaussian"])
+def test_noise_that_neighbours_share_is_removed() -> None:
+    y, x = np.mgrid[:112, :112]
+    truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
+    white = np.random.default_rng(0).normal(0, 20, truth.shape)
+    shared = (white + np.roll(white, 1, 0) + np.roll(white, 1, 1) + np.roll(white, (1, 1), (0, 1))) / 2
+    for noise in ("auto", "correlated"):
+        result = dip.restore(dip.Denoise(truth + shared, noise=noise), settings=QUICK["denoise"])
+        assert "shared by neighbouring pixels" in result.provenance["found"]
+        assert np.std(result.image - truth) < 0.5 * shared.std()
+
+
+@pytest.mark.parametrize("noise", ["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"])
 def test_every_kind_of_noise_is_served(noise: str) -> None:
     y, x = np.mgrid[:64, :64]
     truth = 30 + 25 * np.sin(x / 9) * np.sin(y / 7)

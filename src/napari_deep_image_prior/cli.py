@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from .files import (
 )
 from .pace import duration
 from .settings import PRESETS
-from .tasks import Denoise, Inpaint, SuperResolve
+from .tasks import Denoise, Inpaint, NoiseKind, SuperResolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument(
         "--noise",
         default="auto",
-        choices=("auto", "gaussian", "poisson", "poisson-gaussian"),
+        choices=get_args(NoiseKind),
         help="kind of noise; auto measures it (default)",
     )
     inpaint = _restoring(commands, "inpaint", "fill in missing pixels", _inpaint_task)

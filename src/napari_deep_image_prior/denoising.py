@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
 from .grouping import group_denoise, without_values
 from .noise import measure_noise
 from .prior import build_network
+from .shared_noise import Blur
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
 
@@ -105,7 +105,9 @@ class GuidedRestorer:
         # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean
         self._turn = _principal_axes(stabilised - self._offset)
         turned = np.einsum("ij,jyx->iyx", self._turn, stabilised - self._offset)
-        self._noisy = torch.from_numpy(turned.astype(np.float32)).to(device)
+        self._blur = Blur(*np.mean([(model.blur.y, model.blur.x) for model in self._noise], axis=0).tolist())
+        whitened = self._blur.whiten(turned) if self._blur else turned
+        self._noisy = torch.from_numpy(whitened.astype(np.float32)).to(device)
         self._classical: Tensor | None = None
         self._generator = torch.Generator(device).manual_seed(seed)
         self._places = Crops(settings.region, seed)
@@ -180,7 +182,8 @@ class GuidedRestorer:
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        turned = estimate.cpu().numpy().astype(np.float64)
+        whitened = estimate.cpu().numpy().astype(np.float64)
+        turned = self._blur.unwhiten(whitened) if self._blur else whitened
         stabilised = np.einsum("ij,iyx->jyx", self._turn, turned) + self._offset
         return np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
 
@@ -204,14 +207,14 @@ class GuidedRestorer:
         return 0.0 if power == 0 else min(max(agreed / power, 0.0), 1.0)
 
     def _fresh_noise(self, like: Tensor) -> Tensor:
-        """Draw noise of standard deviation 1, correlated to the next pixels as the image's own."""
-        channels, height, width = like.shape
-        noise = torch.randn((channels, 1, height + 2, width + 2), device=like.device, generator=self._generator)
-        for axis in (0, 1):
-            correlation = float(np.mean([model.correlation[axis] for model in self._noise]))
-            kernel = _correlating_kernel(correlation).to(like)
-            noise = functional.conv2d(noise, kernel.view((1, 1, 3, 1) if axis == 0 else (1, 1, 1, 3)))
-        return noise[:, 0]
+        """Draw noise of standard deviation 1 that neighbours share as they do the image's own."""
+        noise = torch.randn(like.shape, device=like.device, generator=self._generator)
+        if not self._blur:
+            return noise
+        height, width = like.shape[-2:]
+        strength = torch.from_numpy(self._blur.left((height, width))).to(noise)
+        shared: Tensor = torch.fft.ifft2(torch.fft.fft2(noise) * strength).real
+        return shared
 
 
 def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -224,11 +227,3 @@ def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
     vectors *= np.where(vectors.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary: those of a single channel stay
     axes: NDArray[np.float64] = vectors[:, ::-1].T
     return axes
-
-
-def _correlating_kernel(correlation: float) -> Tensor:
-    """Return the kernel (c, 1, c), of norm 1, that gives white noise this correlation to the next pixel."""
-    rho = min(max(correlation, 0.0), 0.65)
-    # rho = 2 c / (1 + 2 c^2); measured correlations below 0.1 are chance
-    c = 0.0 if rho < 0.1 else (1 - math.sqrt(max(1 - 2 * rho**2, 0))) / (2 * rho)
-    return torch.tensor([c, 1.0, c]) / math.sqrt(1 + 2 * c * c)

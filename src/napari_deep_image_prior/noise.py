@@ -1,4 +1,4 @@
-"""What noise an image has: its level, whether it grows with brightness, and then whether neighbours share it.
+"""What noise an image has: its level, whether it grows with brightness, and whether neighbours share it.
 
 Measured on the flattest blocks of the image itself. Photon noise is stabilised: a
 square root (generalised Anscombe), and a stretch that evens out the rest, make its
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.restoration import estimate_sigma
 
+from .shared_noise import BLOCK, WHITE, Blur, blur_of, plane_basis, remainder
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 8
-"""Edge of the blocks whose variance is measured, in pixels."""
 LOWEST_TENTH = 0.77
 """The 10 % quantile of a chi-squared variable of 61 degrees of freedom, over 61: a block minus its plane."""
 BINS = 16
 """Brightness classes of the blocks."""
-SMOOTH = 0.6
+SMOOTH = 0.56
 """Residuals whose neighbours are this alike along both axes are shapes, not noise."""
 MIN_BLOCKS = 4 * BINS
 """Blocks that statistics need at least."""
@@ -37,6 +37,12 @@ GROWS_EVENLY = 1.2
 """The same for noise that follows its line closely: texture, which can look like growing noise, scatters more."""
 CLOSELY = 0.05
 """Median distance of the brightness classes from that line, as a share of it."""
+LOUDER = 1.2
+"""Noise that neighbours share is so much louder than what white noise of the finest detail would be, at least."""
+EVENLY = 0.16
+"""Median distance of the brightness classes' variances from their median, as a share of it, where noise is Gaussian."""
+SPREAD = 0.085
+"""How much more than noise the variances of an image's blocks may scatter (10 % quantile over 30 % quantile)."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class NoiseModel:
     """(a, b) of variance = a * intensity + b, None for noise that is the same everywhere."""
     stretch: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     """A monotone curve (from, to) that evens out what the square root leaves uneven: few photons, clipped values."""
-    correlation: tuple[float, float] = (0.0, 0.0)
-    """Correlation of the noise to the next pixel, along Y and X; measured for photon noise only."""
+    blur: Blur = WHITE
+    """How far neighbours share the noise."""
 
     def stabilise(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the noise's standard deviation 1 everywhere."""
@@ -77,10 +83,11 @@ class NoiseModel:
 
     def describe(self) -> str:
         """Say in words what was found."""
+        shared = ", shared by neighbouring pixels" if self.blur else ""
         if self.photon is None:
-            return f"noise of standard deviation {self.std:.3g}"
+            return f"noise of standard deviation {self.std:.3g}{shared}"
         a, b = self.photon
-        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g})"
+        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){shared}"
 
 
 def measure_noise(
@@ -94,9 +101,10 @@ def measure_noise(
     Parameters
     ----------
     image : (Y, X) float array, without NaNs
-    kind : {"auto", "gaussian", "poisson", "poisson-gaussian"}
+    kind : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
+        "gaussian" is white; "correlated" is Gaussian too, but shared by neighbouring pixels.
         "poisson" is variance = a * intensity, so the image's dark level must be 0.
-        "auto" takes images under about 104x104 pixels as "gaussian": texture and photon noise look alike there.
+        "auto" takes images under about 104x104 pixels as "gaussian": texture and other noise look alike there.
     std : float, optional
         Known standard deviation, in the image's units.
     known : (Y, X) bool array, optional
@@ -104,34 +112,59 @@ def measure_noise(
     """
     # numbers below this are rounding, and dividing by them would blow up
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
-    if std is not None:
-        return NoiseModel(max(std, least))
     blocks = _noisy_blocks(image, known)
+    if std is not None:
+        can_tell = kind == "correlated" and len(blocks) >= MIN_BLOCKS
+        return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur if can_tell else WHITE)
     if len(blocks) < MIN_BLOCKS:
         sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
         return NoiseModel(max(sigma, least))
-    if kind != "gaussian":
-        means, variances, _ = _flat_blocks(blocks)
-        a, b = _variance_line(means, variances, through_origin=kind == "poisson")
-        bright = max(a * np.percentile(means, 90) + b, 0)
-        grows = a > 0 and math.sqrt(bright) > least
-        if grows and (kind != "auto" or (len(blocks) >= PHOTON_BLOCKS and _looks_like_photons(means, variances, a, b))):
-            model = _photon_model(image, blocks, (a, b))
-            if min(model.correlation) < SMOOTH:
-                return model
+    if kind in ("auto", "poisson", "poisson-gaussian"):
+        model = _found_photons(image, blocks, kind, least)
+        if model is not None:
+            return model
+    white = max(_white_std(image, blocks), least)
+    if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
+        flat = _flat_blocks(blocks)
+        shared = math.sqrt(float(np.median(flat.tenths)) / remainder(flat.blur).quantile(0.1))
+        if kind == "correlated" or (shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)):
+            return NoiseModel(max(shared, least), blur=flat.blur)
+    return NoiseModel(white)
+
+
+def _found_photons(
+    image: NDArray[np.float64], blocks: NDArray[np.float64], kind: str, least: float
+) -> NoiseModel | None:
+    """Return the model of noise that grows with brightness, None where it does not."""
+    flat = _flat_blocks(blocks)
+    a, b = _variance_line(flat.means, flat.variances, through_origin=kind == "poisson")
+    bright = max(a * np.percentile(flat.means, 90) + b, 0)
+    grows = a > 0 and math.sqrt(bright) > least
+    enough = kind != "auto" or (len(blocks) >= PHOTON_BLOCKS and _looks_like_photons(flat.means, flat.variances, a, b))
+    if not grows or not enough:
+        return None
+    model, alike = _photon_model(image, blocks, (a, b))
+    return model if min(alike) < SMOOTH else None
+
+
+def _white_std(image: NDArray[np.float64], blocks: NDArray[np.float64]) -> float:
+    """Return the standard deviation of white noise: the least that several ways find."""
     _, variances, _ = _block_residuals(blocks)
     measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)]
     if len(blocks) >= COMPONENT_BLOCKS:
         measured.append(_smallest_components(blocks))
     if len(blocks) == len(_blocks(image)):
         measured.append(_finite(estimate_sigma(image)))  # of the whole image, so only where all of it has noise
-    return NoiseModel(max(min(measured), least))
+    return min(measured)
 
 
-def _photon_model(image: NDArray[np.float64], blocks: NDArray[np.float64], line: tuple[float, float]) -> NoiseModel:
+def _photon_model(
+    image: NDArray[np.float64], blocks: NDArray[np.float64], line: tuple[float, float]
+) -> tuple[NoiseModel, tuple[float, float]]:
+    """Return the model, and how alike neighbours are along both axes."""
     root = NoiseModel(1.0, line)
-    levels, variances, _ = _flat_blocks(root.stabilise(blocks))
-    stds = np.sqrt(variances)
+    uneven = _flat_blocks(root.stabilise(blocks))
+    levels, stds = uneven.means, np.sqrt(uneven.variances)
     # about 1 by construction; less where dark values are clipped, but then some noise is left
     stds = np.clip(stds, max(0.2 * float(np.median(stds[len(stds) // 2 :])), 0.1), 3)
     order = np.argsort(levels)
@@ -140,8 +173,11 @@ def _photon_model(image: NDArray[np.float64], blocks: NDArray[np.float64], line:
     slope = 1 / np.interp(grid, levels[order], stds[order])
     stretched = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(grid))])
     even = NoiseModel(1.0, line, (grid, stretched))
-    _, _, correlation = _flat_blocks(even.stabilise(blocks))
-    return replace(even, correlation=correlation)
+    flat = _flat_blocks(even.stabilise(blocks))
+    if flat.blur:  # then a block's plane took away more of the noise than of white noise
+        loudness = math.sqrt(float(np.median(flat.tenths)) / remainder(flat.blur).quantile(0.1))
+        even = replace(even, stretch=(grid, stretched / loudness))
+    return replace(even, blur=flat.blur), flat.alike
 
 
 def _finite(value: float) -> float:
@@ -169,30 +205,58 @@ def _noisy_blocks(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -
 
 def _block_residuals(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return each block's mean, the variance around its plane, and that difference itself."""
-    ramp = np.linspace(-1, 1, BLOCK)
-    plane = np.stack([np.ones(BLOCK**2), np.repeat(ramp, BLOCK), np.tile(ramp, BLOCK)], axis=1)
-    basis, _ = np.linalg.qr(plane)
+    basis = plane_basis()
     residuals = blocks - (blocks @ basis) @ basis.T
     variances = (residuals**2).sum(axis=1) / (BLOCK**2 - 3)
     return blocks.mean(axis=1), variances, residuals.reshape(-1, BLOCK, BLOCK)
 
 
-def _flat_blocks(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], tuple[float, float]]:
-    """Return brightness and noise variance of the flattest blocks of each brightness, and the noise's correlation."""
+@dataclass(frozen=True)
+class _FlatBlocks:
+    """The flattest blocks of each class of brightness."""
+
+    means: NDArray[np.float64]
+    """Brightness of each class."""
+    tenths: NDArray[np.float64]
+    """Variance of each class around the blocks' planes, their 10 % quantile."""
+    alike: tuple[float, float]
+    """Correlation of the noise to the next pixel, along Y and X."""
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """Variance of each class, were the noise white."""
+        return self.tenths / LOWEST_TENTH
+
+    @property
+    def blur(self) -> Blur:
+        """How far neighbours share the noise."""
+        return blur_of(*self.alike)
+
+
+def _flat_blocks(blocks: NDArray[np.float64]) -> _FlatBlocks:
     means, variances, residuals = _block_residuals(blocks)
-    brightness, levels, flat_residuals = [], [], []
+    brightness, tenths, flat_residuals = [], [], []
     for members in np.array_split(np.argsort(means), BINS):
         limit = np.percentile(variances[members], 10)
         flat = members[variances[members] <= limit]
         brightness.append(means[flat].mean())
-        levels.append(limit / LOWEST_TENTH)
+        tenths.append(limit)
         flat_residuals.append(residuals[flat] / math.sqrt(max(limit, 1e-12)))
     noise = np.concatenate(flat_residuals[BINS // 4 :])  # the darkest quarter may be clipped
     power = max(float((noise**2).mean()), 1e-12)
-    # taking the plane away correlates neighbours by about -0.04
-    along_y = float((noise[:, 1:] * noise[:, :-1]).mean()) / power + 0.04
-    along_x = float((noise[:, :, 1:] * noise[:, :, :-1]).mean()) / power + 0.04
-    return np.array(brightness), np.array(levels), (along_y, along_x)
+    along_y = float((noise[:, 1:] * noise[:, :-1]).mean()) / power
+    along_x = float((noise[:, :, 1:] * noise[:, :, :-1]).mean()) / power
+    return _FlatBlocks(np.array(brightness), np.array(tenths), (along_y, along_x))
+
+
+def _is_stationary(blocks: NDArray[np.float64], flat: _FlatBlocks) -> bool:
+    """Return whether what the blocks hold beside their planes is noise of the same level everywhere, not texture."""
+    _, variances, _ = _block_residuals(blocks)
+    tenth, third = np.percentile(variances, [10, 30])
+    expected = remainder(flat.blur)
+    scatters = tenth / third < expected.quantile(0.1) / expected.quantile(0.3) - SPREAD
+    middle = float(np.median(flat.tenths))
+    return bool(not scatters and np.median(np.abs(flat.tenths / middle - 1)) <= EVENLY)
 
 
 def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-NoiseKind = Literal["auto", "gaussian", "poisson", "poisson-gaussian"]
+NoiseKind = Literal["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,9 @@ class Denoise:
     image : (Y, X) array, or with channels where `channel_axis` says
         Any integer or float dtype, any intensity units. Pixels that are NaN or
         infinite count as unknown and come back restored.
-    noise : {"auto", "gaussian", "poisson", "poisson-gaussian"}
-        The kind of noise. "auto" measures it in the image.
+    noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
+        The kind of noise. "auto" measures it in the image. "gaussian" is independent
+        from pixel to pixel, "correlated" is shared by neighbouring pixels.
     noise_std : float, optional
         Standard deviation of Gaussian noise, in the image's intensity units;
         None: measured in the image.
@@ -263,7 +264,7 @@ def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tupl
 
 
 def _check_noise_std(noise_std: float, noise: str) -> None:
-    if noise not in ("auto", "gaussian"):
+    if noise not in ("auto", "gaussian", "correlated"):
         raise ValueError(f"noise_std describes Gaussian noise, not noise={noise!r}: leave one of them out.")
     if not math.isfinite(noise_std) or noise_std <= 0:
         raise ValueError(f"noise_std={noise_std!r} must be a positive number, in the image's intensity units.")

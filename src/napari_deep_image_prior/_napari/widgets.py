@@ -260,7 +260,10 @@ class DenoiseWidget(RestorationWidget):
     kind = "denoise"
 
     def _own_widgets(self) -> list[Widget]:
-        tooltip = "auto measures it. poisson: photon counts without an offset; poisson-gaussian: a camera's."
+        tooltip = (
+            "auto measures it. correlated: grain coarser than a pixel; "
+            "poisson: photon counts without an offset; poisson-gaussian: a camera's."
+        )
         return [ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)]
 
     def _arguments(self) -> dict[str, Any]:
