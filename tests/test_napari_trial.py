@@ -7,8 +7,10 @@ import pytest
 
 from napari_deep_image_prior import repeat, restore_layer
 from napari_deep_image_prior._napari.provenances import made, run_again, source_plane
+from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.regions import region_of
 from napari_deep_image_prior._napari.results import ResultsWidget
+from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 REGION = ((4, 22), (6, 26))
@@ -229,3 +231,220 @@ def test_results_looks_into_a_part_as_into_a_whole(
     results.run_again.native.click()
     qtbot.waitUntil(lambda: "deep_image_prior" in viewer.layers[-1].metadata, timeout=30000)
     np.testing.assert_array_equal(viewer.layers[-1].data, run.layer.data)
+
+
+def _docked(viewer: Any, make: Any) -> Any:
+    widget = make(viewer)
+    viewer.window.add_dock_widget(widget)
+    return widget
+
+
+def _press(button: Any) -> None:
+    assert button.enabled, f"{button.name} is greyed out"
+    button.native.click()
+
+
+def _names(viewer: Any) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def _zoom_in(viewer: Any, size: float = 20) -> None:
+    """Show so many pixels of the middle of the picture, along one axis."""
+    viewer.scene.camera.center = (12, 14)
+    viewer.scene.camera.zoom = min(viewer.canvas.size) / size
+
+
+def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    shapes = viewer.add_shapes(name="part")
+    widget = _docked(viewer, DenoiseWidget)
+    buttons = (widget.beside, widget.apply, widget.discard)
+    assert not any(button.enabled for button in buttons), "there is no trial yet"
+    _press(widget.trying_toggle)
+    assert widget.region.choices == ("visible", shapes)
+    widget.region.value = shapes
+    _press(widget.add_trial)
+    assert widget.status.value == "There is no shape on 'part': draw a rectangle on it first."
+    shapes.add_rectangles([[3.5, 5.5], [3.5, 25.5], [21.5, 25.5], [21.5, 5.5]])
+    _press(widget.add_trial)
+    widget.noise.value, widget.seed.value = "gaussian", 3
+    _press(widget.add_trial)
+    assert _names(viewer) == ["cells", "part", "cells trial 1 (fast)"]
+    assert [run.layer.name for run in QUEUE.of(viewer)] == ["cells trial 1 (fast)", TRIAL_2], "in its turn"
+    assert widget._queue.list.item(1).text() == f"{TRIAL_2}: waiting"
+    assert widget.trial_text.value.startswith("18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'")
+    assert not widget.region.enabled, "all trials are of one part"
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
+    assert _names(viewer)[2:] == ["cells trial 1 (fast)", TRIAL_2]
+    assert made(viewer.layers[TRIAL_2])["seed"] == 3
+    for trial in viewer.layers[2:]:
+        np.testing.assert_allclose(_corners(trial, _whole(trial)), _corners(source, REGION))
+    widget.noise.value, widget.seed.value = "poisson", 0
+    widget.trial.value = viewer.layers[TRIAL_2]
+    _press(widget.apply)
+    assert (widget.noise.value, widget.seed.value) == ("gaussian", 3)
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
+    whole = viewer.layers["cells denoised"]
+    assert whole.data.shape == picture.shape
+    assert (made(whole)["task"]["noise"], made(whole)["seed"]) == ("gaussian", 3)
+    _press(widget.discard)
+    assert _names(viewer) == ["cells", "part", "cells denoised"]
+    assert widget.region.enabled
+
+
+TRIAL_2 = "cells trial 2 (fast, noise gaussian, seed 3)"
+
+
+def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    viewer.add_image(picture, name="other")
+    hidden = viewer.add_image(picture, name="hidden", visible=False)
+    widget = _docked(viewer, SuperResolveWidget)
+    widget.image.value, widget.factor.value = source, 2
+    _zoom_in(viewer)
+    camera, grid = viewer.scene.camera, viewer.canvas.grid
+    before = (camera.center, camera.zoom)
+    for factor in (2, 3):
+        widget.factor.value = factor
+        _press(widget.add_trial)
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
+    source.contrast_limits = (90, 150)
+    _press(widget.beside)
+    shown = ["cells", "cells trial 1 (fast, 2x)", "cells trial 2 (fast, 3x)"]
+    assert grid.enabled
+    assert widget.beside.text == "Back"
+    assert [layer.name for layer in viewer.layers if layer.visible] == shown
+    trials = [viewer.layers[name] for name in shown[1:]]
+    assert all(layer.name_overlay.visible for layer in (source, *trials)), "each has its name"
+    assert all(tuple(layer.contrast_limits) == (90, 150) for layer in trials)
+    trials[0].contrast_limits = (80, 160)
+    assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), "moved together"
+    _press(widget.beside)
+    assert not grid.enabled
+    assert (camera.center, camera.zoom) == before
+    assert [layer.name for layer in viewer.layers if not layer.visible] == ["hidden"]
+    assert not any(layer.name_overlay.visible for layer in viewer.layers)
+    source.contrast_limits = (0, 255)
+    assert tuple(trials[0].contrast_limits) == (80, 160), "each by itself again"
+    assert not hidden.visible
+
+
+def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    viewer.add_image(picture, name="other")
+    widget = _docked(viewer, DenoiseWidget)
+    widget.image.value = source
+    _press(widget.add_trial)
+    _press(widget.beside)
+    _press(widget.add_trial)
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
+    second = viewer.layers["cells trial 2 (fast)"]
+    assert second.visible
+    assert second.name_overlay.visible
+    grid = viewer.canvas.grid
+    grid.enabled = False  # by napari's own button
+    assert viewer.layers["other"].visible
+    assert widget.beside.text == "Side by side"
+    _press(widget.beside)
+    viewer.layers.remove(second)
+    assert grid.enabled
+    viewer.layers.remove(source)
+    assert not grid.enabled, "there is nothing to compare with"
+    _press(widget.beside)
+    assert widget.status.value.startswith("The image that was tried is not in the viewer any more")
+    _press(widget.apply)
+    assert widget.status.value.startswith("The image that was tried is not in the viewer any more")
+    _press(widget.discard)
+    assert _names(viewer) == ["other"]
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(np.stack([picture, picture]), name="stack")
+    other = viewer.add_image(picture, name="other")
+    widget = _docked(viewer, DenoiseWidget)
+    widget.planes.value = "all"  # a trial is of one plane all the same
+    widget.image.value = viewer.layers["stack"]
+    _zoom_in(viewer)
+    viewer.dims.set_point(0, 1)
+    for seed in range(4):
+        widget.seed.value = seed
+        _press(widget.add_trial)
+    _press(widget.add_trial)
+    assert widget.status.value.startswith("There are 4 trials already: discard one first")
+    QUEUE.of(viewer)[1].cancel()
+    assert [text for text, _ in widget._trials._numbers()] == ["1: fast", "3: fast, seed 2", "4: fast, seed 3"]
+    viewer.dims.set_point(0, 0)
+    _press(widget.add_trial)
+    assert widget.status.value.startswith("The trials that are there show plane 1 of 'stack': go back to it, or")
+    widget.image.value = other
+    _press(widget.add_trial)
+    assert "go back to it" in widget.status.value
+    widget.image.value = viewer.layers["stack"]
+    viewer.dims.set_point(0, 1)
+    viewer.reset_view()  # a later trial is of the part of the first
+    _press(widget.add_trial)
+    parts = {layer.data.shape for layer in widget._trials._trials()}
+    assert len(parts) == 1
+    assert parts != {(1, 24, 28)}
+    assert [run.layer.name.split(" (")[0] for run in QUEUE.of(viewer)] == [f"stack trial {n}" for n in (1, 3, 4, 2)]
+    _press(widget.discard)
+    assert QUEUE.of(viewer) == []
+    assert _names(viewer) == ["stack", "other"]
+    qtbot.waitUntil(lambda: not QUEUE._at_work, timeout=30000)
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="film")
+    mask = viewer.add_labels(hole.astype(int), name="holes")
+    widget = _docked(viewer, InpaintWidget)
+    _press(widget.add_trial)
+    assert widget.trial_text.value.startswith("The region is the whole of 'film': zoom in to try a part.")
+    viewer.window.remove_dock_widget(widget.native)
+    widget.native.deleteLater()
+    widget = _docked(viewer, InpaintWidget)
+    assert widget.trial.current_choice == "1: fast"
+    qtbot.waitUntil(lambda: widget._run.step is not None, timeout=30000)
+    _press(widget.stop)
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
+    assert "stopped by the user" in widget.status.value
+    _press(widget.add_trial)
+    _press(widget.cancel)
+    assert _names(viewer) == ["film", "holes", "film trial 1 (fast)"]
+    _press(widget.add_trial)
+    viewer.layers.remove("film trial 2 (fast)")
+    assert widget.trial.choices == (viewer.layers["film trial 1 (fast)"],)
+    mask.data = 0 * mask.data
+    _press(widget.add_trial)
+    assert widget.status.value.startswith("Nothing is marked as missing")
+    viewer.layers.remove("film")
+    _press(widget.add_trial)
+    assert widget.status.value.startswith("Choose an image layer first") or "show 'film'" in widget.status.value
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_closing_the_window_with_trials_side_by_side_is_quiet(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, DenoiseWidget)
+    _press(widget.add_trial)
+    _press(widget.add_trial)
+    _press(widget.beside)
+    runs = QUEUE.of(viewer)
+    qtbot.waitUntil(lambda: runs[0].step is not None, timeout=30000)
+    viewer.close()
+    qtbot.waitUntil(lambda: not QUEUE._at_work, timeout=30000)
+    assert [run.state for run in runs] == ["cancelled"] * 2

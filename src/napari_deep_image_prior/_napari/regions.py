@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Shapes
 
+from .canvas import corners_shown
 from .layers import plane_size
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> 
     elif isinstance(region, str):
         if region != VISIBLE:
             raise ValueError(f"region={region!r} is unknown; {ACCEPTED}")
-        what, asked = "the visible part", _around(image, _canvas_corners(viewer))
+        what, asked = "the visible part", _around(image, corners_shown(viewer))
     else:
         what, asked = f"region={region!r}", _given(region)
     size = plane_size(image)
@@ -103,19 +103,3 @@ def _vertices(viewer: ViewerModel, shapes: Shapes) -> list[NDArray[Any]]:
         point[-2:] = np.asarray(shapes.data_to_world(vertex))[-2:]
         points.append(point)
     return points
-
-
-def _canvas_corners(viewer: ViewerModel) -> list[NDArray[Any]]:
-    """Return the corners of what the canvas shows, in world coordinates."""
-    if viewer.dims.ndisplay > 2:
-        raise ValueError("the viewer shows a volume: switch to 2D to try the visible part.")
-    camera = getattr(viewer, "scene", viewer).camera  # viewer.camera before napari 0.9
-    canvas = getattr(viewer, "canvas", None)
-    size = viewer._get_viewbox_size() if canvas is None else canvas.viewbox_size(viewer.layers)  # noqa: SLF001
-    half = np.array(size) / camera.zoom / 2
-    corners = []
-    for signs in product((-1, 1), (-1, 1)):
-        point = np.array(viewer.dims.point, dtype=float)
-        point[list(viewer.dims.displayed[-2:])] = np.array(camera.center[-2:]) + half * signs
-        corners.append(point)
-    return corners
