@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from npe2 import PluginManager
 
 from napari_deep_image_prior import repeat, restore_layer
 from napari_deep_image_prior._napari.provenances import made, run_again, source_plane
@@ -254,12 +255,16 @@ def _zoom_in(viewer: Any, size: float = 20) -> None:
     viewer.scene.camera.zoom = min(viewer.canvas.size) / size
 
 
+@pytest.mark.parametrize("proxied", [False, True], ids=["raw viewer", "proxied viewer"])
 def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
-    viewer: Any, picture: np.ndarray, qtbot: Any
+    viewer: Any, picture: np.ndarray, qtbot: Any, proxied: bool
 ) -> None:
     source = viewer.add_image(picture, name="cells")
     shapes = viewer.add_shapes(name="part")
-    widget = _docked(viewer, DenoiseWidget)
+    PluginManager.instance().discover()
+    plugin = ("napari-deep-image-prior", "Denoise")
+    widget = viewer.window.add_plugin_dock_widget(*plugin)[1] if proxied else _docked(viewer, DenoiseWidget)
+    widget.image.value = source
     buttons = (widget.beside, widget.apply, widget.discard)
     assert not any(button.enabled for button in buttons), "there is no trial yet"
     _press(widget.trying_toggle)
