@@ -11,6 +11,7 @@ from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 BUTTONS = ("run", "run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on", "estimate")
+TRYING = ("add_trial", "add_trial", "beside", "beside", "apply", "discard")
 
 
 def _results(viewer: Any) -> list[Any]:
@@ -18,7 +19,7 @@ def _results(viewer: Any) -> list[Any]:
 
 
 def _act(action: str, viewer: Any, widget: Any, chance: random.Random) -> None:
-    if action in BUTTONS:
+    if action in (*BUTTONS, *TRYING):
         getattr(widget, action).native.click()  # does nothing where it is greyed out
     elif action == "scrub" and widget.history.enabled:
         widget.history.value = chance.randint(0, widget.history.max)
@@ -28,6 +29,8 @@ def _act(action: str, viewer: Any, widget: Any, chance: random.Random) -> None:
         viewer.layers.remove(chance.choice(_results(viewer)))
     elif action == "move" and QUEUE.runs:
         QUEUE.move(chance.choice(QUEUE.runs), chance.choice([-1, 1]))
+    elif action == "choose" and widget.trial.choices:
+        widget.trial.value = chance.choice(widget.trial.choices)
     elif action == "limit":
         widget.snapshot_memory.value = chance.choice([0, 200])
 
@@ -48,7 +51,9 @@ def test_a_hundred_random_actions_leave_nothing_behind(
     chance = random.Random(seed)  # noqa: S311  (no secret)
     for _ in range(100):
         widget = chance.choice(widgets)
-        action = chance.choice([*BUTTONS, "scrub", "paint", "delete", "move", "limit", "wait", "wait"])
+        action = chance.choice(
+            [*BUTTONS, *TRYING, "choose", "scrub", "paint", "delete", "move", "limit", "wait", "wait"]
+        )
         _act(action, viewer, widget, chance)
         qtbot.wait(chance.choice([0, 5, 200]))
         assert sum(run.state != "waiting" for run in QUEUE.of(viewer)) <= 1

@@ -162,12 +162,17 @@ def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, s
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
     plane = "".join(f"[{index}]" for index in source["plane"])
+    if (region := source.get("region")) is not None:
+        plane += f"[{', '.join(f'{first}:{last}' for first, last in region)}]"
     return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
 
 
 def where_from(source: Mapping[str, Any]) -> str:
-    """Name the layer and plane that a result was made of."""
+    """Name the layer, plane and region that a result was made of."""
     plane = f", plane {', '.join(map(str, source['plane']))}" if source["plane"] else ""
+    if (region := source.get("region")) is not None:
+        (top, bottom), (left, right) = region
+        plane += f", rows {top} to {bottom - 1}, columns {left} to {right - 1}"
     return f"layer '{source['layer']}'{plane}"
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from ..tasks import Task
 
+Region = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns of a plane in pixels, ((y0, y1), (x0, x1)), without those of y1 and x1."""
+
 SUFFIX = {"denoise": "denoised", "inpaint": "inpainted", "super-resolve": "super-resolved"}
 
 
@@ -31,6 +34,8 @@ class Plane:
     """(Y, X), or (Y, X, 3) of a colour picture; of a stack with its other axes before these."""
     index: tuple[int, ...]
     """Where the plane lies along the layer's other axes; empty for a stack."""
+    region: Region | None = None
+    """The part of the plane that was taken; None: all of it."""
 
     @property
     def is_rgb(self) -> bool:
@@ -43,25 +48,46 @@ class Plane:
         height, width = self.values.shape[-3:-1] if self.is_rgb else self.values.shape[-2:]
         return height, width
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of its first pixel in the layer."""
+        return (0, 0) if self.region is None else (self.region[0][0], self.region[1][0])
+
+    def part_of(self, whole: NDArray[Any]) -> NDArray[Any]:
+        """Take the region from an array of the whole plane; one of the region's size is taken as it is."""
+        is_whole = whole.shape[:2] == plane_size(self.layer)
+        return whole[_slices(self.region)] if is_whole else whole
+
     def planes(self) -> Iterator[Plane]:
         """Take a stack apart."""
         for index in np.ndindex(self.values.shape[: self.layer.ndim - 2]):
             yield Plane(self.layer, self.values[index], index)
 
 
-def displayed_plane(viewer: ViewerModel, layer: Image | Labels) -> Plane:
-    """Take the plane of `layer` that `viewer` shows, at full resolution, into memory.
+def displayed_plane(viewer: ViewerModel, layer: Image | Labels, region: Region | None = None) -> Plane:
+    """Take the plane of `layer` that `viewer` shows, or a part of it, at full resolution, into memory.
 
     Raises
     ------
     ValueError
         If the layer has no pixel at the position of the viewer's sliders.
     """
+    return plane_at(layer, displayed_index(viewer, layer), region)
+
+
+def displayed_index(viewer: ViewerModel, layer: Image | Labels) -> tuple[int, ...]:
+    """Return where the plane that `viewer` shows lies along the other axes of `layer`.
+
+    Raises
+    ------
+    ValueError
+        If it shows no plane of the layer.
+    """
     if viewer.dims.ndisplay > 2 and layer.ndim > 2:
         raise ValueError("the viewer shows a volume: switch to 2D and choose the plane to restore.")
     if set(viewer.dims.displayed[-2:]) != {viewer.dims.ndim - 2, viewer.dims.ndim - 1}:
         raise ValueError("the viewer shows other axes than the last two: roll or transpose them back first.")
-    return plane_at_point(layer, viewer.dims.point)
+    return _index_at(layer, viewer.dims.point)
 
 
 def plane_at_point(layer: Image | Labels, point: Sequence[float]) -> Plane:
@@ -72,33 +98,50 @@ def plane_at_point(layer: Image | Labels, point: Sequence[float]) -> Plane:
     ValueError
         If the layer has no pixel there.
     """
+    return plane_at(layer, _index_at(layer, point))
+
+
+def _index_at(layer: Image | Labels, point: Sequence[float]) -> tuple[int, ...]:
     position = np.asarray(layer.world_to_data(point[-layer.ndim :]))[:-2]
-    return plane_at(layer, tuple(int(i) for i in np.rint(position)))
+    return tuple(int(i) for i in np.rint(position))
 
 
-def plane_at(layer: Image | Labels, index: tuple[int, ...]) -> Plane:
-    """Take the plane of `layer` at an index along its other axes, at full resolution, into memory.
+def plane_size(layer: Image | Labels) -> tuple[int, int]:
+    """Return the height and width of the planes of `layer` at full resolution."""
+    pixels = layer.data[0] if layer.multiscale else layer.data
+    height, width = pixels.shape[layer.ndim - 2 : layer.ndim]
+    return height, width
+
+
+def _slices(region: Region | None) -> tuple[slice, slice]:
+    rows, columns = region or ((None, None), (None, None))
+    return slice(*rows), slice(*columns)
+
+
+def plane_at(layer: Image | Labels, index: tuple[int, ...], region: Region | None = None) -> Plane:
+    """Take the plane of `layer` at an index along its other axes, or a part of it, at full resolution, into memory.
 
     Raises
     ------
     ValueError
         If the layer has no such plane.
     """
-    # a multiscale layer as a whole converts to its coarsest level; a dask one loads only the plane
+    # a multiscale layer as a whole converts to its coarsest level; a dask one loads only what is asked for
     pixels = layer.data[0] if layer.multiscale else layer.data
     inside = all(0 <= i < size for i, size in zip(index, pixels.shape, strict=False))
     if layer.ndim != len(index) + 2 or not inside:
         raise ValueError(f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it.")
-    values = np.asarray(pixels[index])
+    values = np.asarray(pixels[(*index, *_slices(region))])
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
-    return Plane(layer, values, index)
+    return Plane(layer, values, index, region)
 
 
 def source_of(plane: Plane) -> dict[str, Any]:
     """Describe where a plane comes from, for the provenance of its result."""
     layer = plane.layer
-    return {"layer": layer.name, "plane": list(plane.index), "path": layer.source.path, "rgb": plane.is_rgb}
+    source = {"layer": layer.name, "plane": list(plane.index), "path": layer.source.path, "rgb": plane.is_rgb}
+    return source if plane.region is None else source | {"region": [list(bounds) for bounds in plane.region]}
 
 
 def whole_stack(layer: Image) -> Plane:
@@ -141,7 +184,7 @@ def placement(plane: Plane, shape: Sequence[int]) -> dict[str, Any]:
     shrink[-2:] = np.array(plane.size) / np.array(shape)
     # the centre of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
     index = plane.index or (0,) * (layer.ndim - 2)
-    origin = np.array([*index, 0, 0]) + (shrink - 1) / 2
+    origin = np.array([*index, *plane.corner]) + (shrink - 1) / 2
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return {
         "scale": np.asarray(layer.scale) * shrink,
@@ -163,7 +206,7 @@ def result_options(plane: Plane, task: Task) -> dict[str, Any]:
     """Return how the result layer is named, placed and shown."""
     layer = plane.layer
     shown = {
-        "name": f"{layer.name} {SUFFIX[task.kind]}",
+        "name": f"{layer.name} {SUFFIX[task.kind]}{'' if plane.region is None else ' (part)'}",
         "rgb": plane.is_rgb,
         **placement(plane, task.result_shape[:2]),
     }

@@ -32,7 +32,7 @@ class MaskLayer:
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane) -> None:
         self.labels, self._shape = labels, plane.size
         self._index = displayed_plane(viewer, labels).index
-        corners = np.array([[0, 0], [1, 0], [0, 1]])
+        corners = np.array([[0, 0], [1, 0], [0, 1]]) + plane.corner
         points = np.array([plane.layer.data_to_world((*plane.index, *corner)) for corner in corners])
         # a mask of fewer or more axes than the image: its other coordinates are where the viewer is
         position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
@@ -46,7 +46,7 @@ class MaskLayer:
             )
         self._offset = seen[0, -2:]
         self._matrix = (seen[1:, -2:] - self._offset).T
-        if not self._overlaps():
+        if plane.region is None and not self._overlaps():
             raise ValueError(
                 f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
                 "make a fitting layer with 'New mask'."

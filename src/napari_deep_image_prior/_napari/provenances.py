@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from ..tasks import Task
-    from .layers import Plane
+    from .layers import Plane, Region
     from .run import Run
 
 
@@ -73,10 +73,19 @@ def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane
     """
     layer, provenance = source_layer(viewer, result), _of_one_plane(result)
     try:
-        plane = plane_at(layer, tuple(provenance["source"]["plane"]))
+        plane = plane_at(layer, tuple(provenance["source"]["plane"]), region_taken(provenance))
         return repeated_task(provenance, plane.values), plane
     except ValueError as error:
         raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
+
+
+def region_taken(provenance: dict[str, Any]) -> Region | None:
+    """Return which part of its source's plane a result was made of; None: all of it."""
+    region = provenance.get("source", {}).get("region")
+    if region is None:
+        return None
+    (top, bottom), (left, right) = region
+    return (top, bottom), (left, right)
 
 
 def result_plane(result: Image | None) -> Plane:
@@ -104,7 +113,22 @@ def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
     point = np.array(viewer.dims.point)
     at = result.layer.data_to_world((*result.index, 0, 0))
     point[len(point) - len(at) : -2] = at[:-2]
-    return plane_at_point(truth, tuple(point))
+    plane = plane_at_point(truth, tuple(point))
+    region = region_taken(made(result.layer))
+    if region is None or plane.size == result.size:
+        return plane
+    # on the pixels of the whole result, which are finer than the source's after enlarging
+    bounds = []
+    for (first, last), size, limit in zip(region, result.size, plane.size, strict=True):
+        finer = size / (last - first)
+        start = round(first * finer)
+        if start + size > limit:
+            raise ValueError(
+                f"truth '{truth.name}' is too small: the result is a part of an image, and its place is not on it. "
+                "Choose the truth of the whole image, or of just this part."
+            )
+        bounds.append((start, start + size))
+    return plane_at(truth, plane.index, (bounds[0], bounds[1]))
 
 
 def latest_result(viewer: ViewerModel) -> Layer:
@@ -140,7 +164,8 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     elif isinstance(task, SuperResolve):
         own = {"factor": task.factors}
     show_plane(viewer, plane)
-    return restore_layer(viewer, plane.layer, task=task.kind, **own, **repeated_options(made(result)))
+    options = repeated_options(made(result))
+    return restore_layer(viewer, plane.layer, task=task.kind, region=plane.region, **own, **options)
 
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:

@@ -11,7 +11,7 @@ from napari.layers import Image
 from ..files import SUFFIXES, TIFF_SUFFIXES
 from ..pace import duration
 from ..quality import measure_quality, residual
-from ..repetition import script
+from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, listen, row, wrapping_label
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
@@ -244,6 +244,8 @@ def _told(provenance: dict[str, Any]) -> str:
         provenance["found"],
         f"Ended: {provenance['stop_reason']}.",
     ]
+    if provenance.get("source", {}).get("region") is not None:
+        lines.append(f"Of a part only: {where_from(provenance['source'])}.")
     return "\n".join(filter(None, lines))
 
 

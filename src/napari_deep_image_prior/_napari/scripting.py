@@ -14,6 +14,7 @@ from ..restoration import iter_restore
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX, displayed_plane, whole_stack
 from .mask_layer import MaskLayer
+from .regions import region_of
 from .repainting import MaskFollower
 from .run import Run, unwrapped
 from .stacking import stack_mask, stack_steps
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from ..estimate import Estimate
     from ..tasks import Task
     from .layers import Plane
+    from .regions import AskedRegion
     from .stacking import Part
 
 
-def restore_layer(
+def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
     viewer: ViewerModel,
     image_layer: Image,
     *,
@@ -38,6 +40,7 @@ def restore_layer(
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
     planes: str = "displayed",
+    region: AskedRegion | None = None,
     psf: None = None,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
@@ -62,6 +65,10 @@ def restore_layer(
     planes : {"displayed", "all"}
         Of several planes (a stack, a time series) the one on display, or all one after another. A mask
         of one plane then counts for all, and what is painted during the fit is not followed.
+    region : "visible", Shapes layer or ((y0, y1), (x0, x1)), optional
+        Restore only this part of the plane on display, to try settings: what the canvas shows of it, the
+        bounding box of the rectangle on a Shapes layer (of several the one selected), or rows and columns in
+        pixels. What reaches beyond the image is cut off.
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
@@ -91,7 +98,7 @@ def restore_layer(
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer = unwrapped(viewer)
     source, parts, options = _asked_for(
-        viewer, image_layer, task, planes=planes, missing=missing, factor=factor, **options
+        viewer, image_layer, task, planes=planes, missing=missing, factor=factor, region=region, **options
     )
     # a colour picture must stay one that napari can show
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
@@ -145,6 +152,7 @@ def _asked_for(
     planes: str = "displayed",
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
+    region: AskedRegion | None = None,
     **options: Any,  # noqa: ANN401  (of the task and of the fit)
 ) -> tuple[Plane, list[Part], dict[str, Any]]:
     """Return the plane or stack, the tasks of its planes, and the options that are left for the fit.
@@ -163,6 +171,8 @@ def _asked_for(
         raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
     if planes not in ("displayed", "all"):
         raise ValueError(f"planes={planes!r} is unknown; choose displayed or all.")
+    if planes == "all" and region is not None:
+        raise ValueError("a region is taken of the plane on display only: leave out planes='all', or the region.")
     asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
     if planes == "all":
         source = whole_stack(image)
@@ -172,11 +182,17 @@ def _asked_for(
             for plane in source.planes()
         ]
     else:
-        source = displayed_plane(viewer, image)
-        mask = MaskLayer(viewer, missing, source).missing() if isinstance(missing, Labels) else missing
+        source = displayed_plane(viewer, image, region_of(viewer, image, unwrapped(region)))
+        mask = _mask_on(viewer, missing, source)
         parts = [(source, _task(kind, source, mask, factor, asked))]
     # the window needs a core of its own
     return source, parts, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
+
+
+def _mask_on(viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane) -> NDArray[Any] | None:
+    if isinstance(missing, Labels):
+        return MaskLayer(viewer, missing, source).missing()
+    return None if missing is None else source.part_of(np.asarray(missing))
 
 
 def _task(
@@ -203,7 +219,8 @@ def _task(
 def _first_task(parts: list[Part]) -> Task:
     made = next((task for _, task in parts if task is not None), None)
     if made is None:
-        raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
+        where = "" if parts[0][0].region is None else " within the region"
+        raise ValueError(f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask').")
     return made
 
 

@@ -22,10 +22,13 @@ from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
 from .scripting import estimating_layer, restore_layer
+from .trial_controls import TrialControls
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
+
+    from .trials import Trial
 
 PRESET_HELP = (
     "fast: good and quick. best: higher quality, about ten times as long. "
@@ -55,6 +58,16 @@ class RestorationWidget(Container[Any]):
         self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
+        self._trials = TrialControls(
+            self._viewer,
+            self.kind,
+            self.image,
+            self._asked,
+            follow=self._follow_if_free,
+            apply=self._apply,
+            report=self._say,
+        )
+        self.append(self._trials)
         self.append(self._buttons())
         self.append(self._more_buttons())
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
@@ -153,8 +166,18 @@ class RestorationWidget(Container[Any]):
         except (ValueError, TypeError, RuntimeError) as error:
             self._say(error)
             return
+        self._follow_if_free(run)
+
+    def _follow_if_free(self, run: Run) -> None:
         if self._run is None or not self._run.is_active:
             self._follow(run)
+
+    def _apply(self, trial: Trial) -> None:
+        """Take over the settings of a trial and restore the whole image with them."""
+        self.image.value = trial.source
+        for name, value in trial.settings.items():
+            getattr(self, name).value = value
+        self._start()
 
     def _say(self, message: object) -> None:
         # in the panel, where the button was pressed; a pop-up would say it twice

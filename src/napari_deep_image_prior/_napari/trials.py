@@ -1,0 +1,124 @@
+"""Trials: settings tried on a part of an image, up to four of them on the same part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image
+
+from .layers import displayed_index
+from .queue import QUEUE
+from .regions import region_of
+from .run import unwrapped
+from .scripting import restore_layer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from .layers import Region
+    from .regions import AskedRegion
+    from .run import Run
+
+MOST = 4
+USUAL = {"device": "auto", "seed": 0, "noise": "auto"}
+"""What goes without saying in a trial's name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a trial layer was asked to show; it has no reference to the layer."""
+
+    number: int
+    """From 1."""
+    source: Image
+    plane: tuple[int, ...]
+    region: Region | None
+    """None: the whole plane."""
+    asked: dict[str, Any]
+    """The arguments of `restore_layer`."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, without where: by the names of the widgets' controls."""
+        return {name: value for name, value in self.asked.items() if name not in ("task", "planes", "missing")}
+
+    @property
+    def words(self) -> str:
+        """Its settings, as far as they are not the usual ones; the preset always."""
+        factor = self.asked.get("factor")
+        told = [self.asked["preset"], *([] if factor is None else [f"{factor}x"])]
+        others = [name for name in self.settings if name not in ("preset", "factor")]
+        others.sort(key=lambda name: name in ("seed", "device"))  # what matters more comes first
+        told += [f"{name} {self.asked[name]}" for name in others if self.asked[name] != USUAL.get(name)]
+        return ", ".join(told)
+
+
+_made: WeakKeyDictionary[Image, Trial] = WeakKeyDictionary()
+"""By their result layers: who deletes the layer ends the trial."""
+
+
+def trials_of(viewer: ViewerModel, kind: str) -> dict[Image, Trial]:
+    """Return the trial layers of a task in `viewer`, those that wait for their turn included, in their order."""
+    viewer = unwrapped(viewer)
+    layers = [*viewer.layers, *(run.layer for run in QUEUE.of(viewer))]
+    found = {layer: _made[layer] for layer in layers if layer in _made and _made[layer].asked["task"] == kind}
+    return dict(sorted(found.items(), key=lambda each: each[1].number))
+
+
+def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, asked: dict[str, Any]) -> Run:
+    """Restore a part of the displayed plane of `image`; of later trials it is the part of the first.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    image : napari.layers.Image
+    region : "visible", Shapes layer, or ((y0, y1), (x0, x1)) in pixels
+    asked : dict
+        The arguments of `restore_layer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are four already, they are of another plane, or what is asked for does not fit.
+    """
+    viewer, image = unwrapped(viewer), unwrapped(image)
+    if not isinstance(image, Image):
+        raise TypeError("choose an image layer first.")
+    there = list(trials_of(viewer, asked["task"]).values())
+    if len(there) >= MOST:
+        raise ValueError(f"there are {MOST} trials already: discard one first (delete its layer), or all of them.")
+    plane = displayed_index(viewer, image)
+    if there:
+        _check_comparable(there[0], image, plane)
+        part = there[0].region
+    else:
+        part = region_of(viewer, image, unwrapped(region))
+    run = restore_layer(viewer, image, region=part, **{**asked, "planes": "displayed"})
+    number = min(set(range(1, MOST + 1)) - {trial.number for trial in there})
+    trial = _made[run.layer] = Trial(number, image, plane, part, asked)
+    run.layer.name = f"{image.name} trial {number} ({trial.words})"
+    QUEUE.changed.emit()  # the lists show its name
+    return run
+
+
+def discard_trials(viewer: ViewerModel, kind: str) -> None:
+    """Remove the trial layers of a task; those under way and waiting are cancelled."""
+    viewer = unwrapped(viewer)
+    doomed = trials_of(viewer, kind)
+    # the waiting ones first: else each would begin only to be cancelled
+    for run in reversed(QUEUE.of(viewer)):
+        if run.layer in doomed:
+            run.cancel()
+    for layer in doomed:
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
+        _made.pop(layer, None)
+
+
+def _check_comparable(first: Trial, image: Image, plane: tuple[int, ...]) -> None:
+    if first.source is image and first.plane == plane:
+        return
+    of = f"plane {', '.join(map(str, first.plane))} of " if first.plane else ""
+    raise ValueError(f"the trials that are there show {of}'{first.source.name}': go back to it, or discard them first.")
