@@ -299,6 +299,42 @@ def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
     np.testing.assert_array_equal(steps.result.image, dip.restore(task, settings=QUICK["inpaint"]).image)
 
 
+def test_an_inpainting_starts_from_the_network_of_a_similar_one(picture: np.ndarray, hole: np.ndarray) -> None:
+    settings = replace(QUICK["inpaint"], iterations=40, learning_rate=1e-3)
+    first, second = (dip.iter_restore(dip.Inpaint(picture + k, missing=hole), settings=settings) for k in (0, 1))
+    with pytest.raises(dip.RestorationError, match="no network to start from"):
+        second.start_from(first)
+    list(first)
+    first.close()
+    second.start_from(first)
+    list(second)
+    cold = dip.restore(dip.Inpaint(picture + 1, missing=hole), settings=settings)
+    assert second.result.iterations == cold.iterations // 4
+    ended, began_there = (torch.cat([w.ravel() for w in s._consumer.network.values()]) for s in (first, second))
+    fresh = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=settings, seed=5)
+    list(fresh)
+    other = torch.cat([w.ravel() for w in fresh._consumer.network.values()])
+    assert (began_there - ended).norm() < 0.2 * (other - ended).norm(), "it goes on from where the other ended"
+    with pytest.raises(ValueError, match="began with the network of another image"):
+        dip.repeat(second.result.provenance, picture + 1)
+    assert "warm_start" not in cold.provenance
+
+
+def test_only_the_quick_inpainting_gives_and_takes_a_start(picture: np.ndarray, hole: np.ndarray) -> None:
+    inpainting = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
+    others = [
+        dip.iter_restore(dip.Denoise(picture), settings=QUICK["denoise"]),
+        dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=TINY_PRIOR),
+    ]
+    for steps in (inpainting, *others):
+        list(steps)
+    assert inpainting.can_give_a_start
+    for other in others:
+        assert not other.can_give_a_start
+        with pytest.raises(dip.RestorationError, match="both must be inpaintings"):
+            other.start_from(inpainting)
+
+
 def test_only_an_ended_fit_that_was_not_freed_runs_on() -> None:
     task = dip.Denoise(_image((20, 25), None))
     steps = dip.iter_restore(task, settings=TINY_PRIOR)

@@ -119,7 +119,7 @@ class MaskedRestorer:
     """Inpaints a measurement; known pixels stay as they are."""
 
     def __init__(self, measurement: Measurement, scaling: Scaling, settings: MaskedFit, seed: int) -> None:
-        self.scaling = scaling
+        self.scaling, self._settings = scaling, settings
         self._observed, self._known = measurement.observed, measurement.known
         self._model = MaskedModel(self._observed, self._known, settings, seed)
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
@@ -141,6 +141,15 @@ class MaskedRestorer:
     def run_on(self, iterations: int | None) -> None:
         """Go on with the fit."""
         self._fit.run_on(iterations)
+
+    def network(self) -> dict[str, Tensor]:
+        """Return the network as fitted so far."""
+        return {name: weight.detach().clone() for name, weight in self._model.network.state_dict().items()}
+
+    def start_from(self, network: dict[str, Tensor]) -> None:
+        """Begin the fit with the `network` of a similar image, in place of a fresh one."""
+        self._model.network.load_state_dict(network)
+        self._fit = Fit(self._model, lean_schedule(self._settings), self._rule)
 
     @property
     def note(self) -> str:

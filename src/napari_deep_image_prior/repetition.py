@@ -38,6 +38,7 @@ _STEERED = {
     "snapshot": "it shows a fit before its end",
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
+    "warm_start": "its fit began with the network of another image",
     "stack_shape": "it is a stack, each of whose planes was restored by itself",
 }
 

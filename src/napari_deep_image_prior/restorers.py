@@ -19,6 +19,7 @@ from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from .fit import Restorer
     from .settings import Settings
@@ -55,6 +56,18 @@ def remeasure(restorer: Restorer, task: Inpaint, device: torch.device) -> None:
         raise TypeError(f"{type(restorer).__name__} does not inpaint.")
     image, known = _image_and_known(task)
     restorer.remeasure(_measurement(task, restorer.scaling.apply(image), known, device))
+
+
+def network_of(restorer: Restorer) -> dict[str, Tensor] | None:
+    """Return the fitted network of an inpainting, from which that of a similar image may start; None of others."""
+    return restorer.network() if isinstance(restorer, MaskedRestorer) else None
+
+
+def start_from(restorer: Restorer, network: dict[str, Tensor]) -> None:
+    """Begin a fit with the network of a similar image."""
+    if not isinstance(restorer, MaskedRestorer):
+        raise TypeError(f"{type(restorer).__name__} does not start from another fit.")
+    restorer.start_from(network)
 
 
 def _image_and_known(task: Task) -> tuple[NDArray[Any], NDArray[np.bool_]]:

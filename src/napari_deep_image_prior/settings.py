@@ -171,6 +171,10 @@ class MaskedFit(LeanFit):
         if len(self.hidden) != 2 or not 0 < self.hidden[0] <= self.hidden[1] < 1:
             raise ValueError(f"hidden={self.hidden} must be two rising shares between 0 and 1.")
 
+    def warm(self) -> MaskedFit:
+        """Return the settings of a fit that starts from the network of a similar image: a quarter of the steps."""
+        return replace(self, iterations=max(1, self.iterations // 4))
+
 
 @dataclass(frozen=True)
 class CrossScaleFit(LeanFit):
