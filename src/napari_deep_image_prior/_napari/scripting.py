@@ -67,7 +67,7 @@ def restore_layer(
     block : bool
         Return only when the run has had its turn and has ended.
     **options
-        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
+        `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
         `dtype` and `threads` of `restore` (by default one thread less than there are cores).
 
     Returns
@@ -163,7 +163,7 @@ def _asked_for(
         raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
     if planes not in ("displayed", "all"):
         raise ValueError(f"planes={planes!r} is unknown; choose displayed or all.")
-    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
+    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std", "strength") if name in options}
     if planes == "all":
         source = whole_stack(image)
         masks = None if missing is None else stack_mask(source, missing)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_widget
+from magicgui.widgets import ComboBox, Container, FloatSlider, ProgressBar, SpinBox, create_widget
 from napari.layers import Image, Labels
 
 from ..devices import available_devices
 from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
-from ..tasks import NoiseKind
+from ..tasks import STRONGEST, WEAKEST, NoiseKind
 from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
@@ -31,6 +31,12 @@ PRESET_HELP = (
     "fast: good and quick. best: higher quality, about ten times as long. "
     "paper: the published settings, hours on a CPU."
 )
+
+STRENGTH_HELP = (
+    "1 takes out the noise that was found. Less leaves the rest as grain (0.5: half of it). "
+    "More smooths more, and takes faint detail with the noise."
+)
+NO_STRENGTH = "The preset paper knows no noise level: it has no strength. Choose fast or best."
 
 PLANES_HELP = "The plane on display, or all planes of the stack one after another; a mask of one plane counts for all."
 
@@ -259,12 +265,24 @@ class DenoiseWidget(RestorationWidget):
 
     kind = "denoise"
 
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self.preset.changed.connect(self._offer_strength)
+
     def _own_widgets(self) -> list[Widget]:
         tooltip = "auto measures it. poisson: photon counts without an offset; poisson-gaussian: a camera's."
-        return [ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)]
+        noise = ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)
+        strength = FloatSlider(name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP)
+        return [noise, strength]
+
+    def _offer_strength(self, preset: str) -> None:
+        self.strength.enabled = preset != "paper"
+        self.strength.tooltip = STRENGTH_HELP if self.strength.enabled else NO_STRENGTH
 
     def _arguments(self) -> dict[str, Any]:
-        return {"noise": self.noise.value}
+        # the slider counts in steps of 0.05, not quite exactly
+        strength = round(self.strength.value, 2) if self.strength.enabled else 1.0
+        return {"noise": self.noise.value, "strength": strength}
 
 
 class InpaintWidget(RestorationWidget):
