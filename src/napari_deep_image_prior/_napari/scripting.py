@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..restoration import iter_restore
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX, displayed_plane, whole_stack
 from .mask_layer import MaskLayer
+from .preferences import preferences
 from .repainting import MaskFollower
 from .run import Run, unwrapped
 from .stacking import stack_mask, stack_steps
@@ -68,7 +68,8 @@ def restore_layer(
         Return only when the run has had its turn and has ended.
     **options
         `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (by default one thread less than there are cores).
+        `dtype` and `threads` of `restore` (by default those of napari's Preferences, or one less
+        than there are cores).
 
     Returns
     -------
@@ -175,8 +176,7 @@ def _asked_for(
         source = displayed_plane(viewer, image)
         mask = MaskLayer(viewer, missing, source).missing() if isinstance(missing, Labels) else missing
         parts = [(source, _task(kind, source, mask, factor, asked))]
-    # the window needs a core of its own
-    return source, parts, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
+    return source, parts, {"threads": preferences().threads, **options}
 
 
 def _task(

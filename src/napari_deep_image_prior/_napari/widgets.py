@@ -15,9 +15,9 @@ from ..tasks import STRONGEST, WEAKEST, NoiseKind
 from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
-from .history import DEFAULT_LIMIT
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
+from .preferences import preferences
 from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
@@ -55,6 +55,7 @@ class RestorationWidget(Container[Any]):
         self._viewer = napari_viewer
         self._run: Run | None = None
         self._estimator = Estimator(self._say)
+        self._preferences = preferences()
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
@@ -78,6 +79,8 @@ class RestorationWidget(Container[Any]):
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
+        elif self._preferences.complaint:
+            self._say(self._preferences.complaint)
         listen(self.native, QUEUE.changed, self._take_up_the_next)
         self.native.destroyed.connect(self._estimator.cancel)
 
@@ -87,9 +90,10 @@ class RestorationWidget(Container[Any]):
 
     def _more_options(self) -> list[Widget]:
         devices = ["auto", *available_devices()]
+        liked = self._preferences
         memory = SpinBox(
             name="snapshot_memory",
-            value=DEFAULT_LIMIT // 10**6,
+            value=liked.snapshot_megabytes,
             max=10**6,
             step=50,
             label="snapshots (MB)",
@@ -97,7 +101,7 @@ class RestorationWidget(Container[Any]):
         )
         memory.changed.connect(self._limit_history)
         return [
-            ComboBox(name="device", choices=devices, tooltip="auto takes the GPU if there is one."),
+            ComboBox(name="device", choices=devices, value=liked.device, tooltip="auto takes the GPU if there is one."),
             SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."),
             memory,
         ]
