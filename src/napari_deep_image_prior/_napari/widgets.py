@@ -12,7 +12,7 @@ from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import STRONGEST, WEAKEST, NoiseKind
-from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
+from .controls import Folded, HistoryControls, at_the_end_of, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
 from .layers import empty_mask
@@ -22,6 +22,7 @@ from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
 from .scripting import estimating_layer, restore_layer
+from .scrolling import let_scroll
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
@@ -49,6 +50,8 @@ class RestorationWidget(Container[Any]):
     """
 
     kind: ClassVar[str]
+    warning: ClassVar[str]
+    """What the prior may invent, always in sight."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
@@ -70,10 +73,12 @@ class RestorationWidget(Container[Any]):
         self._history = HistoryControls(self._run_on, self._say)
         self.append(self._history)
         self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
-        self.native.layout().addWidget(self._curve)
-        self.native.layout().addWidget(self._queue)
+        self._warning = wrapping_label("warning", 2)
+        self._warning.value = self.warning
+        for part in (self._warning.native, self._curve, self._queue):
+            self.native.layout().addWidget(part)
         self.native.layout().addStretch()
-        self.native.setMinimumWidth(300)
+        let_scroll(self.native)
         self.image.changed.connect(self._offer_planes)
         self._offer_planes()
         self._show_state()
@@ -82,7 +87,7 @@ class RestorationWidget(Container[Any]):
         elif self._preferences.complaint:
             self._say(self._preferences.complaint)
         listen(self.native, QUEUE.changed, self._take_up_the_next)
-        self.native.destroyed.connect(self._estimator.cancel)
+        at_the_end_of(self.native, self._estimator.cancel)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
@@ -268,6 +273,10 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+    warning = (
+        "Faint detail may go with the noise, and a fine line may be an accident of it. "
+        "Do not count, measure or diagnose without a look at the original."
+    )
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
@@ -293,6 +302,7 @@ class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
+    warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         missing = create_widget(
@@ -339,6 +349,7 @@ class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
+    warning = "A prior invents: the finer detail is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         return [SpinBox(name="factor", value=4, min=2, max=16, tooltip="How many times larger along each side.")]
