@@ -208,6 +208,19 @@ def test_more_options_are_folded_away(viewer: Any) -> None:
     assert not widget.seed.native.isVisibleTo(widget.native)
 
 
+@pytest.mark.parametrize("name", ["Denoise", "Inpaint", "Super-resolve", "Results"])
+def test_a_widget_scrolls_in_a_low_window_and_warns_of_what_a_prior_may_invent(
+    viewer: Any, qtbot: Any, name: str
+) -> None:
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    inside = widget.image.native if name != "Results" else widget.result.native
+    assert widget.native.minimumSizeHint().height() < 200, "the window may be low"
+    assert widget.native.minimumSizeHint().width() > inside.minimumSizeHint().width()
+    warning = widget._warning if name != "Results" else widget.warning
+    assert warning.native.isVisibleTo(widget.native)
+    assert "Do not count, measure or diagnose" in warning.value
+
+
 @pytest.mark.usefixtures("endless_presets")
 def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
