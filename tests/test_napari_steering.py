@@ -243,7 +243,7 @@ def test_two_hundred_random_actions_leave_nothing_behind(
     qtbot.waitUntil(lambda: not QUEUE._at_work and QThreadPool.globalInstance().activeThreadCount() == 0, timeout=30000)
     errors = [record for record in notification_manager.records if record.severity >= NotificationSeverity.ERROR]
     assert not errors, (errors, user.done)
-    qtbot.waitUntil(lambda: _networks() <= before, timeout=5000)
+    qtbot.waitUntil(lambda: _networks() <= before, timeout=30000)
 
 
 def test_python_may_collect_a_closed_widget_before_qt_does(qtbot: Any) -> None:
