@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .steps import Restoration, RestorationError
+from .steps import PREVIEW_SECONDS, Restoration, RestorationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -75,9 +75,9 @@ class StackSteps:
         for _, steps in self._planes:
             steps.wants_image = predicate
 
-    def image_is_due(self) -> bool:
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
         """Return whether it is time for another image of the plane under way."""
-        return self._current.image_is_due()
+        return self._current.image_is_due(seconds)
 
     @property
     def result(self) -> Restoration:

@@ -158,7 +158,7 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     task, plane = source_plane(viewer, result)
     own: dict[str, Any] = {}
     if isinstance(task, Denoise):
-        own = {"noise": task.noise, "noise_std": task.noise_std}
+        own = {"noise": task.noise, "noise_std": task.noise_std, "strength": task.strength}
     elif isinstance(task, Inpaint):
         own = {"missing": np.asarray(task.missing)}
     elif isinstance(task, SuperResolve):

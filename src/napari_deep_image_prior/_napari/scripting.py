@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..restoration import iter_restore
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX, displayed_plane, whole_stack
 from .mask_layer import MaskLayer
+from .preferences import preferences
 from .regions import region_of
 from .repainting import MaskFollower
 from .run import Run, unwrapped
@@ -74,8 +74,9 @@ def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
     block : bool
         Return only when the run has had its turn and has ended.
     **options
-        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (by default one thread less than there are cores).
+        `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
+        `dtype` and `threads` of `restore` (by default those of napari's Preferences, or one less
+        than there are cores).
 
     Returns
     -------
@@ -173,7 +174,7 @@ def _asked_for(
         raise ValueError(f"planes={planes!r} is unknown; choose displayed or all.")
     if planes == "all" and region is not None:
         raise ValueError("a region is taken of the plane on display only: leave out planes='all', or the region.")
-    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
+    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std", "strength") if name in options}
     if planes == "all":
         source = whole_stack(image)
         masks = None if missing is None else stack_mask(source, missing)
@@ -185,8 +186,7 @@ def _asked_for(
         source = displayed_plane(viewer, image, region_of(viewer, image, unwrapped(region)))
         mask = _mask_on(viewer, missing, source)
         parts = [(source, _task(kind, source, mask, factor, asked))]
-    # the window needs a core of its own
-    return source, parts, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
+    return source, parts, {"threads": preferences().threads, **options}
 
 
 def _mask_on(viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane) -> NDArray[Any] | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 MOST = 4
-USUAL = {"device": "auto", "seed": 0, "noise": "auto"}
+USUAL = {"device": "auto", "seed": 0, "noise": "auto", "strength": 1}
 """What goes without saying in a trial's name."""
 
 

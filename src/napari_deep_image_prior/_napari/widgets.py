@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_widget
+from magicgui.widgets import ComboBox, Container, FloatSlider, ProgressBar, SpinBox, create_widget
 from napari.layers import Image, Labels
 
 from ..devices import available_devices
 from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
-from ..tasks import NoiseKind
-from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
+from ..tasks import STRONGEST, WEAKEST, NoiseKind
+from .controls import Folded, HistoryControls, at_the_end_of, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
-from .history import DEFAULT_LIMIT
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
+from .preferences import preferences
 from .queue import QUEUE
 from .queue_list import QueueList
 from .run import Run, active_run, last_run
 from .scripting import estimating_layer, restore_layer
+from .scrolling import let_scroll
 from .trial_controls import TrialControls
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ PRESET_HELP = (
     "paper: the published settings, hours on a CPU."
 )
 
+STRENGTH_HELP = (
+    "1 takes out the noise that was found. Less leaves the rest as grain (0.5: half of it). "
+    "More smooths more, and takes faint detail with the noise."
+)
+NO_STRENGTH = "The preset paper knows no noise level: it has no strength. Choose fast or best."
+
 PLANES_HELP = "The plane on display, or all planes of the stack one after another; a mask of one plane counts for all."
 
 
@@ -46,12 +53,15 @@ class RestorationWidget(Container[Any]):
     """
 
     kind: ClassVar[str]
+    warning: ClassVar[str]
+    """What the prior may invent, always in sight."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
         self._estimator = Estimator(self._say)
+        self._preferences = preferences()
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
@@ -76,17 +86,21 @@ class RestorationWidget(Container[Any]):
         self._history = HistoryControls(self._run_on, self._say)
         self.append(self._history)
         self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
-        self.native.layout().addWidget(self._curve)
-        self.native.layout().addWidget(self._queue)
+        self._warning = wrapping_label("warning", 2)
+        self._warning.value = self.warning
+        for part in (self._warning.native, self._curve, self._queue):
+            self.native.layout().addWidget(part)
         self.native.layout().addStretch()
-        self.native.setMinimumWidth(300)
+        let_scroll(self.native)
         self.image.changed.connect(self._offer_planes)
         self._offer_planes()
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
+        elif self._preferences.complaint:
+            self._say(self._preferences.complaint)
         listen(self.native, QUEUE.changed, self._take_up_the_next)
-        self.native.destroyed.connect(self._estimator.cancel)
+        at_the_end_of(self.native, self._estimator.cancel)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
@@ -94,9 +108,10 @@ class RestorationWidget(Container[Any]):
 
     def _more_options(self) -> list[Widget]:
         devices = ["auto", *available_devices()]
+        liked = self._preferences
         memory = SpinBox(
             name="snapshot_memory",
-            value=DEFAULT_LIMIT // 10**6,
+            value=liked.snapshot_megabytes,
             max=10**6,
             step=50,
             label="snapshots (MB)",
@@ -104,7 +119,7 @@ class RestorationWidget(Container[Any]):
         )
         memory.changed.connect(self._limit_history)
         return [
-            ComboBox(name="device", choices=devices, tooltip="auto takes the GPU if there is one."),
+            ComboBox(name="device", choices=devices, value=liked.device, tooltip="auto takes the GPU if there is one."),
             SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."),
             memory,
         ]
@@ -281,22 +296,39 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+    warning = (
+        "Faint detail may go with the noise, and a fine line may be an accident of it. "
+        "Do not count, measure or diagnose without a look at the original."
+    )
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self.preset.changed.connect(self._offer_strength)
 
     def _own_widgets(self) -> list[Widget]:
         tooltip = (
             "auto measures it. correlated: grain coarser than a pixel; "
             "poisson: photon counts without an offset; poisson-gaussian: a camera's."
         )
-        return [ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)]
+        noise = ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)
+        strength = FloatSlider(name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP)
+        return [noise, strength]
+
+    def _offer_strength(self, preset: str) -> None:
+        self.strength.enabled = preset != "paper"
+        self.strength.tooltip = STRENGTH_HELP if self.strength.enabled else NO_STRENGTH
 
     def _arguments(self) -> dict[str, Any]:
-        return {"noise": self.noise.value}
+        # the slider counts in steps of 0.05, not quite exactly
+        strength = round(self.strength.value, 2) if self.strength.enabled else 1.0
+        return {"noise": self.noise.value, "strength": strength}
 
 
 class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
+    warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         missing = create_widget(
@@ -343,6 +375,7 @@ class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
+    warning = "A prior invents: the finer detail is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         return [SpinBox(name="factor", value=4, min=2, max=16, tooltip="How many times larger along each side.")]
