@@ -209,12 +209,12 @@ def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) ->
     for strength in (0.5, 1, 2, 4):
         task = dip.Denoise(counts, noise=noise, strength=strength)
         images[strength] = dip.restore(task, settings=replace(QUICK["denoise"], region=64)).image
-    # twice the differences: the slopes of the picture itself count for nothing, and at 4 there is nothing left but those
+    # differences of differences: of the picture itself there is little in them
     grain = [np.abs(np.diff(images[strength], n=2, axis=0)).mean() for strength in (0.5, 1, 2)]
     assert grain[0] > 2 * grain[1]
     assert grain[1] > 1.1 * grain[2]
     means = [image.mean() for image in images.values()]
-    np.testing.assert_allclose(means, counts.mean(), rtol=0.05)  # of the stabilised counts, at 4, a network so small drifts
+    np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
 
 
 def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_unknown_pixels() -> None:

@@ -44,7 +44,8 @@ def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
         return seen + (1 - known) * mean
     near, share = (_blurred(image, batch, channels) for image in (seen, known))
     local = near / share.clamp_min(1e-6)
-    if bool(share.min() > 0.05):
+    is_near = share.min() > 0.05
+    if _may_be_asked(is_near) and bool(is_near):
         return seen + (1 - known) * local
     coarse_seen, coarse_share = (
         functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False) for image in (seen, known)
@@ -52,7 +53,12 @@ def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
     coarse = pyramid_fill(coarse_seen / coarse_share.clamp_min(1e-6), (coarse_share > 0).to(known.dtype))
     coarse = functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
     trust = (2 * share).clamp(max=1)
-    return seen + (1 - known) * (trust * local + (1 - trust) * coarse)
+    return seen + (1 - known) * torch.where(is_near, local, trust * local + (1 - trust) * coarse)
+
+
+def _may_be_asked(answer: Tensor) -> bool:
+    """Return whether looking at a value costs nothing: a GPU would be waited for."""
+    return answer.device.type == "cpu"
 
 
 def _blurred(image: Tensor, batch: int, channels: int) -> Tensor:

@@ -95,9 +95,9 @@ def _alike_patches(image: Tensor, rows: range, group: int) -> Tensor:
     side = 2 * REACH + 1
     distances = torch.full((side * side, len(ys), len(xs)), torch.inf, device=image.device)
     for dy in range(-REACH, REACH + 1):
-        fits_y = (ys + dy >= 0) & (ys + dy <= tall - PATCH)
-        if not fits_y.any():
+        if not any(0 <= y + dy <= tall - PATCH for y in rows):
             continue
+        fits_y = (ys + dy >= 0) & (ys + dy <= tall - PATCH)
         for dx in range(-REACH, REACH + 1):
             fits = fits_y[:, None] & ((xs + dx >= 0) & (xs + dx <= wide - PATCH))
             moved = around[:, REACH + dy : REACH + dy + bottom - top, REACH + dx : REACH + dx + wide]
@@ -107,10 +107,16 @@ def _alike_patches(image: Tensor, rows: range, group: int) -> Tensor:
                 distance = distance - 1  # itself first, whatever else is equal
             distances[(dy + REACH) * side + dx + REACH] = distance.masked_fill(~fits, torch.inf)
     distances = distances.view(side * side, -1).T
-    group = min(group, int(torch.isfinite(distances).sum(dim=1).min()))
+    group = min(group, _in_reach(rows, tall) * _in_reach(range(0, wide - PATCH + 1, STEP), wide))
     chosen = distances.topk(group, dim=1, largest=False).indices
     own = (ys[:, None] * wide + xs).reshape(-1, 1)
     return own + (chosen // side - REACH) * wide + (chosen % side - REACH)
+
+
+def _in_reach(starts: range, size: int) -> int:
+    """Return how many patches, along one axis, are in reach of the one that has the fewest there, itself included."""
+    last = size - PATCH
+    return min(min(REACH, start) + min(REACH, last - start) + 1 for start in starts)
 
 
 def _restore_groups(
