@@ -38,7 +38,7 @@ _STEERED = {
     "snapshot": "it shows a fit before its end",
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
-    "stack_shape": "it is a stack, each of whose planes was restored by itself",
+    "stack_shape": "it is a stack, each of whose planes or channels was restored by itself",
 }
 
 
@@ -161,13 +161,15 @@ def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, s
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
-    plane = "".join(f"[{index}]" for index in source["plane"])
+    whole = {None: ":"}  # of the channels
+    plane = f"[{', '.join(whole.get(i, str(i)) for i in source['plane'])}]" if source["plane"] else ""
     return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
 
 
 def where_from(source: Mapping[str, Any]) -> str:
     """Name the layer and plane that a result was made of."""
-    plane = f", plane {', '.join(map(str, source['plane']))}" if source["plane"] else ""
+    index = ", ".join("all" if i is None else str(i) for i in source["plane"])
+    plane = f", plane {index}" if index else ""
     return f"layer '{source['layer']}'{plane}"
 
 

@@ -205,7 +205,7 @@ class ResultsWidget(Container[Any]):
             return figures
 
     def _quality(self, image: Plane, truth: Plane) -> str:
-        axis = -1 if image.is_rgb else None
+        axis = image.channel_axis
         found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
         return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
 

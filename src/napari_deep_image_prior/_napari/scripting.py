@@ -11,7 +11,9 @@ from napari.layers import Image, Labels
 
 from ..estimate import estimating
 from ..restoration import iter_restore
+from ..stack import selection
 from ..tasks import Denoise, Inpaint, SuperResolve
+from .axes import chosen_channels
 from .layers import SUFFIX, displayed_plane, whole_stack
 from .mask_layer import MaskLayer
 from .repainting import MaskFollower
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from .stacking import Part
 
 
-def restore_layer(
+def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter)
     viewer: ViewerModel,
     image_layer: Image,
     *,
@@ -38,6 +40,8 @@ def restore_layer(
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
     planes: str = "displayed",
+    channel_axis: int | str | None = "auto",
+    channels: str = "jointly",
     psf: None = None,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
@@ -62,6 +66,12 @@ def restore_layer(
     planes : {"displayed", "all"}
         Of several planes (a stack, a time series) the one on display, or all one after another. A mask
         of one plane then counts for all, and what is painted during the fit is not followed.
+    channel_axis : int, None or "auto"
+        The layer's axis, before Y and X, that holds channels: all channels of a plane are restored, into one
+        layer. "auto": the axis that the layer's `axis_labels` call c or channel; None: no such axis.
+    channels : {"jointly", "separately"}
+        One fit for all channels, which learns from what they share, or one for each. A mask of one channel
+        counts for all.
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
@@ -91,12 +101,20 @@ def restore_layer(
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer = unwrapped(viewer)
     source, parts, options = _asked_for(
-        viewer, image_layer, task, planes=planes, missing=missing, factor=factor, **options
+        viewer,
+        image_layer,
+        task,
+        planes=planes,
+        channel_axis=channel_axis,
+        channels=channels,
+        missing=missing,
+        factor=factor,
+        **options,
     )
     # a colour picture must stay one that napari can show
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
     made = _first_task(parts)
-    if planes == "all":
+    if source.is_stack:
         run = Run(viewer, made, source, stack_steps(source, parts, options))
     else:
         steps = iter_restore(made, **options)
@@ -126,7 +144,7 @@ def estimating_layer(
     """
     _, parts, options = _asked_for(unwrapped(viewer), image_layer, task, **arguments)
     return _of_all(
-        sum(made is not None for _, made in parts),
+        sum(made is not None for *_, made in parts),
         estimating(_first_task(parts), **{"preset": "fast", "settings": None, "device": "auto", **options}),
     )
 
@@ -143,6 +161,8 @@ def _asked_for(
     kind: str,
     *,
     planes: str = "displayed",
+    channel_axis: int | str | None = "auto",
+    channels: str = "jointly",
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
     **options: Any,  # noqa: ANN401  (of the task and of the fit)
@@ -164,17 +184,17 @@ def _asked_for(
     if planes not in ("displayed", "all"):
         raise ValueError(f"planes={planes!r} is unknown; choose displayed or all.")
     asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
-    if planes == "all":
-        source = whole_stack(image)
-        masks = None if missing is None else stack_mask(source, missing)
-        parts = [
-            (plane, _task(kind, plane, None if masks is None else masks[plane.index], factor, asked))
-            for plane in source.planes()
-        ]
+    roles = chosen_channels(image, channel_axis, channels)
+    source = whole_stack(image, roles) if planes == "all" else displayed_plane(viewer, image, roles)
+    if isinstance(missing, Labels) and source.is_one_plane:
+        missing = MaskLayer(viewer, missing, source).missing()
+    if missing is None or not source.is_stack:
+        parts = [(place, part, _task(kind, part, missing, factor, asked)) for place, part in source.parts()]
     else:
-        source = displayed_plane(viewer, image)
-        mask = MaskLayer(viewer, missing, source).missing() if isinstance(missing, Labels) else missing
-        parts = [(source, _task(kind, source, mask, factor, asked))]
+        masks = stack_mask(source, missing)
+        parts = [
+            (place, part, _task(kind, part, masks[selection(place)], factor, asked)) for place, part in source.parts()
+        ]
     # the window needs a core of its own
     return source, parts, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
 
@@ -187,7 +207,7 @@ def _task(
     options: dict[str, Any],
 ) -> Task | None:
     """Make the task of a plane; None if nothing is to be filled in."""
-    options = {**options, "channel_axis": -1 if plane.is_rgb else None}
+    options = {**options, "channel_axis": plane.channel_axis}
     if kind == "denoise":
         return Denoise(plane.values, **options)
     if kind == "super-resolve":
@@ -201,7 +221,7 @@ def _task(
 
 
 def _first_task(parts: list[Part]) -> Task:
-    made = next((task for _, task in parts if task is not None), None)
+    made = next((task for *_, task in parts if task is not None), None)
     if made is None:
         raise ValueError("nothing is marked as missing: paint the pixels to fill in on a mask ('New mask').")
     return made

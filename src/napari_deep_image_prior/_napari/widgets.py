@@ -12,6 +12,8 @@ from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
 from ..tasks import NoiseKind
+from .axes import Channels
+from .channel_controls import ChannelControls
 from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
@@ -52,6 +54,8 @@ class RestorationWidget(Container[Any]):
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
+        self._channels = ChannelControls(self._offer_planes)
+        self.append(self._channels)
         self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
@@ -67,13 +71,14 @@ class RestorationWidget(Container[Any]):
         self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
-        self.image.changed.connect(self._offer_planes)
-        self._offer_planes()
+        self.image.changed.connect(self._channels.offer)
+        self._channels.offer(self.image.value)
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
             self._follow(run)  # the widget was closed and opened again
         listen(self.native, QUEUE.changed, self._take_up_the_next)
         self.native.destroyed.connect(self._estimator.cancel)
+        self.native.destroyed.connect(self._channels.forget)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""
@@ -130,11 +135,12 @@ class RestorationWidget(Container[Any]):
         chosen = {name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")}
         if not self._is_stack:
             chosen["planes"] = "displayed"
-        return {"task": self.kind, **chosen, **self._arguments()}
+        return {"task": self.kind, **chosen, **self._channels.asked(), **self._arguments()}
 
     @property
     def _is_stack(self) -> bool:
-        return self.image.value is not None and self.image.value.ndim > 2
+        image, channels = self.image.value, self._channels.axis
+        return image is not None and image.ndim > (2 if channels is None else 3)
 
     def _offer_planes(self) -> None:
         self.planes.visible = self._is_stack
@@ -290,7 +296,7 @@ class InpaintWidget(RestorationWidget):
             self._say("choose an image first: the mask is made to its shape.")
             return
         try:
-            mask = empty_mask(self._viewer, self.image.value)
+            mask = empty_mask(self._viewer, self.image.value, Channels(self._channels.axis))
         except ValueError as error:
             self._say(error)
             return
@@ -304,7 +310,9 @@ class InpaintWidget(RestorationWidget):
             return
         what, value = self._marking.what.value, self._marking.value.value
         try:
-            mask, count = mark_pixels(self._viewer, self.image.value, self.missing.value, what, value)
+            mask, count = mark_pixels(
+                self._viewer, self.image.value, self.missing.value, what, value, Channels(self._channels.axis)
+            )
         except ValueError as error:
             self._say(error)
             return
