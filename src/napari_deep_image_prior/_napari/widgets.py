@@ -18,6 +18,7 @@ from .controls import Folded, HistoryControls, button, listen, row, wrapping_lab
 from .curve import FitCurve
 from .estimating import Estimator
 from .history import DEFAULT_LIMIT
+from .label_column import LabelColumn
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
 from .queue import QUEUE
@@ -71,6 +72,7 @@ class RestorationWidget(Container[Any]):
         self.native.layout().addWidget(self._queue)
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
+        LabelColumn(self.native)
         self.image.changed.connect(self._channels.offer)
         self._channels.offer(self.image.value)
         self._show_state()
