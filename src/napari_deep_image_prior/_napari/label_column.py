@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
-class LabelColumn(QObject):
+class LabelColumn(QObject):  # type: ignore[misc]  # qtpy is not followed
     """Gives the labels before a panel's widgets the width of the widest, in the font that they are shown in.
 
     magicgui measures them in another font, before the panel has napari's style.
