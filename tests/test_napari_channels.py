@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_deep_image_prior import Denoise, Inpaint, repeat, restore, restore_layer
 from napari_deep_image_prior._napari.provenances import result_plane, run_again, source_plane, truth_plane
+from napari_deep_image_prior._napari.result_files import read_layer, write_layer
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
 
@@ -237,6 +239,28 @@ def test_results_looks_into_all_channels_of_one_fit(viewer: Any, stained: np.nda
     again = run_again(viewer, run.layer)
     again.wait(60)
     np.testing.assert_array_equal(again.layer.data, run.layer.data)
+
+
+@pytest.mark.parametrize("channels", ["jointly", "separately"])
+def test_a_saved_result_opens_with_its_channels_where_it_lay(
+    viewer: Any, stained: np.ndarray, tmp_path: Any, channels: str
+) -> None:
+    source = viewer.add_image(stained[None], axis_labels=("t", "c", "y", "x"), scale=(1, 2, 0.5, 0.5), units=["um"] * 4)
+    run = restore_layer(viewer, source, channels=channels, block=True)
+    path = str(tmp_path / "cells.dip.ome.tif")
+    write_layer(path, *run.layer.as_layer_data_tuple()[:2])
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.series[0].axes == "CYX"
+    ((data, options, _kind),) = read_layer(path)
+    opened = viewer.add_image(data, **options)
+    np.testing.assert_array_equal(opened.data, run.layer.data)
+    lies_on(opened, run.layer)
+    made = run.layer.metadata["deep_image_prior"]
+    assert opened.metadata["deep_image_prior"] == json.loads(json.dumps(made))
+    series = viewer.add_image(np.concatenate([stained[None]] * 2), axis_labels=("t", "c", "y", "x"))
+    all_times = restore_layer(viewer, series, channels=channels, planes="all", block=True)
+    with pytest.raises(OSError, match="a stack of shape"):
+        write_layer(path, *all_times.layer.as_layer_data_tuple()[:2])
 
 
 def test_an_animation_shows_the_displayed_channel(viewer: Any, stained: np.ndarray, tmp_path: Any) -> None:
