@@ -19,8 +19,8 @@ AXIS_HELP = (
     "axis labels call c or channel; the others count planes."
 )
 TOGETHER_HELP = (
-    "jointly: one fit for all channels, which learns from what they share. "
-    "one by one: a fit for each, for channels that have nothing in common."
+    "jointly: one fit for all channels, the quicker one. "
+    "one by one: a fit for each, often better where they have little in common."
 )
 
 

@@ -70,8 +70,8 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         The layer's axis, before Y and X, that holds channels: all channels of a plane are restored, into one
         layer. "auto": the axis that the layer's `axis_labels` call c or channel; None: no such axis.
     channels : {"jointly", "separately"}
-        One fit for all channels, which learns from what they share, or one for each. A mask of one channel
-        counts for all.
+        One fit for all channels, the quicker one, or one for each, often better where they have little in
+        common. A mask of one channel counts for all.
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
