@@ -1,4 +1,8 @@
-"""The planes of a time series or z-stack, or single channels, restored one after another, like one restoration."""
+"""The planes of a time series or z-stack, or single channels, restored one after another, like one restoration.
+
+A fit to a volume as a whole will be a task of three spatial axes with a restorer of its own: one `Steps`,
+not a stack of them. For stacks too large for memory, `planes` will have to be read and made one at a time.
+"""
 
 from __future__ import annotations
 
