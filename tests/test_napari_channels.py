@@ -281,3 +281,22 @@ def test_all_channels_are_enlarged_and_estimated_from_the_widget(viewer: Any, st
     np.testing.assert_array_equal(first[:, ::2, ::2], stained.astype(np.float32))
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert viewer.layers["cells super-resolved"].data.shape == (2, 48, 56)
+
+
+def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
+    make_napari_viewer: Any, stained: np.ndarray, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(stained, axis_labels=("c", "y", "x"))
+    shown = {
+        InpaintWidget(viewer): ("image", "missing", "channel_controls", "preset", "progress"),
+        ResultsWidget(viewer): ("result", "truth", "spread", "progress"),
+    }
+    for widget, names in shown.items():
+        viewer.window.add_dock_widget(widget)
+        natives = [getattr(widget, name).native for name in names]
+
+        def lefts(panel: Any = widget.native, natives: Any = natives) -> set[int]:
+            return {native.mapTo(panel, native.rect().topLeft()).x() for native in natives}
+
+        qtbot.waitUntil(lambda lefts=lefts: len(lefts()) == 1, timeout=5000)

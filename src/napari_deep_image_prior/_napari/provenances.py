@@ -61,8 +61,8 @@ def _of_one_plane(result: Layer | None) -> dict[str, Any]:
     provenance = made(result)
     if "stack_shape" in provenance:
         raise ValueError(
-            "this result is a stack of planes or channels restored one by one; only results of one fit, "
-            "of a single plane with its channels, can be looked into or made again."
+            "this result is a stack restored one by one; only that of a single plane, its channels jointly, "
+            "can be looked into or made again."
         )
     return provenance
 

@@ -14,6 +14,7 @@ from ..quality import measure_quality, residual
 from ..repetition import script
 from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, listen, row, wrapping_label
+from .label_column import LabelColumn
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
 from .run import unwrapped
@@ -52,6 +53,7 @@ class ResultsWidget(Container[Any]):
         self.append(_warning())
         self.native.layout().addStretch()
         self.native.setMinimumWidth(300)
+        LabelColumn(self.native)
         self._watched: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
         self._watch()
