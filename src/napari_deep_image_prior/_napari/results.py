@@ -14,6 +14,7 @@ from ..quality import measure_quality, residual
 from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
+from .label_column import LabelColumn
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
 from .run import unwrapped
@@ -52,7 +53,7 @@ class ResultsWidget(Container[Any]):
         self.append(self._status)
         self.append(_warning())
         self.native.layout().addStretch()
-        let_scroll(self.native)
+        LabelColumn(let_scroll(self.native))
         self._watched: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
         self._watch()
@@ -206,7 +207,7 @@ class ResultsWidget(Container[Any]):
             return figures
 
     def _quality(self, image: Plane, truth: Plane) -> str:
-        axis = -1 if image.is_rgb else None
+        axis = image.channel_axis
         found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
         return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
 

@@ -15,7 +15,7 @@ from ..animation import write_animation
 from ..restoration import RestorationError
 from ..stack import StackSteps
 from .history import History, Snapshot
-from .layers import first_picture, picture, result_options, source_of, whole_range
+from .layers import first_picture, picture, result_options, seen_channel, source_of, whole_range
 from .preferences import preferences
 from .queue import QUEUE
 from .worker import Failure, drive
@@ -237,8 +237,8 @@ class Run:
         """
         # a colour picture is shown as it is
         limits = whole_range(np.dtype(self.layer.dtype)) if self._plane.is_rgb else self.layer.contrast_limits
-        images = [snapshot.image for snapshot in self.history]
-        write_animation(path, images, contrast_limits=limits, channel_axis=self.task.channel_axis)
+        images = [seen_channel(self.viewer, self._plane, snapshot.image) for snapshot in self.history]
+        write_animation(path, images, contrast_limits=limits, channel_axis=-1 if self._plane.is_rgb else None)
 
     def release(self) -> None:
         """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""

@@ -19,8 +19,11 @@ class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is
         return QSize(width + self.verticalScrollBar().sizeHint().width(), LEAST_HEIGHT)
 
 
-def let_scroll(panel: QWidget) -> None:
-    """Let what is laid out in a panel scroll; the panel would else make the whole window higher than the screen."""
+def let_scroll(panel: QWidget) -> QWidget:
+    """Let what is laid out in a panel scroll; the panel would else make the whole window higher than the screen.
+
+    Returns the widget that has the layout now.
+    """
     inside = QWidget()
     inside.setLayout(panel.layout())  # moves the widgets along
     area = _ScrollArea()
@@ -31,3 +34,4 @@ def let_scroll(panel: QWidget) -> None:
     around = QVBoxLayout(panel)
     around.setContentsMargins(0, 0, 0, 0)
     around.addWidget(area)
+    return inside
