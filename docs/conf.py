@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
+from myst_parser.parsers.sphinx_ import MystParser
+
 if TYPE_CHECKING:
+    from docutils.nodes import document
     from sphinx.application import Sphinx
 
 project = "napari-deep-image-prior"
@@ -29,8 +33,26 @@ _sentences: dict[str, list[str]] = {}
 """Docstrings of fields and properties, while napoleon works."""
 
 
+class NotebookParser(MystParser):
+    """Reads a Jupyter notebook without outputs: its text as MyST, its code as code."""
+
+    supported = ("notebook",)
+
+    def parse(self, inputstring: str, document: document) -> None:
+        """Parse the text of an .ipynb file."""
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(inputstring)["cells"]]
+        texts = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells]
+        name = f"{document.settings.env.docname.rpartition('/')[2]}.ipynb"
+        texts.insert(
+            1, f"This page is a notebook: {{download}}`{name}`, to be opened with Jupyter. Run it to see its pictures."
+        )
+        super().parse("\n\n".join(texts), document)
+
+
 def setup(app: Sphinx) -> None:
-    """Keep napoleon from reading the docstring "Units: micrometres" of a field as a type and a description."""
+    """Read notebooks, and keep napoleon from reading "Units: micrometres" of a field as a type and a description."""
+    app.add_source_suffix(".ipynb", "notebook")
+    app.add_source_parser(NotebookParser)
     app.connect("autodoc-process-docstring", _keep, priority=400)
     app.connect("autodoc-process-docstring", _put_back, priority=600)
 

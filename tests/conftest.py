@@ -1,4 +1,6 @@
+import os
 import re
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ import tifffile
 from napari_deep_image_prior import cli, settings
 from napari_deep_image_prior.settings import CrossScaleFit, GuidedFit, LeanSettings, MaskedFit
 
+# before napari reads where: the tests neither see nor change the settings of who runs them
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-settings-")) / "settings.yaml")
 TINY = LeanSettings(widths=(8,), depth=0)
 QUICK = {
     "denoise": GuidedFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24),

@@ -35,6 +35,7 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
     ("arguments", "shape"),
     [
         (["denoise", "in.png"], (24, 28)),
+        (["denoise", "in.png", "--strength", "0.5"], (24, 28)),
         (["inpaint", "in.png", "--missing", "mask.png"], (24, 28)),
         (["inpaint", "in.png", "--missing", "colour-mask.png"], (24, 28)),
         (["inpaint", "in.png", "--missing", "opaque-mask.png"], (24, 28)),

@@ -299,6 +299,23 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     assert widget.region.enabled
 
 
+def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, DenoiseWidget)
+    for strength in (1, 0.55):
+        widget.strength.value = strength
+        _press(widget.add_trial)
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
+    assert _names(viewer)[1:] == ["cells trial 1 (fast)", "cells trial 2 (fast, strength 0.55)"]
+    widget.strength.value = 1
+    _press(widget.apply)
+    assert widget.strength.value == 0.55
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
+    assert made(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
+
+
 TRIAL_2 = "cells trial 2 (fast, noise gaussian, seed 3)"
 
 

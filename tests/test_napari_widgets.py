@@ -176,6 +176,28 @@ def test_the_history_is_saved_as_a_gif(
     assert "\n" not in widget.status.value
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_strength_is_at_first_sight_and_greyed_out_where_it_means_nothing(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert widget.strength.native.isVisibleTo(widget.native)
+    assert widget.strength.value == 1
+    widget.strength.value = 1.4
+    widget.preset.value = "paper"
+    assert not widget.strength.enabled
+    assert "no noise level" in widget.strength.tooltip
+    assert widget._asked()["strength"] == 1
+    widget.preset.value = "fast"
+    assert widget.strength.enabled
+    _press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    made = viewer.layers["cells denoised"].metadata["deep_image_prior"]
+    assert made["task"]["strength"] == 1.4
+
+
 def test_more_options_are_folded_away(viewer: Any) -> None:
     widget = DenoiseWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -184,6 +206,19 @@ def test_more_options_are_folded_away(viewer: Any) -> None:
     assert widget.seed.native.isVisibleTo(widget.native)
     _press(widget.more_toggle)
     assert not widget.seed.native.isVisibleTo(widget.native)
+
+
+@pytest.mark.parametrize("name", ["Denoise", "Inpaint", "Super-resolve", "Results"])
+def test_a_widget_scrolls_in_a_low_window_and_warns_of_what_a_prior_may_invent(
+    viewer: Any, qtbot: Any, name: str
+) -> None:
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    inside = widget.image.native if name != "Results" else widget.result.native
+    assert widget.native.minimumSizeHint().height() < 200, "the window may be low"
+    assert widget.native.minimumSizeHint().width() > inside.minimumSizeHint().width()
+    warning = widget._warning if name != "Results" else widget.warning
+    assert warning.native.isVisibleTo(widget.native)
+    assert "Do not count, measure or diagnose" in warning.value
 
 
 @pytest.mark.usefixtures("endless_presets")

@@ -19,7 +19,7 @@ def _tasks(picture: np.ndarray, hole: np.ndarray) -> list[Any]:
     colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
     return [
         dip.Denoise(picture.astype(np.float32), noise="gaussian", noise_std=4),
-        dip.Denoise(colours, channel_axis=-1),
+        dip.Denoise(colours, channel_axis=-1, strength=0.6),
         dip.Inpaint(np.where(hole, np.nan, picture), missing=hole),
         dip.Inpaint(colours, missing=hole, channel_axis=-1),
         dip.SuperResolve(picture.astype(np.uint16), factor=(2, 3)),

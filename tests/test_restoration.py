@@ -201,6 +201,48 @@ def test_noise_that_neighbours_share_is_removed() -> None:
         assert np.std(result.image - truth) < 0.5 * shared.std()
 
 
+@pytest.mark.parametrize("noise", ["gaussian", "correlated", "poisson-gaussian"])
+def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) -> None:
+    y, x = np.mgrid[:64, :64]
+    counts = np.random.default_rng(0).poisson(40 + 20 * np.sin(x / 9) * np.sin(y / 7))
+    images = {}
+    for strength in (0.5, 1, 2, 4):
+        task = dip.Denoise(counts, noise=noise, strength=strength)
+        images[strength] = dip.restore(task, settings=replace(QUICK["denoise"], region=64)).image
+    # differences of differences: of the picture itself there is little in them
+    grain = [np.abs(np.diff(images[strength], n=2, axis=0)).mean() for strength in (0.5, 1, 2)]
+    assert grain[0] > 2 * grain[1]
+    assert grain[1] > 1.1 * grain[2]
+    means = [image.mean() for image in images.values()]
+    np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
+
+
+def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_unknown_pixels() -> None:
+    noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
+    noisy[3, 4:7] = np.nan
+    whole, half = (
+        dip.restore(dip.Denoise(noisy, noise_std=10, strength=strength), settings=QUICK["denoise"])
+        for strength in (1, 0.5)
+    )
+    np.testing.assert_allclose(half.image, np.where(np.isnan(noisy), whole.image, (noisy + whole.image) / 2), rtol=1e-5)
+    assert half.provenance["found"] == "noise of standard deviation 10, 50% of it taken out"
+
+
+def test_more_strength_than_there_is_noise_is_told() -> None:
+    noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
+    twice = dip.restore(dip.Denoise(noisy, noise_std=5, strength=2), settings=QUICK["denoise"])
+    assert twice.provenance["found"] == "noise of standard deviation 5, taken for 2 times as strong"
+    again = dip.repeat(twice.provenance, noisy)
+    np.testing.assert_array_equal(again.image, twice.image)
+
+
+def test_strength_is_refused_where_no_noise_level_is_known() -> None:
+    task = dip.Denoise(np.ones((8, 8)), strength=2)
+    for how in ({"preset": "paper"}, {"settings": dip.PriorFit(iterations=2)}):
+        with pytest.raises(ValueError, match="strength=2 means nothing to the published method"):
+            dip.iter_restore(task, **how)
+
+
 @pytest.mark.parametrize("noise", ["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"])
 def test_every_kind_of_noise_is_served(noise: str) -> None:
     y, x = np.mgrid[:64, :64]
@@ -409,6 +451,7 @@ def test_provenance_tells_how_to_do_it_again() -> None:
         "image_dtype": "uint8",
         "noise": "gaussian",
         "noise_std": None,
+        "strength": 1.0,
         "channel_axis": None,
     }
     assert made["found"].startswith("noise of standard deviation")

@@ -47,6 +47,18 @@ def test_a_noise_level_that_is_not_positive_is_refused(noise_std: float) -> None
         Denoise(IMAGE, noise_std=noise_std)
 
 
+@pytest.mark.parametrize("strength", [0, 0.2, 4.1, -1, np.nan, np.inf])
+def test_a_strength_out_of_range_is_refused(strength: float) -> None:
+    with pytest.raises(ValueError, match=r"strength=.* is out of range: use 0.25 to 4"):
+        Denoise(IMAGE, strength=strength)
+
+
+@pytest.mark.parametrize("strength", ["strong", None, True])
+def test_a_strength_that_is_no_number_is_refused(strength: object) -> None:
+    with pytest.raises(TypeError, match="is not a number"):
+        Denoise(IMAGE, strength=strength)  # type: ignore[arg-type]
+
+
 def test_options_of_denoise_that_contradict_are_refused() -> None:
     with pytest.raises(ValueError, match="leave one of them out"):
         Denoise(IMAGE, noise="poisson", noise_std=3)

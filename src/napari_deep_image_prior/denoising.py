@@ -95,6 +95,7 @@ class GuidedRestorer:
         device: torch.device,
         noise: str = "auto",
         noise_std: float | None = None,
+        strength: float = 1.0,
     ) -> None:
         self._settings = settings
         self._noise = [
@@ -102,9 +103,14 @@ class GuidedRestorer:
         ]
         stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
         self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
+        self._image, self._known = image, known
+        # up to 1 the strength is the share of the noise that is taken out; from there on the noise is taken for so
+        # many times stronger: what follows takes it for 1, and so is the fresh noise
+        self._share, self._excess = min(strength, 1.0), max(strength, 1.0)
+        scaled = (stabilised - self._offset) / self._excess
         # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean
-        self._turn = _principal_axes(stabilised - self._offset)
-        turned = np.einsum("ij,jyx->iyx", self._turn, stabilised - self._offset)
+        self._turn = _principal_axes(scaled)
+        turned = np.einsum("ij,jyx->iyx", self._turn, scaled)
         self._blur = Blur(*np.mean([(model.blur.y, model.blur.x) for model in self._noise], axis=0).tolist())
         whitened = self._blur.whiten(turned) if self._blur else turned
         self._noisy = torch.from_numpy(whitened.astype(np.float32)).to(device)
@@ -117,11 +123,15 @@ class GuidedRestorer:
         self._drawn = 0
         self._trust = 1.0
         self.found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
+        if self._excess > 1:
+            self.found += f", taken for {strength:g} times as strong"
+        elif self._share < 1:
+            self.found += f", {100 * strength:.0f}% of it taken out"
 
     def steps(self) -> Iterator[Progress]:
         """Make the classical estimate, then fit the network to correct it."""
         if self._classical is None:
-            self._classical = yield from self._denoised(self._noisy, 0)
+            self._classical = yield from self._denoised(self._noisy, 0, self._excess)
         while self._drawn < self._settings.draws:
             clean = self._places.draw([self._classical], 1)[0]
             noisy = clean + self._fresh_noise(clean)
@@ -136,10 +146,10 @@ class GuidedRestorer:
         """Go on with what was not done yet, and with the fit."""
         self._fit.run_on(iterations)
 
-    def _denoised(self, noisy: Tensor, done: int) -> Generator[Progress, None, Tensor]:
+    def _denoised(self, noisy: Tensor, done: int, excess: float = 1.0) -> Generator[Progress, None, Tensor]:
         """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
         total = (1 + self._settings.draws) * PARTS + self._fit.end
-        working = group_denoise(noisy)
+        working = group_denoise(noisy, excess)
         part, estimate = 1, None
         while estimate is None:
             try:
@@ -173,7 +183,7 @@ class GuidedRestorer:
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
         if self._classical is None:  # stopped before there was anything to look at
-            self._classical = yield from without_values(group_denoise(self._noisy))
+            self._classical = yield from without_values(group_denoise(self._noisy, self._excess))
         estimate = self._classical
         self._trust = (yield from self._judged_trust()) if self._rule.has_errors else 0.0
         if self._trust > 0:
@@ -184,8 +194,11 @@ class GuidedRestorer:
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
         whitened = estimate.cpu().numpy().astype(np.float64)
         turned = self._blur.unwhiten(whitened) if self._blur else whitened
-        stabilised = np.einsum("ij,iyx->jyx", self._turn, turned) + self._offset
-        return np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
+        stabilised = np.einsum("ij,iyx->jyx", self._turn, turned) * self._excess + self._offset
+        restored = np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
+        if self._share == 1:
+            return restored
+        return np.where(self._known, self._image + self._share * (restored - self._image), restored)
 
     def _judged_trust(self) -> Generator[None, None, float]:
         """Return how far to follow the network, 0 to 1, judged by noise that it has not seen.

@@ -36,11 +36,14 @@ CHUNK = 1024
 """Groups solved at once: bounds the memory."""
 
 
-def group_denoise(noisy: Tensor) -> Generator[float, None, Tensor]:
-    """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate."""
+def group_denoise(noisy: Tensor, excess: float = 1.0) -> Generator[float, None, Tensor]:
+    """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate.
+
+    `excess`, 1 or more: the noise may be so many times weaker than that, and more is smoothed on purpose.
+    """
     mean = noisy.mean(dim=(1, 2), keepdim=True)
     centred = noisy - mean
-    first = yield from _one_pass(centred, None, GROUPS[0])
+    first = yield from _one_pass(centred, None, GROUPS[0], excess)
     second = yield from _one_pass(centred, first, GROUPS[1])
     return second + mean
 
@@ -55,7 +58,7 @@ def without_values(working: Generator[float, None, Tensor]) -> Generator[None, N
         yield
 
 
-def _one_pass(noisy: Tensor, guide: Tensor | None, group: int) -> Generator[float, None, Tensor]:
+def _one_pass(noisy: Tensor, guide: Tensor | None, group: int, excess: float = 1.0) -> Generator[float, None, Tensor]:
     channels, height, width = noisy.shape
     # mirrored at the far border until patches at every STEP pixels cover all
     extra = [max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)]
@@ -69,7 +72,8 @@ def _one_pass(noisy: Tensor, guide: Tensor | None, group: int) -> Generator[floa
     for start in range(0, len(rows), BAND):
         corners = _alike_patches(alike, rows[start : start + BAND], group)  # (patches, group)
         for chunk in corners.split(CHUNK):
-            _restore_groups(noisy, guide if guide is None else alike, chunk[:, :, None] + offsets, total, weight)
+            pixels = chunk[:, :, None] + offsets
+            _restore_groups(noisy, guide if guide is None else alike, pixels, total, weight, excess=excess)
             yield (0 if guide is None else 0.5) + 0.5 * start / len(rows)
     restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
     return restored[:, :height, :width]
@@ -115,7 +119,9 @@ def _in_reach(starts: range, size: int) -> int:
     return min(min(REACH, start) + min(REACH, last - start) + 1 for start in starts)
 
 
-def _restore_groups(noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: Tensor, weight: Tensor) -> None:
+def _restore_groups(
+    noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: Tensor, weight: Tensor, *, excess: float
+) -> None:
     """Restore groups of patches and add them into `total` and `weight`; pixels: (groups, k, PATCH^2) flat indices."""
     channels = noisy.shape[0]
     _, size, area = pixels.shape
@@ -123,9 +129,11 @@ def _restore_groups(noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: 
     known = observed if guide is None else _taken(guide, pixels)
     eye = torch.eye(size, device=noisy.device)
     power = known @ known.transpose(-2, -1)  # X X'
-    # without a guide it has the noise's own power already; the rest keeps the inverse stable in float32,
+    # without a guide it has the noise's own power already, but for what the noise is weaker than it is taken for:
+    # without that, T would turn noise around. The rest keeps the inverse stable in float32,
     # where patches are equal and the noise is next to none
-    ridge = area * (1e-3 if guide is None else 1.0) + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    lacking = 1 - 1 / excess**2 + 1e-3 if guide is None else 1.0
+    ridge = area * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     combine = eye - area * torch.linalg.inv(power + ridge * eye)  # T
     # patches whose estimate keeps little noise count more
     trust = 1 / combine.square().sum(dim=-1, keepdim=True).clamp_min(1 / size)  # (C, groups, k, 1)

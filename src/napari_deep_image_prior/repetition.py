@@ -39,7 +39,7 @@ _STEERED = {
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
     "warm_start": "its fit began with the network of another image",
-    "stack_shape": "it is a stack, each of whose planes was restored by itself",
+    "stack_shape": "it is a stack, each of whose planes or channels was restored by itself",
 }
 
 
@@ -162,15 +162,16 @@ def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, s
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
-    plane = "".join(f"[{index}]" for index in source["plane"])
-    if (region := source.get("region")) is not None:
-        plane += f"[{', '.join(f'{first}:{last}' for first, last in region)}]"
+    taken = [":" if i is None else str(i) for i in source["plane"]]  # all of the channels
+    taken += [f"{first}:{last}" for first, last in source.get("region") or ()]
+    plane = f"[{', '.join(taken)}]" if taken else ""
     return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
 
 
 def where_from(source: Mapping[str, Any]) -> str:
     """Name the layer, plane and region that a result was made of."""
-    plane = f", plane {', '.join(map(str, source['plane']))}" if source["plane"] else ""
+    index = ", ".join("all" if i is None else str(i) for i in source["plane"])
+    plane = f", plane {index}" if index else ""
     if (region := source.get("region")) is not None:
         (top, bottom), (left, right) = region
         plane += f", rows {top} to {bottom - 1}, columns {left} to {right - 1}"

@@ -134,6 +134,7 @@ def iter_restore(
             raise ValueError(f"{name}={value!r} must be a whole number from 1 on, or None.")
     _check_settings(task, settings)
     chosen = preset_settings(task.kind, preset, factor=_largest_factor(task)) if settings is None else settings
+    _check_strength(task, chosen)
     return Steps(
         Order(
             task,
@@ -153,6 +154,14 @@ def _check_settings(task: Task, settings: object) -> None:
     if settings is not None and not isinstance(settings, PriorFit | fitting):
         given = settings if isinstance(settings, str) else type(settings).__name__
         raise TypeError(f"settings={given} cannot serve the task {task.kind}: use {fitting.__name__} or PriorFit.")
+
+
+def _check_strength(task: Task, settings: Settings) -> None:
+    if isinstance(task, Denoise) and task.strength != 1 and isinstance(settings, PriorFit):
+        raise ValueError(
+            f"strength={task.strength:g} means nothing to the published method (preset paper), which knows no noise "
+            "level: leave it at 1, or use the preset fast or best."
+        )
 
 
 def _largest_factor(task: Task) -> float:

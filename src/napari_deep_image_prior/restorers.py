@@ -45,7 +45,14 @@ def choose_restorer(task: Task, settings: Settings, device: torch.device, seed: 
     if isinstance(task, Denoise) and isinstance(settings, GuidedFit):
         intensities = np.where(known, image, scaling.invert(whole[0].cpu().numpy()))
         return GuidedRestorer(
-            intensities, known, settings, seed, device=device, noise=task.noise, noise_std=task.noise_std
+            intensities,
+            known,
+            settings,
+            seed,
+            device=device,
+            noise=task.noise,
+            noise_std=task.noise_std,
+            strength=task.strength,
         )
     raise TypeError(f"{type(settings).__name__} cannot serve the task {task.kind}.")
 

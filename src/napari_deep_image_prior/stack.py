@@ -1,4 +1,8 @@
-"""The planes of a time series or z-stack, restored one after another, like one restoration."""
+"""The planes of a time series or z-stack, or single channels, restored one after another, like one restoration.
+
+A fit to a volume as a whole will be a task of three spatial axes with a restorer of its own: one `Steps`,
+not a stack of them. For stacks too large for memory, `planes` will have to be read and made one at a time.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .steps import Restoration, RestorationError
+from .steps import PREVIEW_SECONDS, Restoration, RestorationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -18,7 +22,13 @@ if TYPE_CHECKING:
     from .steps import Step, Steps
     from .tasks import Task
 
-Index = tuple[int, ...]
+Index = tuple[int | None, ...]
+"""Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
+
+
+def selection(index: Index) -> tuple[int | slice, ...]:
+    """Return what takes the plane out of an array."""
+    return tuple(slice(None) if i is None else i for i in index)
 
 
 class StackSteps:
@@ -30,14 +40,16 @@ class StackSteps:
         The stack as it is shown before: its planes are overwritten by the restored ones.
     planes : sequence of (index, Steps)
         The restorations, each with the place of its plane in `image`. Planes without one stay as they are.
+    called : str
+        What one of them is called in what is told: plane, or channel.
     """
 
     can_run_on = False
 
-    def __init__(self, image: NDArray[Any], planes: Sequence[tuple[Index, Steps]]) -> None:
+    def __init__(self, image: NDArray[Any], planes: Sequence[tuple[Index, Steps]], called: str = "plane") -> None:
         self.image = image
         """The stack as restored so far: the same array throughout."""
-        self._planes = planes
+        self._planes, self._called = planes, called
         self._current = planes[0][1]
         self._done: list[tuple[Index, Restoration]] = []
         self._stop_requested = False
@@ -75,9 +87,9 @@ class StackSteps:
         for _, steps in self._planes:
             steps.wants_image = predicate
 
-    def image_is_due(self) -> bool:
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
         """Return whether it is time for another image of the plane under way."""
-        return self._current.image_is_due()
+        return self._current.image_is_due(seconds)
 
     @property
     def result(self) -> Restoration:
@@ -131,15 +143,15 @@ class StackSteps:
             before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
             for step in steps:
                 if step.image is not None:
-                    self.image[index] = step.image
+                    self.image[selection(index)] = step.image
                 if step.result is not None:
                     self._done.append((index, step.result))
                     steps.close()
                 told = self._told(step, before, time.perf_counter() - started)
                 yield told
-        reason = f"{len(self._done)} of {len(self._planes)} planes done"
+        reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
-            reason = f"stopped by the user in plane {len(self._done)} of {len(self._planes)}"
+            reason = f"stopped by the user in {self._called} {len(self._done)} of {len(self._planes)}"
         iterations = sum(done.iterations for _, done in self._done)
         history = [misfit for _, done in self._done for misfit in done.history]
         self._result = Restoration(self.image, reason, iterations, history, self.provenance(reason))
@@ -162,7 +174,7 @@ class StackSteps:
             iteration=(number - 1) * self._steps_of_one + within,
             total=count * self._steps_of_one,
             image=None if step.image is None else self.image,
-            note=f"plane {number} of {count}: {step.note}",
+            note=f"{self._called} {number} of {count}: {step.note}",
             seconds_left=left,
             fitted=fitted + step.fitted,
             result=None,

@@ -121,9 +121,9 @@ class Steps:
     def wants_image(self, predicate: Callable[[], bool]) -> None:
         self._consumer.wants_image = predicate
 
-    def image_is_due(self) -> bool:
-        """Return whether it is time for another image: about 3 times a second, less often where they cost much."""
-        return self._consumer.image_is_due()
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
+        """Return whether `seconds` have passed since the last image, more where images cost much."""
+        return self._consumer.image_is_due(seconds)
 
     @property
     def result(self) -> Restoration:
@@ -266,8 +266,8 @@ class _Consumer:
         """The network at the end, where another fit may start from it."""
         self._last_image, self._rest = -math.inf, 0.0
 
-    def image_is_due(self) -> bool:
-        return time.monotonic() - self._last_image > max(PREVIEW_SECONDS, self._rest)
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
+        return time.monotonic() - self._last_image > max(seconds, self._rest)
 
     def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
         """Make an image if one is wanted now."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 NoiseKind = Literal["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"]
+WEAKEST, STRONGEST = 0.25, 4.0
+"""The range of `Denoise.strength`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,10 @@ class Denoise:
     noise_std : float, optional
         Standard deviation of Gaussian noise, in the image's intensity units;
         None: measured in the image.
+    strength : float
+        How strongly to denoise, 0.25 to 4. 1 takes out the noise that was measured or given; less
+        takes out that share of it and leaves the rest as grain; more takes the noise for so many
+        times stronger and smooths more.
     channel_axis : int, optional
         The axis of `image` that holds the channels (colours, stains).
 
@@ -57,6 +63,7 @@ class Denoise:
     _: KW_ONLY
     noise: NoiseKind = "auto"
     noise_std: float | None = None
+    strength: float = 1.0
     channel_axis: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,7 +74,7 @@ class Denoise:
         if self.noise_std is not None:
             _check_noise_std(self.noise_std, self.noise)
             _set(self, noise_std=float(self.noise_std))
-        _set(self, image=image, channel_axis=axis)
+        _set(self, image=image, channel_axis=axis, strength=_checked_strength(self.strength))
 
     @property
     def result_shape(self) -> tuple[int, ...]:
@@ -261,6 +268,16 @@ def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tupl
     if not all(1 <= v <= 16 for v in numbers) or all(v == 1 for v in numbers):
         raise ValueError(f"factor={factor!r} is out of range: use 2 to 16 (1 to 16 when given for each axis).")
     return tuple(int(v) if v.is_integer() else v for v in numbers)
+
+
+def _checked_strength(strength: object) -> float:
+    if isinstance(strength, bool) or not isinstance(strength, int | float | np.number):
+        raise TypeError(f"strength={strength!r} is not a number: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found.")
+    if not WEAKEST <= strength <= STRONGEST:
+        raise ValueError(
+            f"strength={strength!r} is out of range: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found."
+        )
+    return float(strength)
 
 
 def _check_noise_std(noise_std: float, noise: str) -> None:

@@ -22,15 +22,35 @@ if TYPE_CHECKING:
     from .run import Run
 
 
+_farewells: set[Callable[[object], None]] = set()
+"""What is called when a widget is destroyed: were it held by the widget alone, Python's garbage collection could
+empty the function before it destroys the widget, and calling it would crash."""
+
+
+def at_the_end_of(widget: QWidget, method: Callable[[], object]) -> None:
+    """Call `method` when Qt destroys the widget, unless its object is gone before."""
+    reference = WeakMethod(method)
+
+    def part(_object: object = None) -> None:
+        _farewells.discard(part)
+        if (left := reference()) is not None:
+            left()
+
+    _farewells.add(part)
+    widget.destroyed.connect(part)
+
+
 def listen(widget: QWidget, signal: SignalInstance, method: Callable[..., object]) -> None:
     """Call `method` at each signal until Qt destroys the widget; what is left of it in Python must not be called."""
     signal.connect(method)  # a weak reference
     reference = WeakMethod(method)
 
     def forget(_object: object = None) -> None:
+        _farewells.discard(forget)
         if (left := reference()) is not None:
             signal.disconnect(left, missing_ok=True)
 
+    _farewells.add(forget)
     widget.destroyed.connect(forget)
 
 

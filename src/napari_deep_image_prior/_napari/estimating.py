@@ -40,6 +40,10 @@ class Estimator:
             worker.returned.disconnect(self._end)
             worker.quit()
 
+    def __del__(self) -> None:
+        if self._worker is not None:
+            self._worker.quit()
+
     def _end(self, outcome: Estimate | Failure) -> None:
         if self._worker is not None:
             self._worker = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from magicgui.widgets import ComboBox, FloatSpinBox
 
 from ..masks import BY_A_VALUE, BY_THEMSELVES
+from .axes import NO_CHANNELS
 from .controls import Folded, button
 from .layers import displayed_plane, empty_mask
 from .mask_layer import MaskLayer
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
+
+    from .axes import Channels
 
 
 class MarkControls(Folded):
@@ -34,10 +37,17 @@ class MarkControls(Folded):
         self.value.enabled = what in BY_A_VALUE
 
 
-def mark_pixels(viewer: ViewerModel, image: Image, mask: Labels | None, what: str, value: float) -> tuple[Labels, int]:
+def mark_pixels(
+    viewer: ViewerModel,
+    image: Image,
+    mask: Labels | None,
+    what: str,
+    value: float,
+    channels: Channels = NO_CHANNELS,
+) -> tuple[Labels, int]:
     """Mark pixels of the displayed plane of `image` on `mask`, or on a new one where it is on another grid.
 
-    Returns the mask and how many pixels were marked.
+    Of channels only the displayed one is looked at. Returns the mask and how many pixels were marked.
 
     Raises
     ------
@@ -53,6 +63,6 @@ def mark_pixels(viewer: ViewerModel, image: Image, mask: Labels | None, what: st
         except ValueError:
             onto = None  # lies elsewhere: it belongs to another image
     if onto is None or not onto.is_exact:
-        onto = MaskLayer(viewer, empty_mask(viewer, image), plane)
+        onto = MaskLayer(viewer, empty_mask(viewer, image, channels), plane)
     onto.mark(marked)
     return onto.labels, int(marked.sum())

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import affine_transform
 
-from .layers import displayed_plane
+from ..stack import selection
+from .axes import Channels
+from .layers import displayed_plane, first_index
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -21,7 +23,7 @@ EXACT = 1e-6
 
 
 class MaskLayer:
-    """The plane of a Labels layer that lies on a restored plane.
+    """The plane of a Labels layer that lies on a restored plane; of one with channels, it may have as many.
 
     Raises
     ------
@@ -31,15 +33,17 @@ class MaskLayer:
 
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane) -> None:
         self.labels, self._shape = labels, plane.size
-        self._index = displayed_plane(viewer, labels).index
+        channel_axis = _channel_axis(labels, plane)
+        self._index = displayed_plane(viewer, labels, Channels(channel_axis)).index
         corners = np.array([[0, 0], [1, 0], [0, 1]]) + plane.corner
-        points = np.array([plane.layer.data_to_world((*plane.index, *corner)) for corner in corners])
+        points = np.array([plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners])
         # a mask of fewer or more axes than the image: its other coordinates are where the viewer is
         position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
         shared = min(points.shape[1], labels.ndim)
         position[:, -shared:] = points[:, -shared:]
         seen = np.array([labels.world_to_data(point) for point in position])
-        if not np.allclose(seen[:, :-2], self._index, atol=0.5):
+        elsewhere = [i is not None and bool((abs(seen[:, axis] - i) > 0.5).any()) for axis, i in enumerate(self._index)]
+        if any(elsewhere):
             raise ValueError(
                 f"labels '{labels.name}' are tilted against image '{plane.layer.name}' or lie in another plane: "
                 "make a fitting layer with 'New mask'."
@@ -53,34 +57,57 @@ class MaskLayer:
             )
 
     def missing(self) -> NDArray[np.bool_]:
-        """Return which of the image's pixels are painted now, (Y, X); outside of the labels none is."""
+        """Return which of the image's pixels are painted now, (Y, X) or (C, Y, X); outside of the labels none is."""
         painted = self._painted()
         if self.is_exact:
             return painted
         # each pixel takes what is painted at its centre
-        moved = affine_transform(painted.astype(np.uint8), self._matrix, self._offset, self._shape, order=0)
-        return np.asarray(moved != 0)
+        planes = painted.reshape(-1, *painted.shape[-2:]).astype(np.uint8)
+        moved = [affine_transform(plane, self._matrix, self._offset, self._shape, order=0) for plane in planes]
+        return np.not_equal(np.reshape(moved, painted.shape[:-2] + self._shape), 0)
 
     @property
     def is_exact(self) -> bool:
         """Whether each of its pixels is one of the image's."""
         same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(self._offset, 0, atol=EXACT)
-        return bool(same) and self._painted().shape == self._shape
+        return bool(same) and self._painted().shape[-2:] == self._shape
 
     def mark(self, marked: NDArray[np.bool_]) -> None:
         """Paint pixels of the image, if `is_exact`; can be undone in the viewer."""
         rows, columns = np.nonzero(marked)
         if len(rows):
-            self.labels.data_setitem((*(np.full(len(rows), i) for i in self._index), rows, columns), 1)
+            where = first_index(self._index)
+            self.labels.data_setitem((*(np.full(len(rows), i) for i in where), rows, columns), 1)
 
     def _painted(self) -> NDArray[np.bool_]:
         pixels = self.labels.data[0] if self.labels.multiscale else self.labels.data
-        painted: NDArray[np.bool_] = np.asarray(pixels[self._index]) != 0
-        return painted
+        painted: NDArray[np.bool_] = np.asarray(pixels[selection(self._index)]) != 0
+        return painted[0] if None in self._index and len(painted) == 1 else painted
 
     def _overlaps(self) -> bool:
         """Tell whether the centre of any pixel of the image lies on the labels."""
         inside = affine_transform(
-            np.ones(self._painted().shape, dtype=np.uint8), self._matrix, self._offset, self._shape, order=0
+            np.ones(self._painted().shape[-2:], dtype=np.uint8), self._matrix, self._offset, self._shape, order=0
         )
         return bool(inside.any())
+
+
+def _channel_axis(labels: Labels, plane: Plane) -> int | None:
+    """Return the axis along which labels have one plane for all channels, or one for each; None if they have no such.
+
+    Raises
+    ------
+    ValueError
+        If their number is another.
+    """
+    axis = plane.channels.axis
+    if axis is None or plane.index[axis] is not None or axis < plane.layer.ndim - labels.ndim:
+        return None
+    own: int = axis - (plane.layer.ndim - labels.ndim)
+    wanted, found = plane.leading[axis], (labels.data[0] if labels.multiscale else labels.data).shape[own]
+    if found not in (1, wanted):
+        raise ValueError(
+            f"labels '{labels.name}' have {found} channels, but image '{plane.layer.name}' has {wanted}: "
+            "paint in one plane, which counts for all channels ('New mask'), or in as many."
+        )
+    return own

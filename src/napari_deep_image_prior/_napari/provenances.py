@@ -9,7 +9,8 @@ from napari.layers import Image
 
 from ..repetition import checked, repeated_options, repeated_task, where_from
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .layers import plane_at, plane_at_point
+from .axes import NO_CHANNELS, Channels
+from .layers import first_index, plane_at, plane_at_point
 from .scripting import restore_layer
 
 if TYPE_CHECKING:
@@ -59,8 +60,17 @@ def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
 def _of_one_plane(result: Layer | None) -> dict[str, Any]:
     provenance = made(result)
     if "stack_shape" in provenance:
-        raise ValueError("this result is a stack; only results of a single plane can be looked into or made again.")
+        raise ValueError(
+            "this result is a stack restored one by one; only that of a single plane, its channels jointly, "
+            "can be looked into or made again."
+        )
     return provenance
+
+
+def _channels(provenance: dict[str, Any]) -> Channels:
+    """Return which axis of the layers holds the channels; a result of a file may not say it."""
+    axis = provenance.get("source", {}).get("channel_axis")
+    return Channels(axis if isinstance(axis, int) else None)
 
 
 def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane]:
@@ -73,7 +83,8 @@ def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane
     """
     layer, provenance = source_layer(viewer, result), _of_one_plane(result)
     try:
-        plane = plane_at(layer, tuple(provenance["source"]["plane"]), region_taken(provenance))
+        index = tuple(provenance["source"]["plane"])
+        plane = plane_at(layer, index, _channels(provenance), region_taken(provenance))
         return repeated_task(provenance, plane.values), plane
     except ValueError as error:
         raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
@@ -98,12 +109,13 @@ def result_plane(result: Image | None) -> Plane:
     """
     if result is None:
         raise ValueError("choose a result layer first.")
-    _of_one_plane(result)
-    return plane_at(result, (0,) * (result.ndim - 2))
+    channels = _channels(_of_one_plane(result))
+    index = (None if axis == channels.axis else 0 for axis in range(result.ndim - 2))
+    return plane_at(result, tuple(index), channels)
 
 
 def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
-    """Return the plane of a layer with the truth that lies where a result does.
+    """Return the plane of a layer with the truth that lies where a result does, with its channels.
 
     Raises
     ------
@@ -111,9 +123,10 @@ def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
         If there is none.
     """
     point = np.array(viewer.dims.point)
-    at = result.layer.data_to_world((*result.index, 0, 0))
+    at = result.layer.data_to_world((*first_index(result.index), 0, 0))
     point[len(point) - len(at) : -2] = at[:-2]
-    plane = plane_at_point(truth, tuple(point))
+    channels = _truth_channels(result, truth)
+    plane = plane_at_point(truth, tuple(point), channels)
     region = region_taken(made(result.layer))
     if region is None or plane.size == result.size:
         return plane
@@ -128,7 +141,17 @@ def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
                 "Choose the truth of the whole image, or of just this part."
             )
         bounds.append((start, start + size))
-    return plane_at(truth, plane.index, (bounds[0], bounds[1]))
+    return plane_at(truth, plane.index, channels, (bounds[0], bounds[1]))
+
+
+def _truth_channels(result: Plane, truth: Image) -> Channels:
+    """Return which axis of the truth holds the channels of a result."""
+    if result.channels.axis is None:
+        return NO_CHANNELS
+    axis = result.channels.axis + truth.ndim - result.layer.ndim
+    if not 0 <= axis < truth.ndim - 2:
+        raise ValueError(f"layer '{truth.name}' has no axis for the channels: choose a truth with the result's axes.")
+    return Channels(axis)
 
 
 def latest_result(viewer: ViewerModel) -> Layer:
@@ -158,21 +181,22 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     task, plane = source_plane(viewer, result)
     own: dict[str, Any] = {}
     if isinstance(task, Denoise):
-        own = {"noise": task.noise, "noise_std": task.noise_std}
+        own = {"noise": task.noise, "noise_std": task.noise_std, "strength": task.strength}
     elif isinstance(task, Inpaint):
         own = {"missing": np.asarray(task.missing)}
     elif isinstance(task, SuperResolve):
         own = {"factor": task.factors}
     show_plane(viewer, plane)
-    options = repeated_options(made(result))
-    return restore_layer(viewer, plane.layer, task=task.kind, region=plane.region, **own, **options)
+    taken: dict[str, Any] = {"region": plane.region, "channel_axis": plane.channels.axis}
+    return restore_layer(viewer, plane.layer, task=task.kind, **taken, **own, **repeated_options(made(result)))
 
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:
     """Move the viewer's sliders to a plane."""
-    point = plane.layer.data_to_world((*plane.index, 0, 0))[:-2]
+    point = plane.layer.data_to_world((*first_index(plane.index), 0, 0))[:-2]
     for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
-        viewer.dims.set_point(axis, position)
+        if plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None:  # else it shows what it may
+            viewer.dims.set_point(axis, position)
 
 
 def _source_name(result: Layer) -> str | None:

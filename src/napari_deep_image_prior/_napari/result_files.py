@@ -52,7 +52,10 @@ def read_layer(path: str) -> list[Any]:
     if placement is not None:
         if placement["rgb"]:
             image = np.moveaxis(image, found.channel_axis or 0, -1)
-        image = image.reshape((1,) * (len(placement["scale"]) - 2) + image.shape)
+        leading = [1] * (len(placement["scale"]) - 2)
+        if (axis := placement.pop("channel_axis", None)) is not None:
+            leading[axis] = 1 if found.channel_axis is None else len(image)
+        image = image.reshape(leading + list(image.shape[-3 if placement["rgb"] else -2 :]))
         return [(image, options | placement, "image")]
     if found.pixel_size is not None:
         options |= {"scale": found.pixel_size, "units": (found.unit or "µm",) * 2}
@@ -63,7 +66,7 @@ def read_layer(path: str) -> list[Any]:
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:  # noqa: ANN401  (any layer's data)
-    """Write an image layer of one plane as OME-TIFF, with pixel size, name and how it was made.
+    """Write an image layer of one plane, with its channels, as OME-TIFF, with pixel size, name and how it was made.
 
     Raises
     ------
@@ -81,17 +84,20 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
     image = np.asarray(data[0] if attributes["multiscale"] else data)
     rgb = attributes["rgb"]
     others = image.shape[: image.ndim - rgb - 2]
-    if set(others) - {1}:
-        raise FileError(f"a stack of shape {image.shape} is not saved by this plugin: choose another format.")
     made = attributes["metadata"].get("deep_image_prior")
+    axis = ((made or {}).get("source") or {}).get("channel_axis")
+    axis = axis if isinstance(axis, int) and axis < len(others) else None  # the layer may have been changed since
+    if any(length > 1 for i, length in enumerate(others) if i != axis):
+        raise FileError(f"a stack of shape {image.shape} is not saved by this plugin: choose another format.")
     size, unit = _pixel_size(attributes)
+    channels = () if axis is None else (others[axis],)
     return ImageFile(
-        image.reshape(image.shape[len(others) :]),
-        channel_axis=2 if rgb else None,
+        image.reshape(channels + image.shape[len(others) :]),
+        channel_axis=2 if rgb else (0 if channels else None),
         pixel_size=size,
         unit=unit,
-        channel_names=() if rgb else (attributes["name"],),
-        provenance=made and {**made, "placement": _placement(attributes)},
+        channel_names=() if rgb or channels else (attributes["name"],),
+        provenance=made and {**made, "placement": _placement(attributes) | {"channel_axis": axis}},
     )
 
 

@@ -13,10 +13,12 @@ from ..pace import duration
 from ..quality import measure_quality, residual
 from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
-from .controls import ask_where_to_save, listen, row, wrapping_label
+from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
+from .label_column import LabelColumn
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
 from .run import unwrapped
+from .scrolling import let_scroll
 from .spread import Spread, active_spread, residual_layer
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class ResultsWidget(Container[Any]):
         self.append(self._status)
         self.append(_warning())
         self.native.layout().addStretch()
-        self.native.setMinimumWidth(300)
+        LabelColumn(let_scroll(self.native))
         self._watched: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
         self._watch()
@@ -59,7 +61,7 @@ class ResultsWidget(Container[Any]):
         self._spread: Spread | None = None
         if (spread := active_spread(self._viewer)) is not None:
             self._follow(spread)  # the widget was closed and opened again
-        self.native.destroyed.connect(self._forget)
+        at_the_end_of(self.native, self._forget)
 
     def _add_repeating(self) -> None:
         """Add the buttons that make, save and open results."""
@@ -205,7 +207,7 @@ class ResultsWidget(Container[Any]):
             return figures
 
     def _quality(self, image: Plane, truth: Plane) -> str:
-        axis = -1 if image.is_rgb else None
+        axis = image.channel_axis
         found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
         return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
 

@@ -15,7 +15,8 @@ from ..animation import write_animation
 from ..restoration import RestorationError
 from ..stack import StackSteps
 from .history import History, Snapshot
-from .layers import first_picture, picture, result_options, source_of, whole_range
+from .layers import first_picture, picture, result_options, seen_channel, source_of, whole_range
+from .preferences import preferences
 from .queue import QUEUE
 from .worker import Failure, drive
 
@@ -128,7 +129,7 @@ class Run:
         """Start the worker."""
         from napari.qt import create_worker
 
-        self._preview_taken = True
+        self._preview_taken, self._preview_seconds = True, preferences().preview_seconds
         self._steps.wants_image = self._preview_is_due
         self._worker = create_worker(drive, self._steps, self._going, _start_thread=False)
         self._worker.yielded.connect(self._take_step)
@@ -236,8 +237,8 @@ class Run:
         """
         # a colour picture is shown as it is
         limits = whole_range(np.dtype(self.layer.dtype)) if self._plane.is_rgb else self.layer.contrast_limits
-        images = [snapshot.image for snapshot in self.history]
-        write_animation(path, images, contrast_limits=limits, channel_axis=self.task.channel_axis)
+        images = [seen_channel(self.viewer, self._plane, snapshot.image) for snapshot in self.history]
+        write_animation(path, images, contrast_limits=limits, channel_axis=-1 if self._plane.is_rgb else None)
 
     def release(self) -> None:
         """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""
@@ -289,7 +290,7 @@ class Run:
 
     def _preview_is_due(self) -> bool:
         """Tell the worker whether to copy an image: not before the last one is on the screen."""
-        if not self._preview_taken or not self._steps.image_is_due():
+        if not self._preview_taken or not self._steps.image_is_due(self._preview_seconds):
             return False
         self._preview_taken = False
         return True

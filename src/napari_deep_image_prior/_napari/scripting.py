@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,15 @@ from napari.layers import Image, Labels
 
 from ..estimate import estimating
 from ..restoration import iter_restore
+from ..stack import selection
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .layers import SUFFIX, displayed_plane, whole_stack
+from .layers import SUFFIX
 from .mask_layer import MaskLayer
-from .regions import region_of
+from .preferences import preferences
 from .repainting import MaskFollower
 from .run import Run, unwrapped
 from .stacking import stack_mask, stack_steps
+from .taking import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .stacking import Part
 
 
-def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
+def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter)
     viewer: ViewerModel,
     image_layer: Image,
     *,
@@ -40,6 +41,8 @@ def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
     planes: str = "displayed",
+    channel_axis: int | str | None = "auto",
+    channels: str = "jointly",
     region: AskedRegion | None = None,
     psf: None = None,
     block: bool = False,
@@ -65,17 +68,24 @@ def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
     planes : {"displayed", "all"}
         Of several planes (a stack, a time series) the one on display, or all one after another. A mask
         of one plane then counts for all, and what is painted during the fit is not followed.
+    channel_axis : int, None or "auto"
+        The layer's axis, before Y and X, that holds channels: all channels of a plane are restored, into one
+        layer. "auto": the axis that the layer's `axis_labels` call c or channel; None: no such axis.
+    channels : {"jointly", "separately"}
+        One fit for all channels, the quicker one, or one for each, often better where they have little in
+        common. A mask of one channel counts for all.
     region : "visible", Shapes layer or ((y0, y1), (x0, x1)), optional
-        Restore only this part of the plane on display, to try settings: what the canvas shows of it, the
-        bounding box of the rectangle on a Shapes layer (of several the one selected), or rows and columns in
-        pixels. What reaches beyond the image is cut off.
+        Restore only this part of the plane on display, with all its channels, to try settings: what the canvas
+        shows of it, the bounding box of the rectangle on a Shapes layer (of several the one selected), or rows
+        and columns in pixels. What reaches beyond the image is cut off.
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
         Return only when the run has had its turn and has ended.
     **options
-        `noise` and `noise_std` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (by default one thread less than there are cores).
+        `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
+        `dtype` and `threads` of `restore` (by default those of napari's Preferences, or one less
+        than there are cores).
 
     Returns
     -------
@@ -97,13 +107,12 @@ def restore_layer(  # noqa: PLR0913  (each says one thing of what is asked for)
     if psf is not None:
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer = unwrapped(viewer)
-    source, parts, options = _asked_for(
-        viewer, image_layer, task, planes=planes, missing=missing, factor=factor, region=region, **options
-    )
+    taken = Taken(planes=planes, channel_axis=channel_axis, channels=channels, region=unwrapped(region))
+    source, parts, options = _asked_for(viewer, image_layer, task, taken, missing=missing, factor=factor, **options)
     # a colour picture must stay one that napari can show
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
     made = _first_task(parts)
-    if planes == "all":
+    if source.is_stack:
         run = Run(viewer, made, source, stack_steps(source, parts, options))
     else:
         steps = iter_restore(made, **options)
@@ -131,9 +140,10 @@ def estimating_layer(
     ValueError, TypeError
         At once, if an argument does not fit the layer.
     """
-    _, parts, options = _asked_for(unwrapped(viewer), image_layer, task, **arguments)
+    taken = Taken.out_of(arguments)
+    _, parts, options = _asked_for(unwrapped(viewer), image_layer, task, taken, **arguments)
     return _of_all(
-        sum(made is not None for _, made in parts),
+        sum(made is not None for *_, made in parts),
         estimating(_first_task(parts), **{"preset": "fast", "settings": None, "device": "auto", **options}),
     )
 
@@ -148,11 +158,10 @@ def _asked_for(
     viewer: ViewerModel,
     image: Image,
     kind: str,
+    taken: Taken,
     *,
-    planes: str = "displayed",
     missing: Labels | NDArray[Any] | None = None,
     factor: float | Sequence[float] | None = None,
-    region: AskedRegion | None = None,
     **options: Any,  # noqa: ANN401  (of the task and of the fit)
 ) -> tuple[Plane, list[Part], dict[str, Any]]:
     """Return the plane or stack, the tasks of its planes, and the options that are left for the fit.
@@ -162,37 +171,32 @@ def _asked_for(
     TypeError, ValueError
         If a layer or an argument is missing or does not fit.
     """
-    image, missing = unwrapped(image), unwrapped(missing)
+    image = unwrapped(image)
     if not isinstance(image, Image):
         raise TypeError(f"choose an image layer first, not {_described(image)}.")
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     if kind not in SUFFIX:
         raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(SUFFIX)}.")
-    if planes not in ("displayed", "all"):
-        raise ValueError(f"planes={planes!r} is unknown; choose displayed or all.")
-    if planes == "all" and region is not None:
-        raise ValueError("a region is taken of the plane on display only: leave out planes='all', or the region.")
-    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std") if name in options}
-    if planes == "all":
-        source = whole_stack(image)
-        masks = None if missing is None else stack_mask(source, missing)
-        parts = [
-            (plane, _task(kind, plane, None if masks is None else masks[plane.index], factor, asked))
-            for plane in source.planes()
-        ]
-    else:
-        source = displayed_plane(viewer, image, region_of(viewer, image, unwrapped(region)))
-        mask = _mask_on(viewer, missing, source)
-        parts = [(source, _task(kind, source, mask, factor, asked))]
-    # the window needs a core of its own
-    return source, parts, {"threads": max(1, (os.cpu_count() or 2) - 1), **options}
+    asked: dict[str, Any] = {name: options.pop(name) for name in ("noise", "noise_std", "strength") if name in options}
+    source = taken.of(viewer, image)
+    mask = _mask_on(viewer, unwrapped(missing), source)
+    parts = []
+    for place, part in source.parts():
+        own = mask[selection(place)] if mask is not None and source.is_stack else mask
+        parts.append((place, part, _task(kind, part, own, factor, asked)))
+    return source, parts, {"threads": preferences().threads, **options}
 
 
 def _mask_on(viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane) -> NDArray[Any] | None:
-    if isinstance(missing, Labels):
-        return MaskLayer(viewer, missing, source).missing()
-    return None if missing is None else source.part_of(np.asarray(missing))
+    """Return what is painted on the pixels that are restored; for a stack with all its axes."""
+    if missing is None:
+        return None
+    if isinstance(missing, Labels) and source.is_one_plane:
+        missing = MaskLayer(viewer, missing, source).missing()
+    elif not isinstance(missing, Labels):
+        missing = source.part_of(np.asarray(missing))
+    return stack_mask(source, missing) if source.is_stack else missing
 
 
 def _task(
@@ -203,7 +207,7 @@ def _task(
     options: dict[str, Any],
 ) -> Task | None:
     """Make the task of a plane; None if nothing is to be filled in."""
-    options = {**options, "channel_axis": -1 if plane.is_rgb else None}
+    options = {**options, "channel_axis": plane.channel_axis}
     if kind == "denoise":
         return Denoise(plane.values, **options)
     if kind == "super-resolve":
@@ -217,9 +221,9 @@ def _task(
 
 
 def _first_task(parts: list[Part]) -> Task:
-    made = next((task for _, task in parts if task is not None), None)
+    made = next((task for *_, task in parts if task is not None), None)
     if made is None:
-        where = "" if parts[0][0].region is None else " within the region"
+        where = "" if parts[0][1].region is None else " within the region"
         raise ValueError(f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask').")
     return made
 

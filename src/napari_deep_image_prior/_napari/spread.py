@@ -120,19 +120,19 @@ class Spread:
 
 def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
     """Return a map of a standard deviation that lies on its source; of colours their mean."""
-    values = (std if task.channel_axis is None else std.mean(axis=task.channel_axis)).astype(np.float32)
+    values = (std if not plane.is_rgb else std.mean(axis=task.channel_axis)).astype(np.float32)
     return Image(
         picture(plane, values),
         name=f"{plane.layer.name} uncertainty",
         colormap="magma",
         contrast_limits=(0, float(np.percentile(values, 99.9)) or 1.0),
-        **placement(plane, values.shape),
+        **placement(plane, values.shape[-2:]),
     )
 
 
 def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Image:
     """Return a map of a residual that lies on its source, zero in the middle; of colours their mean."""
-    if task.channel_axis is not None:
+    if plane.is_rgb:
         values = values.mean(axis=task.channel_axis)
     known = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(known, 99.5)) if known.size else 0.0
@@ -141,7 +141,7 @@ def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Im
         name=f"{plane.layer.name} residual",
         colormap="gray",
         contrast_limits=(-(limit or 1.0), limit or 1.0),
-        **placement(plane, values.shape),
+        **placement(plane, values.shape[-2:]),
     )
 
 

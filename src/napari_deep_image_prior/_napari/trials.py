@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
+from .axes import chosen_channels
 from .layers import displayed_index
 from .queue import QUEUE
 from .regions import region_of
@@ -17,12 +18,14 @@ from .scripting import restore_layer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from ..stack import Index
     from .layers import Region
     from .regions import AskedRegion
     from .run import Run
 
 MOST = 4
-USUAL = {"device": "auto", "seed": 0, "noise": "auto"}
+WHERE = ("task", "planes", "missing", "channel_axis", "channels")
+USUAL = {"device": "auto", "seed": 0, "noise": "auto", "strength": 1}
 """What goes without saying in a trial's name."""
 
 
@@ -33,7 +36,8 @@ class Trial:
     number: int
     """From 1."""
     source: Image
-    plane: tuple[int, ...]
+    plane: Index
+    """None along the axis of its channels."""
     region: Region | None
     """None: the whole plane."""
     asked: dict[str, Any]
@@ -42,7 +46,7 @@ class Trial:
     @property
     def settings(self) -> dict[str, Any]:
         """What was asked for, without where: by the names of the widgets' controls."""
-        return {name: value for name, value in self.asked.items() if name not in ("task", "planes", "missing")}
+        return {name: value for name, value in self.asked.items() if name not in WHERE}
 
     @property
     def words(self) -> str:
@@ -52,7 +56,16 @@ class Trial:
         others = [name for name in self.settings if name not in ("preset", "factor")]
         others.sort(key=lambda name: name in ("seed", "device"))  # what matters more comes first
         told += [f"{name} {self.asked[name]}" for name in others if self.asked[name] != USUAL.get(name)]
+        if None in self.plane and self.asked["channels"] == "separately":
+            told.insert(1, "channels one by one")
         return ", ".join(told)
+
+    @property
+    def place(self) -> str:
+        """The plane that it shows."""
+        index = ", ".join(str(i) for i in self.plane if i is not None)
+        plane = f"plane {index} of " if index else ""
+        return f"{'all channels of ' if None in self.plane else ''}{plane}'{self.source.name}'"
 
 
 _made: WeakKeyDictionary[Image, Trial] = WeakKeyDictionary()
@@ -89,7 +102,8 @@ def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, ask
     there = list(trials_of(viewer, asked["task"]).values())
     if len(there) >= MOST:
         raise ValueError(f"there are {MOST} trials already: discard one first (delete its layer), or all of them.")
-    plane = displayed_index(viewer, image)
+    channels = chosen_channels(image, asked.get("channel_axis", "auto"), asked.get("channels", "jointly"))
+    plane = displayed_index(viewer, image, channels)
     if there:
         _check_comparable(there[0], image, plane)
         part = there[0].region
@@ -117,8 +131,6 @@ def discard_trials(viewer: ViewerModel, kind: str) -> None:
         _made.pop(layer, None)
 
 
-def _check_comparable(first: Trial, image: Image, plane: tuple[int, ...]) -> None:
-    if first.source is image and first.plane == plane:
-        return
-    of = f"plane {', '.join(map(str, first.plane))} of " if first.plane else ""
-    raise ValueError(f"the trials that are there show {of}'{first.source.name}': go back to it, or discard them first.")
+def _check_comparable(first: Trial, image: Image, plane: Index) -> None:
+    if first.source is not image or first.plane != plane:
+        raise ValueError(f"the trials that are there show {first.place}: go back to it, or discard them first.")

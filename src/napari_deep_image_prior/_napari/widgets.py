@@ -2,301 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_widget
-from napari.layers import Image, Labels
+from magicgui.widgets import ComboBox, FloatSlider, SpinBox, create_widget
+from napari.layers import Labels
 
-from ..devices import available_devices
-from ..pace import duration
-from ..restoration import RestorationError
-from ..settings import PRESETS
-from ..tasks import NoiseKind
-from .controls import Folded, HistoryControls, button, listen, row, wrapping_label
-from .curve import FitCurve
-from .estimating import Estimator
-from .history import DEFAULT_LIMIT
+from ..tasks import STRONGEST, WEAKEST, NoiseKind
+from .axes import Channels
+from .controls import button, row
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
-from .queue import QUEUE
-from .queue_list import QueueList
-from .run import Run, active_run, last_run
-from .scripting import estimating_layer, restore_layer
-from .trial_controls import TrialControls
+from .panel import RestorationWidget
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
 
-    from .trials import Trial
-
-PRESET_HELP = (
-    "fast: good and quick. best: higher quality, about ten times as long. "
-    "paper: the published settings, hours on a CPU."
+STRENGTH_HELP = (
+    "1 takes out the noise that was found. Less leaves the rest as grain (0.5: half of it). "
+    "More smooths more, and takes faint detail with the noise."
 )
-
-PLANES_HELP = "The plane on display, or all planes of the stack one after another; a mask of one plane counts for all."
-
-
-class RestorationWidget(Container[Any]):
-    """What the widgets share: the image, how to restore it, the buttons, and what the fit does.
-
-    The members are reached by name, those in rows as well: `image`, `preset`,
-    `device`, `seed`, `run`, `pause`, `stop`, `cancel`, and each task's own.
-    """
-
-    kind: ClassVar[str]
-
-    def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__(labels=True)
-        self._viewer = napari_viewer
-        self._run: Run | None = None
-        self._estimator = Estimator(self._say)
-        self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
-        for widget in self._own_widgets():
-            self.append(widget)
-        self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
-        self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
-        self.append(Folded("more", "More options", self._more_options()))
-        self._trials = TrialControls(
-            self._viewer,
-            self.kind,
-            self.image,
-            self._asked,
-            follow=self._follow_if_free,
-            apply=self._apply,
-            report=self._say,
-        )
-        self.append(self._trials)
-        self.append(self._buttons())
-        self.append(self._more_buttons())
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
-        self._status = wrapping_label("status", 4)
-        self.append(self._status)
-        self._history = HistoryControls(self._run_on, self._say)
-        self.append(self._history)
-        self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
-        self.native.layout().addWidget(self._curve)
-        self.native.layout().addWidget(self._queue)
-        self.native.layout().addStretch()
-        self.native.setMinimumWidth(300)
-        self.image.changed.connect(self._offer_planes)
-        self._offer_planes()
-        self._show_state()
-        if (run := last_run(napari_viewer, self.kind)) is not None:
-            self._follow(run)  # the widget was closed and opened again
-        listen(self.native, QUEUE.changed, self._take_up_the_next)
-        self.native.destroyed.connect(self._estimator.cancel)
-
-    def _own_widgets(self) -> list[Widget]:
-        """Return the widgets that only this task has."""
-        return []
-
-    def _more_options(self) -> list[Widget]:
-        devices = ["auto", *available_devices()]
-        memory = SpinBox(
-            name="snapshot_memory",
-            value=DEFAULT_LIMIT // 10**6,
-            max=10**6,
-            step=50,
-            label="snapshots (MB)",
-            tooltip="Memory for looking back at the fit. Where it is full, every second snapshot is dropped.",
-        )
-        memory.changed.connect(self._limit_history)
-        return [
-            ComboBox(name="device", choices=devices, tooltip="auto takes the GPU if there is one."),
-            SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."),
-            memory,
-        ]
-
-    def _arguments(self) -> dict[str, Any]:
-        """Return what only this task passes on."""
-        return {}
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            member = _member(self, name)
-            if member is None:
-                raise
-            return member
-
-    def _buttons(self) -> Container[Any]:
-        return row(
-            "buttons",
-            button("run", "Run", "Restore the layer into a new one.", self._start),
-            button("pause", "Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
-            button("stop", "Stop", "End the fit and keep the best image so far.", self._stop),
-            button("cancel", "Cancel", "End the fit and remove its layer, or what it did since Run on.", self._cancel),
-        )
-
-    def _more_buttons(self) -> Container[Any]:
-        return row(
-            "more_buttons",
-            button("queue", "Add to queue", "Do this as well, in its turn.", self._start),
-            button("estimate", "Estimate", "Try a few steps to tell time and memory before a run.", self._estimate),
-        )
-
-    def _asked(self) -> dict[str, Any]:
-        """Return what is asked for, as arguments of `restore_layer`."""
-        chosen = {name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")}
-        if not self._is_stack:
-            chosen["planes"] = "displayed"
-        return {"task": self.kind, **chosen, **self._arguments()}
-
-    @property
-    def _is_stack(self) -> bool:
-        return self.image.value is not None and self.image.value.ndim > 2
-
-    def _offer_planes(self) -> None:
-        self.planes.visible = self._is_stack
-
-    def _estimate(self) -> None:
-        try:
-            self._estimator.start(estimating_layer(self._viewer, self.image.value, **self._asked()))
-        except (ValueError, TypeError) as error:
-            self._say(error)
-        else:
-            self._say("estimating …")
-
-    def _start(self) -> None:
-        try:
-            run = restore_layer(self._viewer, self.image.value, **self._asked())
-        except (ValueError, TypeError, RuntimeError) as error:
-            self._say(error)
-            return
-        self._follow_if_free(run)
-
-    def _follow_if_free(self, run: Run) -> None:
-        if self._run is None or not self._run.is_active:
-            self._follow(run)
-
-    def _apply(self, trial: Trial) -> None:
-        """Take over the settings of a trial and restore the whole image with them."""
-        self.image.value = trial.source
-        for name, value in trial.settings.items():
-            getattr(self, name).value = value
-        self._start()
-
-    def _say(self, message: object) -> None:
-        # in the panel, where the button was pressed; a pop-up would say it twice
-        text = str(message)
-        self._status.value = text[:1].upper() + text[1:]
-
-    def _pause_or_resume(self) -> None:
-        if self._run is None:
-            return
-        if self._run.state == "paused":
-            self._run.resume()
-        else:
-            self._run.pause()
-
-    def _stop(self) -> None:
-        if self._run is not None:
-            self._run.stop()
-
-    def _cancel(self) -> None:
-        if self._run is not None:
-            self._run.cancel()
-
-    def _run_on(self) -> None:
-        if self._run is None:
-            return
-        try:
-            self._run.run_on()
-        except (RestorationError, RuntimeError) as error:
-            self._say(error)
-
-    def _limit_history(self, megabytes: int) -> None:
-        if self._run is not None:
-            self._run.history.limit = megabytes * 10**6
-            self._show_state()
-
-    def _take_up_the_next(self) -> None:
-        """Follow the run whose turn it is, if it is of this widget's kind and there is no other to follow."""
-        first = active_run(self._viewer)
-        if first is not None:
-            self._estimator.cancel()  # its pace would not be the true one, nor would the run's
-        is_free = self._run is None or not self._run.is_active
-        if first is not None and first is not self._run and first.task.kind == self.kind and is_free:
-            self._follow(first)
-        else:
-            self._show_state()
-
-    def _follow(self, run: Run) -> None:
-        if self._run is not None:
-            self._run.changed.disconnect(self._show_state)
-        self._run = run
-        run.history.limit = self.snapshot_memory.value * 10**6
-        listen(self.native, run.changed, self._show_state)
-        self._show_state()
-
-    def _show_state(self, _run: Run | None = None) -> None:
-        run = self._run
-        state = None if run is None else run.state
-        self.run.enabled = run is None or not run.is_active
-        self.queue.enabled = active_run(self._viewer) is not None
-        self.estimate.enabled = not self.queue.enabled
-        self.cancel.enabled = not self.run.enabled
-        self.pause.enabled = self.stop.enabled = state in ("running", "paused")
-        self.pause.text = "Resume" if state == "paused" else "Pause"
-        self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
-        if run is None:
-            self._status.value = "Choose an image and press Run."
-            return
-        if run.step is not None:
-            self.progress.max = run.step.total
-            self.progress.value = run.step.iteration if run.is_active else 0
-        if state == "done":
-            self.progress.value = self.progress.max
-        self._status.value = _status_text(run)
-        self._curve.show_misfits(run.misfits)
-
-
-def _status_text(run: Run) -> str:
-    if not run.is_active:
-        return f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
-    if run.state == "waiting":
-        before = QUEUE.of(run.viewer).index(run)
-        return f"Waiting for {before} other{'s' if before > 1 else ''}, to be done before it."
-    if run.step is None:
-        return f"Starting on {run.device} …"
-    doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
-    left = f", {duration(run.seconds_left)} left" if run.state == "running" and run.seconds_left is not None else ""
-    return f"{doing} {run.step.iteration} of {run.step.total}{left}\n{run.device}\n{run.step.note}"
-
-
-def _member(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
-    """Find a widget by its name, in rows and folds as well."""
-    for widget in container:
-        if widget.name == name:
-            return widget
-        if isinstance(widget, Container) and (found := _member(widget, name)) is not None:
-            return found
-    return None
+NO_STRENGTH = "The preset paper knows no noise level: it has no strength. Choose fast or best."
 
 
 class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+    warning = (
+        "Faint detail may go with the noise, and a fine line may be an accident of it. "
+        "Do not count, measure or diagnose without a look at the original."
+    )
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self.preset.changed.connect(self._offer_strength)
 
     def _own_widgets(self) -> list[Widget]:
         tooltip = (
             "auto measures it. correlated: grain coarser than a pixel; "
             "poisson: photon counts without an offset; poisson-gaussian: a camera's."
         )
-        return [ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)]
+        noise = ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)
+        strength = FloatSlider(name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP)
+        return [noise, strength]
+
+    def _offer_strength(self, preset: str) -> None:
+        self.strength.enabled = preset != "paper"
+        self.strength.tooltip = STRENGTH_HELP if self.strength.enabled else NO_STRENGTH
 
     def _arguments(self) -> dict[str, Any]:
-        return {"noise": self.noise.value}
+        # the slider counts in steps of 0.05, not quite exactly
+        strength = round(self.strength.value, 2) if self.strength.enabled else 1.0
+        return {"noise": self.noise.value, "strength": strength}
 
 
 class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
+    warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         missing = create_widget(
@@ -316,7 +81,7 @@ class InpaintWidget(RestorationWidget):
             self._say("choose an image first: the mask is made to its shape.")
             return
         try:
-            mask = empty_mask(self._viewer, self.image.value)
+            mask = empty_mask(self._viewer, self.image.value, Channels(self._channels.axis))
         except ValueError as error:
             self._say(error)
             return
@@ -330,7 +95,9 @@ class InpaintWidget(RestorationWidget):
             return
         what, value = self._marking.what.value, self._marking.value.value
         try:
-            mask, count = mark_pixels(self._viewer, self.image.value, self.missing.value, what, value)
+            mask, count = mark_pixels(
+                self._viewer, self.image.value, self.missing.value, what, value, Channels(self._channels.axis)
+            )
         except ValueError as error:
             self._say(error)
             return
@@ -343,6 +110,7 @@ class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
+    warning = "A prior invents: the finer detail is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
         return [SpinBox(name="factor", value=4, min=2, max=16, tooltip="How many times larger along each side.")]
