@@ -1,10 +1,13 @@
 """Planes and channels restored one after another, without a window."""
 
 import numpy as np
+import pytest
 
-from napari_deep_image_prior import Denoise, PriorFit, iter_restore, restore
+from napari_deep_image_prior import Denoise, Inpaint, PriorFit, RestorationError, iter_restore, restore
 from napari_deep_image_prior.repetition import script
 from napari_deep_image_prior.stack import StackSteps, selection
+
+from .conftest import QUICK
 
 TWO_STEPS = PriorFit(iterations=2)
 
@@ -34,3 +37,61 @@ def test_the_script_of_a_plane_with_channels_takes_all_of_them(picture: np.ndarr
     source = {"layer": "cells", "plane": [3, None], "path": "cells.tif", "rgb": False}
     assert "image = tifffile.imread('cells.tif')[3, :]\n" in script({**made, "source": source})
     assert "layer 'cells', plane 3, all" in script({**made, "source": {**source, "path": None}})
+
+
+def _holed(series: np.ndarray, hole: np.ndarray, **options: object) -> StackSteps:
+    planes = [(index, Inpaint(series[index], missing=hole)) for index in np.ndindex(series.shape[:-2])]
+    return StackSteps(
+        series.astype(np.float32),
+        [(index, iter_restore(task, settings=QUICK["inpaint"])) for index, task in planes],
+        **options,
+    )
+
+
+def test_each_plane_to_inpaint_starts_from_the_one_before_in_a_quarter_of_the_steps(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
+    series = np.stack([picture, picture + 3, picture + 6])
+    cold, warm = _holed(series, hole), _holed(series, hole, warm_start=True)
+    reports = [(step.iteration, step.total) for step in warm]
+    list(cold)
+    assert reports == sorted(reports)
+    assert len({total for _, total in reports[:-1]}) == 1
+    assert [made["iterations"] for made in warm.result.provenance["planes"]] == [40, 10, 10]
+    assert [made["iterations"] for made in cold.result.provenance["planes"]] == [40, 40, 40]
+    np.testing.assert_array_equal(warm.image[0], cold.image[0])
+    assert warm.result.history[40:50] != cold.result.history[40:50], "begun with another network"
+    again = _holed(series, hole, warm_start=True)
+    list(again)
+    np.testing.assert_array_equal(again.image, warm.image)
+
+
+def test_channels_restored_one_by_one_start_from_the_same_channel(picture: np.ndarray, hole: np.ndarray) -> None:
+    series = np.stack([np.stack([picture, 255 - picture]), np.stack([picture + 3, 250 - picture])])  # Z, C, Y, X
+    steps = _holed(series, hole, warm_start=True, channel_axis=1)
+    list(steps)
+    assert [made["iterations"] for made in steps.result.provenance["planes"]] == [40, 40, 10, 10]
+    alone = _holed(series[:, 1], hole, warm_start=True)
+    list(alone)
+    np.testing.assert_array_equal(steps.image[:, 1], alone.image)
+
+
+def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(picture: np.ndarray, hole: np.ndarray) -> None:
+    series = np.stack([picture, picture + 3])
+    steps = _holed(series, hole, warm_start=True)
+    next(steps)
+    steps.stop()
+    list(steps)
+    assert "stopped by the user in plane 1 of 2" in steps.result.stop_reason
+    np.testing.assert_array_equal(steps.image[1], series[1].astype(np.float32))
+
+
+def test_a_plane_that_fails_ends_the_stack_with_the_reason(picture: np.ndarray, hole: np.ndarray) -> None:
+    wider = np.stack([picture, picture])
+    planes = [
+        ((0,), iter_restore(Inpaint(picture, missing=hole), settings=QUICK["inpaint"])),
+        ((1,), iter_restore(Inpaint(wider, missing=hole, channel_axis=0), settings=QUICK["inpaint"])),
+    ]
+    steps = StackSteps(wider.astype(np.float32), planes, warm_start=True)
+    with pytest.raises(RestorationError, match="the fit failed"):
+        list(steps)

@@ -159,6 +159,10 @@ class LeanFit:
             raise ValueError(f"crop={self.crop} must be at least 8 and cool_down={self.cool_down} lie in 0..1.")
 
 
+WARM = 4
+"""A fit that starts from the network of a similar image takes this part of the steps of another."""
+
+
 @dataclass(frozen=True)
 class MaskedFit(LeanFit):
     """Inpainting: hide known pixels, fill them smoothly, and fit the network to correct the fill."""
@@ -173,7 +177,7 @@ class MaskedFit(LeanFit):
 
     def warm(self) -> MaskedFit:
         """Return the settings of a fit that starts from the network of a similar image: a quarter of the steps."""
-        return replace(self, iterations=max(1, self.iterations // 4))
+        return replace(self, iterations=max(1, self.iterations // WARM))
 
 
 @dataclass(frozen=True)

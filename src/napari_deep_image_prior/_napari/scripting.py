@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 
 from ..estimate import estimating
 from ..restoration import iter_restore
+from ..settings import WARM
 from ..stack import selection
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX
@@ -44,6 +45,7 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     channel_axis: int | str | None = "auto",
     channels: str = "jointly",
     region: AskedRegion | None = None,
+    warm_start: bool = True,
     psf: None = None,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
@@ -78,6 +80,9 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         Restore only this part of the plane on display, with all its channels, to try settings: what the canvas
         shows of it, the bounding box of the rectangle on a Shapes layer (of several the one selected), or rows
         and columns in pixels. What reaches beyond the image is cut off.
+    warm_start : bool
+        Of several planes to inpaint by a quick preset, start each from the network of the one before and give
+        it a quarter of the steps: as good, and nearly four times as quick. False: each for itself.
     psf : None
         Kept for deconvolution, which is not there yet.
     block : bool
@@ -113,7 +118,7 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
     made = _first_task(parts)
     if source.is_stack:
-        run = Run(viewer, made, source, stack_steps(source, parts, options))
+        run = Run(viewer, made, source, stack_steps(source, parts, options, warm_start=warm_start))
     else:
         steps = iter_restore(made, **options)
         run = Run(viewer, made, source, steps)
@@ -142,13 +147,16 @@ def estimating_layer(
     """
     taken = Taken.out_of(arguments)
     _, parts, options = _asked_for(unwrapped(viewer), image_layer, task, taken, **arguments)
+    cold: float = sum(made is not None for *_, made in parts)
+    if task == "inpaint" and options.get("preset") != "paper":
+        cold = 1 + (cold - 1) / WARM  # each plane starts from the one before
     return _of_all(
-        sum(made is not None for *_, made in parts),
+        cold,
         estimating(_first_task(parts), **{"preset": "fast", "settings": None, "device": "auto", **options}),
     )
 
 
-def _of_all(count: int, working: Generator[None, None, Estimate]) -> Generator[None, None, Estimate]:
+def _of_all(count: float, working: Generator[None, None, Estimate]) -> Generator[None, None, Estimate]:
     """Return the estimate for so many planes from that of one."""
     one = yield from working
     return replace(one, seconds=count * one.seconds)

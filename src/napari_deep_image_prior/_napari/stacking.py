@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     """A place in the result, the plane for it, and what is to be done with that, None for nothing."""
 
 
-def stack_steps(stack: Plane, parts: list[Part], options: dict[str, Any]) -> StackSteps:
+def stack_steps(stack: Plane, parts: list[Part], options: dict[str, Any], *, warm_start: bool) -> StackSteps:
     """Return the steps of all planes; `options` are those of `iter_restore`, the same for each."""
     planes = [(place, iter_restore(task, **options)) for place, _, task in parts if task is not None]
     dtype = planes[0][1].dtype
@@ -30,7 +30,9 @@ def stack_steps(stack: Plane, parts: list[Part], options: dict[str, Any]) -> Sta
     image = np.empty(stack.leading + first[0].shape[-3 if stack.is_rgb else -2 :], dtype)
     for (place, _, _), shown in zip(parts, first, strict=True):
         image[selection(place)] = shown
-    return StackSteps(image, planes, "channel" if stack.is_one_plane else "plane")
+    called = "channel" if stack.is_one_plane else "plane"
+    one_by_one = None if stack.channels.jointly else stack.channels.axis
+    return StackSteps(image, planes, called, warm_start=warm_start, channel_axis=one_by_one)
 
 
 def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_]:
