@@ -7,11 +7,12 @@ import pytest
 from npe2 import PluginManager
 
 from napari_deep_image_prior import repeat, restore_layer
-from napari_deep_image_prior._napari.provenances import made, run_again, source_plane
+from napari_deep_image_prior._napari.provenances import made, result_plane, run_again, source_plane, truth_plane
 from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.regions import region_of
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
+from napari_deep_image_prior.repetition import script
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 REGION = ((4, 22), (6, 26))
@@ -143,6 +144,76 @@ def test_a_region_that_does_not_do_is_refused_in_one_line(
     with pytest.raises((ValueError, TypeError), match=message):
         restore_layer(viewer, source, region=region)
     assert len(viewer.layers) == 1
+
+
+@pytest.mark.parametrize("channels", ["jointly", "separately"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_with_all_its_channels_lies_in_its_place(
+    viewer: Any, picture: np.ndarray, axis: int, channels: str
+) -> None:
+    stained = np.stack([picture, 900 - 3 * picture[::-1]])
+    series = np.stack([stained, stained + 30], axis=1 - axis)
+    labels = ("c", "t", "y", "x") if axis == 0 else ("t", "c", "y", "x")
+    source = viewer.add_image(series, name="cells", axis_labels=labels, scale=(3, 4, 0.5, 0.25), translate=(1, 2, 3, 4))
+    viewer.dims.set_current_step(1 - axis, 1)
+    run = restore_layer(viewer, source, task="super-resolve", factor=2, channels=channels, region=REGION, block=True)
+    assert run.layer.data.squeeze().shape == (2, 36, 40)
+    first, last = [0, 0], [0, 0]
+    first[1 - axis], last[1 - axis], last[axis] = 1, 1, 1
+    for own, given in (([0, 0], first), ([0, 1] if axis else [1, 0], last)):
+        for mine, theirs in (((-0.5, -0.5), (3.5, 5.5)), ((35.5, 39.5), (21.5, 25.5))):
+            at = source.data_to_world((*given, *theirs))
+            np.testing.assert_allclose(run.layer.data_to_world((*own, *mine)), at)
+    told = made(run.layer)["source"]
+    assert told["region"] == [[4, 22], [6, 26]]
+    assert (told["channel_axis"], told["channels"]) == (axis, channels)
+    if channels == "separately":
+        return  # of several fits
+    plane = source_plane(viewer, run.layer)[1]
+    np.testing.assert_array_equal(plane.values, (stained + 30)[:, 4:22, 6:26])
+    assert script(made(run.layer)).find("rows 4 to 21, columns 6 to 25") > 0
+    large = viewer.add_image(np.kron(series, np.ones((2, 2))), scale=(3, 4, 0.25, 0.125), translate=(1, 2, 3, 4))
+    truth = truth_plane(viewer, result_plane(run.layer), large)
+    np.testing.assert_array_equal(truth.values, np.kron(plane.values, np.ones((2, 2))))
+    viewer.dims.set_current_step(1 - axis, 0)
+    again = run_again(viewer, run.layer)
+    again.wait(60)
+    np.testing.assert_array_equal(again.layer.data, run.layer.data)
+    np.testing.assert_allclose(again.layer.extent.world, run.layer.extent.world)
+
+
+@pytest.mark.parametrize("channels", ["jointly", "separately"])
+def test_of_masks_of_channels_only_what_lies_in_the_region_counts(
+    viewer: Any, picture: np.ndarray, channels: str
+) -> None:
+    stained = np.stack([picture, 900 - 3 * picture[::-1]])
+    source = viewer.add_image(stained, axis_labels=("c", "y", "x"))
+    holes = np.zeros(stained.shape, dtype=int)
+    holes[:, 0:3, 0:3] = holes[0, 10:12, 8:11] = holes[1, 15:17, 20:22] = 1
+    layer = viewer.add_labels(holes)
+    asked = {"task": "inpaint", "region": REGION, "channels": channels, "block": True}
+    runs = [restore_layer(viewer, source, missing=missing, **asked) for missing in (layer, holes)]
+    inside = (slice(None), slice(4, 22), slice(6, 26))
+    known = holes[inside] == 0
+    for run in runs:
+        np.testing.assert_allclose(run.layer.data[known], stained[inside][known], rtol=1e-5)
+        assert (run.layer.data[~known] != stained[inside][~known].astype(np.float32)).all()
+    np.testing.assert_array_equal(runs[0].layer.data, runs[1].layer.data)
+    if channels == "jointly":
+        again = run_again(viewer, runs[0].layer)
+        again.wait(60)
+        np.testing.assert_array_equal(again.layer.data, runs[0].layer.data)
+
+
+def test_copied_code_takes_the_part_of_all_channels(viewer: Any, picture: np.ndarray, tmp_path: Any) -> None:
+    path = tmp_path / "cells.npy"
+    np.save(path, np.stack([[picture, picture[::-1]]] * 2, axis=1))  # C, T, Y, X
+    source = viewer.add_image(np.load(path), axis_labels=("c", "t", "y", "x"))
+    source._source = source.source.model_copy(update={"path": str(path)})
+    run = restore_layer(viewer, source, region=REGION, block=True)
+    namespace: dict[str, Any] = {}
+    exec(script(made(run.layer)), namespace)
+    np.testing.assert_array_equal(namespace["restored"], run.layer.data[:, 0])
 
 
 def test_a_region_of_all_planes_or_of_a_volume_is_refused(viewer: Any, picture: np.ndarray) -> None:
@@ -314,6 +385,36 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
     assert widget.strength.value == 0.55
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
     assert made(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
+
+
+def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_seen(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    stained = np.stack([picture, 900 - 3 * picture[::-1]])
+    viewer.add_image(np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x"))
+    widget = _docked(viewer, DenoiseWidget)
+    _zoom_in(viewer)
+    viewer.dims.set_current_step(0, 1)
+    _press(widget.add_trial)
+    viewer.dims.set_current_step(1, 1 - viewer.dims.current_step[1])
+    widget.together.value = "separately"
+    _press(widget.add_trial)
+    assert widget.trial.current_choice == "2: fast, channels one by one"
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
+    trials = [viewer.layers["cells trial 1 (fast)"], viewer.layers["cells trial 2 (fast, channels one by one)"]]
+    assert {layer.data.shape[:2] for layer in trials} == {(1, 2)}
+    np.testing.assert_allclose(trials[0].extent.world, trials[1].extent.world)
+    _press(widget.beside)
+    assert sum(layer.visible for layer in viewer.layers) == 3
+    widget.channels.value = "no channel axis"
+    _press(widget.add_trial)
+    assert widget.status.value.startswith("The trials that are there show all channels of plane 1 of 'cells': go back")
+    widget.trial.value = trials[1]
+    _press(widget.apply)
+    assert (widget.channels.value, widget.together.value) == ("axis 1 (c)", "separately")
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
+    assert made(viewer.layers["cells denoised"])["source"]["channels"] == "separately"
+    assert viewer.layers["cells denoised"].data.shape == (1, 2, 24, 28)
 
 
 TRIAL_2 = "cells trial 2 (fast, noise gaussian, seed 3)"

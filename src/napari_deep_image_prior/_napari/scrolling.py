@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 LEAST_WIDTH, LEAST_HEIGHT = 300, 160
@@ -17,6 +17,11 @@ class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is
     def minimumSizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
         width = max(LEAST_WIDTH, self.widget().minimumSizeHint().width())
         return QSize(width + self.verticalScrollBar().sizeHint().width(), LEAST_HEIGHT)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  (Qt's name)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()  # what is in it may need more width than when it was first asked
+        return bool(super().eventFilter(watched, event))
 
 
 def let_scroll(panel: QWidget) -> QWidget:
