@@ -61,7 +61,7 @@ def test_a_fit_that_was_stopped_is_repeated_up_to_there(picture: np.ndarray, hol
     assert again.stop_reason == steps.result.stop_reason
     whole = dip.restore(task, settings=QUICK[kind])
     assert whole.provenance["stopped_after"] is None
-    assert not np.array_equal(whole.image, again.image)
+    assert whole.iterations > again.iterations
 
 
 @pytest.mark.parametrize("kind", list(QUICK))
