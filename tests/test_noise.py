@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_deep_image_prior.noise import NoiseModel, _looks_like_photons, measure_noise
+from napari_deep_image_prior.noise import NoiseModel, _looks_like_photons, measure_noise, noise_in_common
 from napari_deep_image_prior.shared_noise import Blur, remainder
 
 RNG = np.random.default_rng(0)
@@ -150,3 +150,10 @@ def test_whitening_keeps_the_level_of_the_noise_and_is_undone(blur: Blur) -> Non
     assert alike[1] < alike[0]
     inside = (slice(20, -20),) * 2
     np.testing.assert_allclose(blur.unwhiten(whitened)[inside], noise[inside], atol=1e-2)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(share: float) -> None:
+    own, common = RNG.normal(0, 20, (3, *SCENE.shape)), RNG.normal(0, 20, SCENE.shape)
+    noise = np.sqrt(share) * common + np.sqrt(1 - share) * own
+    assert noise_in_common(SCENE * np.array([1, 0.8, -0.5])[:, None, None] + noise) == pytest.approx(share, abs=0.1)

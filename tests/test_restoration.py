@@ -190,6 +190,29 @@ def test_channels_that_share_structure_are_denoised_better_together_in_any_order
     np.testing.assert_allclose(restored(noisy[[2, 0, 1]]), together[[2, 0, 1]], atol=0.05)
 
 
+@pytest.mark.parametrize("in_common", [1.0, 0.5])
+def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(in_common: float) -> None:
+    y, x = np.mgrid[:80, :80]
+    truth = 60 * np.sin(x / 7) * np.cos(y / 11) + 40 * (x > 40)
+    random = np.random.default_rng(0)
+    own, common = random.normal(0, 20, (3, 80, 80)), random.normal(0, 20, (80, 80))
+    noisy = truth + np.sqrt(in_common) * common + np.sqrt(1 - in_common) * own
+    together = dip.restore(dip.Denoise(noisy, noise_std=20, channel_axis=0), settings=QUICK["denoise"]).image
+    alone = np.stack([dip.restore(dip.Denoise(one, noise_std=20), settings=QUICK["denoise"]).image for one in noisy])
+    assert np.square(together - truth).mean() < 1.2 * np.square(alone - truth).mean()
+
+
+def test_a_channel_of_white_noise_is_not_spoilt_by_one_whose_noise_neighbours_share() -> None:
+    y, x = np.mgrid[:112, :112]
+    truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
+    white = np.random.default_rng(0).normal(0, 20, (2, 112, 112))
+    shared = (white[1] + np.roll(white[1], 1, 0) + np.roll(white[1], 1, 1) + np.roll(white[1], (1, 1), (0, 1))) / 2
+    noisy = np.stack([truth + white[0], truth + shared])
+    together = dip.restore(dip.Denoise(noisy, channel_axis=0), settings=QUICK["denoise"]).image
+    alone = dip.restore(dip.Denoise(noisy[0]), settings=QUICK["denoise"]).image
+    assert np.square(together[0] - truth).mean() < 1.2 * np.square(alone - truth).mean()
+
+
 def test_noise_that_neighbours_share_is_removed() -> None:
     y, x = np.mgrid[:112, :112]
     truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)

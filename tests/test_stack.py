@@ -61,6 +61,7 @@ def test_each_plane_to_inpaint_starts_from_the_one_before_in_a_quarter_of_the_st
     assert [made["iterations"] for made in cold.result.provenance["planes"]] == [40, 40, 40]
     np.testing.assert_array_equal(warm.image[0], cold.image[0])
     assert warm.result.history[40:50] != cold.result.history[40:50], "begun with another network"
+    assert ["warm_start" in made for made in warm.result.provenance["planes"]] == [False, True, True]
     again = _holed(series, hole, warm_start=True)
     list(again)
     np.testing.assert_array_equal(again.image, warm.image)

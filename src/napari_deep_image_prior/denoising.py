@@ -18,9 +18,8 @@ from torch import Tensor
 
 from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
 from .grouping import group_denoise, without_values
-from .noise import measure_noise
+from .noise import measure_noise, noise_in_common
 from .prior import build_network
-from .shared_noise import Blur
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
 
@@ -35,6 +34,8 @@ PARTS = 20
 """Steps in which a classical estimate is reported."""
 JUDGEMENTS = 2
 """Parts of the image on which the network is judged."""
+IN_COMMON = 0.15
+"""Correlation of the noise of two channels from which on they are not turned onto their principal axes."""
 SPLIT = 0.5
 """Share of fresh noise that is added to one half of a judged pair and divides that of the other."""
 
@@ -108,12 +109,14 @@ class GuidedRestorer:
         # many times stronger: what follows takes it for 1, and so is the fresh noise
         self._share, self._excess = min(strength, 1.0), max(strength, 1.0)
         scaled = (stabilised - self._offset) / self._excess
-        # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean
-        self._turn = _principal_axes(scaled)
-        turned = np.einsum("ij,jyx->iyx", self._turn, scaled)
-        self._blur = Blur(*np.mean([(model.blur.y, model.blur.x) for model in self._noise], axis=0).tolist())
-        whitened = self._blur.whiten(turned) if self._blur else turned
-        self._noisy = torch.from_numpy(whitened.astype(np.float32)).to(device)
+        self._blurs = [model.blur for model in self._noise]
+        whitened = np.stack([blur.whiten(one) if blur else one for blur, one in zip(self._blurs, scaled, strict=True)])
+        # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean;
+        # not where they share noise as well, which would be louder along one axis than along another
+        share_noise = noise_in_common(stabilised) > IN_COMMON
+        self._turn = np.eye(len(image)) if share_noise else _principal_axes(whitened)
+        turned = np.einsum("ij,jyx->iyx", self._turn, whitened)
+        self._noisy = torch.from_numpy(turned.astype(np.float32)).to(device)
         self._classical: Tensor | None = None
         self._generator = torch.Generator(device).manual_seed(seed)
         self._places = Crops(settings.region, seed)
@@ -192,9 +195,11 @@ class GuidedRestorer:
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        whitened = estimate.cpu().numpy().astype(np.float64)
-        turned = self._blur.unwhiten(whitened) if self._blur else whitened
-        stabilised = np.einsum("ij,iyx->jyx", self._turn, turned) * self._excess + self._offset
+        whitened = np.einsum("ij,iyx->jyx", self._turn, estimate.cpu().numpy().astype(np.float64))
+        scaled = np.stack(
+            [blur.unwhiten(one) if blur else one for blur, one in zip(self._blurs, whitened, strict=True)]
+        )
+        stabilised = scaled * self._excess + self._offset
         restored = np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
         if self._share == 1:
             return restored
@@ -210,9 +215,9 @@ class GuidedRestorer:
         spread = math.sqrt(1 + SPLIT**2)
         for _ in range(JUDGEMENTS):
             part = self._places.draw([self._noisy], 1)[0]
-            fresh = self._fresh_noise(part)
-            seen = (part + SPLIT * fresh) / spread  # noise of standard deviation 1 again
-            classical = yield from without_values(group_denoise(seen))
+            fresh = self._fresh_noise(part) / self._excess  # as the image's own
+            seen = (part + SPLIT * fresh) / spread  # as strong as before
+            classical = yield from without_values(group_denoise(seen, self._excess))
             correction = (yield from self._model.mean_correction(seen, classical)) * spread
             wanted = part - fresh / SPLIT - classical * spread
             agreed += float((correction * wanted).sum())
@@ -222,21 +227,22 @@ class GuidedRestorer:
     def _fresh_noise(self, like: Tensor) -> Tensor:
         """Draw noise of standard deviation 1 that neighbours share as they do the image's own."""
         noise = torch.randn(like.shape, device=like.device, generator=self._generator)
-        if not self._blur:
+        if not any(self._blurs):
             return noise
         height, width = like.shape[-2:]
-        strength = torch.from_numpy(self._blur.left((height, width))).to(noise)
-        shared: Tensor = torch.fft.ifft2(torch.fft.fft2(noise) * strength).real
-        return shared
+        strength = torch.from_numpy(np.stack([blur.left((height, width)) for blur in self._blurs])).to(noise)
+        shared = torch.fft.ifft2(torch.fft.fft2(noise) * strength).real
+        return torch.einsum("ij,jyx->iyx", torch.from_numpy(self._turn).to(noise), shared)
 
 
 def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the principal axes of (C, Y, X) channels of mean 0 as the rows of an orthonormal (C, C) matrix.
 
-    White noise of the same level in all channels stays such noise when they are turned onto these axes.
+    White noise of the same level in all channels, independent between them, stays such noise when they are turned
+    onto these axes.
     """
     pixels = channels.reshape(len(channels), -1)
     _, vectors = np.linalg.eigh(pixels @ pixels.T)
     vectors *= np.where(vectors.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary: those of a single channel stay
-    axes: NDArray[np.float64] = vectors[:, ::-1].T
+    axes: NDArray[np.float64] = np.ascontiguousarray(vectors[:, ::-1].T)
     return axes

@@ -132,6 +132,26 @@ def measure_noise(
     return NoiseModel(white)
 
 
+def noise_in_common(channels: NDArray[np.float64]) -> float:
+    """Return the largest correlation between the noise of two of the (C, Y, X) channels, 0 to 1.
+
+    Seen in the flattest blocks, where structure in common counts as noise too; 1 where there are too few blocks to
+    tell, 0 of a single channel.
+    """
+    if len(channels) == 1:
+        return 0.0
+    residuals = [_block_residuals(_blocks(channel))[2] for channel in channels]
+    if len(residuals[0]) < MIN_BLOCKS:
+        return 1.0
+    stacked = np.stack(residuals).reshape(len(channels), len(residuals[0]), -1)  # (C, blocks, BLOCK^2)
+    stacked /= np.sqrt(np.square(stacked).mean(axis=(1, 2), keepdims=True)).clip(1e-12)
+    power = np.square(stacked).mean(axis=2).sum(axis=0)
+    flat = stacked[:, power <= np.percentile(power, 10)].reshape(len(channels), -1)
+    spread = np.sqrt(np.square(flat).mean(axis=1)).clip(1e-12)
+    alike = np.abs(flat @ flat.T / flat.shape[1] / np.outer(spread, spread))
+    return float(alike[~np.eye(len(channels), dtype=bool)].max())
+
+
 def _found_photons(
     image: NDArray[np.float64], blocks: NDArray[np.float64], kind: str, least: float
 ) -> NoiseModel | None:

@@ -64,7 +64,7 @@ class Blur:
         return _filtered(image, self.whitening)
 
     def unwhiten(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Undo `whiten`."""
+        """Undo `whiten`, but for the border: what lies beyond it is mirrored each time."""
         return _filtered(image, lambda shape: 1 / self.whitening(shape))
 
     def left(self, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .steps import Step, Steps
     from .tasks import Task
 
+PLANE_TELLS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
+"""What of a plane's own provenance stands in that of the stack."""
+
 Index = tuple[int | None, ...]
 """Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
 
@@ -131,7 +134,7 @@ class StackSteps:
             "stack_shape": list(self.image.shape),
             "planes": [
                 {"index": list(index), "image_sha256": done.provenance["task"]["image_sha256"]}
-                | {name: done.provenance[name] for name in ("found", "seconds", "iterations", "stop_reason")}
+                | {name: done.provenance[name] for name in PLANE_TELLS if name in done.provenance}
                 for index, done in self._done
             ],
         }
@@ -160,6 +163,7 @@ class StackSteps:
             channel = None if self._channel_axis is None else index[self._channel_axis]
             if self._is_warm and channel in latest:
                 steps.start_from(latest[channel])
+                latest[channel].forget_network()
             latest[channel] = steps
             before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
             for step in steps:
@@ -183,7 +187,8 @@ class StackSteps:
         finished = [done.provenance["seconds"] for _, done in self._done]
         if not self._is_warm:
             return sum(finished) / len(finished) if finished else this
-        return this if finished else this / WARM  # the first one starts cold
+        # the first one starts cold; of channels one by one, the first of each
+        return this if finished or self._channel_axis is not None else this / WARM
 
     def _told(self, step: Step, fitted: int, elapsed: float) -> Step:
         """Tell a plane's step as one of the whole stack's."""

@@ -197,6 +197,10 @@ class Steps:
         """Whether the fit has ended and its network may serve as the start of another."""
         return self._consumer.network is not None
 
+    def forget_network(self) -> None:
+        """Free the network that another fit could start from."""
+        self._consumer.network = None
+
     def start_from(self, other: Steps) -> None:
         """Begin with the network of an inpainting of a similar image (the plane before), in a quarter of the steps.
 
@@ -302,6 +306,7 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
         restorer = choose_restorer(order.task, order.settings, order.device, order.seed)
         if consumer.start is not None:
             start_from(restorer, consumer.start)
+            consumer.start = None
         while True:
             last = yield from _fitting(restorer, record, consumer)
             # asked now: who says stop while it is being finished changes nothing any more

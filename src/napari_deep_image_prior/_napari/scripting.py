@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 
 from ..estimate import estimating
 from ..restoration import iter_restore
-from ..settings import WARM
+from ..settings import WARM, MaskedFit
 from ..stack import selection
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX
@@ -75,7 +75,7 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         layer. "auto": the axis that the layer's `axis_labels` call c or channel; None: no such axis.
     channels : {"jointly", "separately"}
         One fit for all channels, the quicker one, or one for each, often better where they have little in
-        common. A mask of one channel counts for all.
+        common. A mask of one channel counts for all; painting is not followed by fits one by one.
     region : "visible", Shapes layer or ((y0, y1), (x0, x1)), optional
         Restore only this part of the plane on display, with all its channels, to try settings: what the canvas
         shows of it, the bounding box of the rectangle on a Shapes layer (of several the one selected), or rows
@@ -135,6 +135,7 @@ def estimating_layer(
     image_layer: Image,
     *,
     task: str,
+    warm_start: bool = True,
     seed: int = 0,  # noqa: ARG001  (asked with the same arguments as a restoration; the time does not depend on it)
     **arguments: Any,  # noqa: ANN401  (those of restore_layer)
 ) -> Generator[None, None, Estimate]:
@@ -146,10 +147,13 @@ def estimating_layer(
         At once, if an argument does not fit the layer.
     """
     taken = Taken.out_of(arguments)
-    _, parts, options = _asked_for(unwrapped(viewer), image_layer, task, taken, **arguments)
+    source, parts, options = _asked_for(unwrapped(viewer), image_layer, task, taken, **arguments)
     cold: float = sum(made is not None for *_, made in parts)
-    if task == "inpaint" and options.get("preset") != "paper":
-        cold = 1 + (cold - 1) / WARM  # each plane starts from the one before
+    is_quick = isinstance(options.get("settings"), MaskedFit | None) and options.get("preset") != "paper"
+    if task == "inpaint" and is_quick and warm_start:
+        one_by_one = None if source.channels.jointly else source.channels.axis
+        first = len({None if one_by_one is None else place[one_by_one] for place, _, made in parts if made is not None})
+        cold = first + (cold - first) / WARM  # the others start from the plane before
     return _of_all(
         cold,
         estimating(_first_task(parts), **{"preset": "fast", "settings": None, "device": "auto", **options}),
