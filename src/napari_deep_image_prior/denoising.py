@@ -244,5 +244,5 @@ def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
     pixels = channels.reshape(len(channels), -1)
     _, vectors = np.linalg.eigh(pixels @ pixels.T)
     vectors *= np.where(vectors.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary: those of a single channel stay
-    axes: NDArray[np.float64] = np.ascontiguousarray(vectors[:, ::-1].T)
+    axes: NDArray[np.float64] = vectors[:, ::-1].T.copy()  # torch refuses a view that runs backwards
     return axes
