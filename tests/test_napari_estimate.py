@@ -72,3 +72,16 @@ def test_closing_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: An
             viewer.window.remove_dock_widget(widget.native)
             widget.native.deleteLater()
     assert said == []
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, InpaintWidget)
+    viewer.add_labels((picture > 150).astype(int), name="holes")
+    widget.estimate.native.click()
+    (working,) = widget._estimator._worker._gen.gi_frame.f_locals.values()
+    widget._estimator.cancel()
+    qtbot.waitUntil(lambda: working.gi_frame is None, timeout=30000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .worker import Failure
+from .worker import Failure, closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -31,6 +31,7 @@ class Estimator:
         self.cancel()
         self._worker = create_worker(_driven, estimating, _start_thread=False)
         self._worker.returned.connect(self._end)
+        self._worker.finished.connect(closing(estimating))
         self._worker.start()
 
     def cancel(self) -> None:

@@ -15,7 +15,7 @@ from ..seeds import iter_uncertainty
 from .layers import picture, placement
 from .provenances import made, source_plane
 from .run import active_run, unwrapped
-from .worker import STATUS_SECONDS, Failure
+from .worker import STATUS_SECONDS, Failure, closing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -76,6 +76,7 @@ class Spread:
         self._worker = create_worker(_work, self._steps, _start_thread=False)
         self._worker.yielded.connect(self._take_step)
         self._worker.returned.connect(self._end)
+        self._worker.finished.connect(closing(self._steps))
         self._worker.finished.connect(self._worker_is_gone)
         _active.append(self)
         self._worker.start()
@@ -107,8 +108,6 @@ class Spread:
             )
 
     def _worker_is_gone(self) -> None:
-        # quit leaves the generator open, and with it the fit's memory
-        self._steps.close()  # type: ignore[attr-defined]  # a generator
         if self.is_active:
             self._finish("the window was closed.")
 

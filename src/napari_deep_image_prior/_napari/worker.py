@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
     from threading import Event
 
     from ..restoration import Restoration, Step, Steps
@@ -21,6 +21,19 @@ class Failure:
     """How a worker tells that its fit failed."""
 
     error: Exception
+
+
+def closing(working: Iterator[Any]) -> Callable[[], None]:
+    """Return what closes a generator, to be called when its worker has finished.
+
+    A worker that was told to quit leaves its generator open, and with it the fit's memory: napari keeps the worker as
+    long as the window. A function of its own, as Qt forgets the method of an object that nobody holds any more.
+    """
+
+    def close() -> None:
+        working.close()  # type: ignore[attr-defined]  # a generator
+
+    return close
 
 
 def drive(steps: Steps, going: Event) -> Generator[Step | None, None, Restoration | Failure]:
