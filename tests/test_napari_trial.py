@@ -7,6 +7,7 @@ import pytest
 from npe2 import PluginManager
 
 from napari_deep_image_prior import repeat, restore_layer
+from napari_deep_image_prior._napari.canvas import camera, corners_shown, grid
 from napari_deep_image_prior._napari.provenances import made, result_plane, run_again, source_plane, truth_plane
 from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.regions import region_of
@@ -91,8 +92,8 @@ def test_colours_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(viewe
 
 def test_the_visible_part_is_what_napari_draws(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(np.tile(picture, (10, 10)), scale=(0.5, 0.25), rotate=20)
-    viewer.scene.camera.zoom = 30
-    viewer.scene.camera.center = (20, 30)
+    camera(viewer).zoom = 30
+    camera(viewer).center = (20, 30)
     viewer.screenshot()  # draws
     (top, bottom), (left, right) = region_of(viewer, source, "visible")
     drawn = source.corner_pixels
@@ -322,8 +323,9 @@ def _names(viewer: Any) -> list[str]:
 
 def _zoom_in(viewer: Any, size: float = 20) -> None:
     """Show so many pixels of the middle of the picture, along one axis."""
-    viewer.scene.camera.center = (12, 14)
-    viewer.scene.camera.zoom = min(viewer.canvas.size) / size
+    camera(viewer).center = (12, 14)
+    corners = corners_shown(viewer)
+    camera(viewer).zoom *= min(corners[-1][-2:] - corners[0][-2:]) / size
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["raw viewer", "proxied viewer"])
@@ -429,8 +431,7 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     widget = _docked(viewer, SuperResolveWidget)
     widget.image.value, widget.factor.value = source, 2
     _zoom_in(viewer)
-    camera, grid = viewer.scene.camera, viewer.canvas.grid
-    before = (camera.center, camera.zoom)
+    before = (camera(viewer).center, camera(viewer).zoom)
     for factor in (2, 3):
         widget.factor.value = factor
         _press(widget.add_trial)
@@ -438,7 +439,7 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     source.contrast_limits = (90, 150)
     _press(widget.beside)
     shown = ["cells", "cells trial 1 (fast, 2x)", "cells trial 2 (fast, 3x)"]
-    assert grid.enabled
+    assert grid(viewer).enabled
     assert widget.beside.text == "Back"
     assert [layer.name for layer in viewer.layers if layer.visible] == shown
     trials = [viewer.layers[name] for name in shown[1:]]
@@ -447,8 +448,8 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     trials[0].contrast_limits = (80, 160)
     assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), "moved together"
     _press(widget.beside)
-    assert not grid.enabled
-    assert (camera.center, camera.zoom) == before
+    assert not grid(viewer).enabled
+    assert (camera(viewer).center, camera(viewer).zoom) == before
     assert [layer.name for layer in viewer.layers if not layer.visible] == ["hidden"]
     assert not any(layer.name_overlay.visible for layer in viewer.layers)
     source.contrast_limits = (0, 255)
@@ -470,15 +471,14 @@ def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
     second = viewer.layers["cells trial 2 (fast)"]
     assert second.visible
     assert second.name_overlay.visible
-    grid = viewer.canvas.grid
-    grid.enabled = False  # by napari's own button
+    grid(viewer).enabled = False  # by napari's own button
     assert viewer.layers["other"].visible
     assert widget.beside.text == "Side by side"
     _press(widget.beside)
     viewer.layers.remove(second)
-    assert grid.enabled
+    assert grid(viewer).enabled
     viewer.layers.remove(source)
-    assert not grid.enabled, "there is nothing to compare with"
+    assert not grid(viewer).enabled, "there is nothing to compare with"
     _press(widget.beside)
     assert widget.status.value.startswith("The image that was tried is not in the viewer any more")
     _press(widget.apply)
