@@ -17,7 +17,8 @@ import numpy as np
 from skimage import data, transform
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.files import read_image, write_image
+from napari_deep_image_prior.image_file import ImageFile
 from napari_deep_image_prior.reproduce.baselines import bicubic
 from napari_deep_image_prior.reproduce.cases import CROP as CUT
 from napari_deep_image_prior.reproduce.cases import make_case

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.files import FileError
+from napari_deep_image_prior.image_file import FileError
 
 
 def _read(path: Path) -> tuple[list[np.ndarray], list[int]]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.files import ImageFile, write_image
+from napari_deep_image_prior.files import write_image
+from napari_deep_image_prior.image_file import ImageFile
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 GREY_SUITES = ("denoise-25", "inpaint-50")

@@ -11,7 +11,8 @@ import pytest
 import tifffile
 
 from napari_deep_image_prior.cli import main
-from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.files import read_image, write_image
+from napari_deep_image_prior.image_file import ImageFile
 from napari_deep_image_prior.restoration import RestorationError
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
@@ -26,6 +27,10 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
     alpha = np.dstack([hole * 255] * 3 + [np.full(hole.shape, 255)]).astype(np.uint8)
     write_image(tmp_path / "opaque-mask.png", ImageFile(alpha, 2))
     write_image(tmp_path / "narrow.png", ImageFile(hole[:, :9].astype(np.uint8)))
+    write_image(tmp_path / "empty.png", ImageFile(np.zeros_like(hole, dtype=np.uint8)))
+    stack = np.stack([picture, picture]).astype(np.float32)
+    write_image(tmp_path / "stack.tif", ImageFile(stack, planes="Z"))
+    write_image(tmp_path / "black.tif", ImageFile(stack * [[[1]], [[np.nan]]], planes="Z"))
     (tmp_path / "text.png").write_text("hello")
     tifffile.imwrite(tmp_path / "nan.tif", np.full((9, 9), np.nan, np.float32))
     return tmp_path
@@ -70,6 +75,51 @@ def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
     assert read_image(out).image.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("arguments", "axis", "shape"),
+    [
+        (["denoise", "stack.tif"], None, (3, 24, 28)),
+        (["denoise", "channels.tif"], 1, (2, 3, 24, 28)),
+        (["super-resolve", "stack.tif", "--factor", "2"], None, (3, 48, 56)),
+        (["inpaint", "stack.tif", "--missing", "mask.png"], None, (3, 24, 28)),
+        (["inpaint", "channels.tif", "--missing", "mask.png"], 1, (2, 3, 24, 28)),
+        (["inpaint", "stack.tif", "--missing", "masks.tif"], None, (3, 24, 28)),
+    ],
+    ids=str,
+)
+def test_all_planes_of_a_stack_are_restored_each_by_itself(
+    files: Path, picture: np.ndarray, arguments: list[str], axis: int | None, shape: tuple[int, ...], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    stack = np.stack([picture, picture[::-1], 255 - picture]).astype(np.uint16)
+    spacing = {"Z": (2.0, "µm")}
+    write_image("stack.tif", ImageFile(stack, None, (0.5, 0.5), "µm", planes="Z", spacing=spacing))
+    write_image("channels.tif", ImageFile(np.stack([stack, stack[:, ::-1]]), 1, (0.5, 0.5), "µm", planes="T"))
+    masks = np.zeros(stack.shape, np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    write_image("masks.tif", ImageFile(masks, planes="Z"))
+    assert main([*arguments, "-o", "out.tif", "--seed", "3"]) == 0
+    found = read_image("out.tif")
+    assert (found.image.shape, found.channel_axis, found.image.dtype) == (shape, axis, np.uint16)
+    assert found.planes == ("Z" if axis is None else "T")
+    if axis is None:
+        assert found.spacing == spacing
+    given = read_image(arguments[1])
+    if "masks.tif" in arguments:
+        np.testing.assert_array_equal(found.image[[0, 2]], stack[[0, 2]], "nothing is missing there")
+        np.testing.assert_array_equal(found.image[1][masks[1] == 0], stack[1][masks[1] == 0])
+        assert [plane["index"] for plane in found.provenance["planes"]] == [[1]]
+        return
+    # the last plane alone gives the same, but for a warm start
+    (index, alone) = list(given.parts())[-1]
+    write_image("alone.tif", alone)
+    assert main([arguments[0], "alone.tif", *arguments[2:], "-o", "alone-out.tif", "--seed", "3"]) == 0
+    if arguments[0] == "inpaint":
+        assert found.provenance["planes"][-1]["warm_start"]
+    else:
+        np.testing.assert_array_equal(found.image[index[0]], read_image("alone-out.tif").image)
+
+
 BAD = [
     (["denoise", "nothing.png", "-o", "out.png"], "no such file"),
     (["denoise", "text.png", "-o", "out.png"], "cannot be read"),
@@ -92,6 +142,10 @@ BAD = [
     (["super-resolve", "in.png", "--factor", "inf", "-o", "out.png"], "factor"),
     (["denoise", "in.png", "-o", "out.png", "--threads", "0"], "threads"),
     (["denoise", ".", "-o", "out.png"], "must be a folder"),
+    (["denoise", "stack.tif", "-o", "out.png"], "cannot hold a stack"),
+    (["denoise", "black.tif", "-o", "out.tif"], "plane 1: image has no finite pixel"),
+    (["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"], "does not lie on the stack"),
+    (["inpaint", "stack.tif", "--missing", "empty.png", "-o", "out.tif"], "no pixel is missing in any plane"),
     (["sharpen", "in.png"], "sharpen"),
     ([], "COMMAND"),
 ]
@@ -122,7 +176,7 @@ def test_a_failed_fit_is_one_line_status_1_and_no_file(files: Path, capsys: Any,
     def fail(*_args: Any) -> None:
         raise RestorationError("not enough memory: crop it")
 
-    monkeypatch.setattr("napari_deep_image_prior.cli._restore", lambda *_args, **_kwargs: fail())
+    monkeypatch.setattr("napari_deep_image_prior.cli._run", lambda *_args, **_kwargs: fail())
     assert main(["denoise", str(files / "in.png"), "-o", str(files / "out.png")]) == 1
     assert capsys.readouterr().err == "deep-image-prior: error: not enough memory: crop it\n"
     assert not (files / "out.png").exists()

@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from napari_deep_image_prior.files import FileError, ImageFile, enlarged, read_image, write_image
+from napari_deep_image_prior.files import read_image, write_image
+from napari_deep_image_prior.image_file import FileError, ImageFile, enlarged, selection
 
 GREY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
 COLOUR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)
@@ -44,6 +45,77 @@ def test_tiff_holds_any_number_and_any_channels(
     assert found.channel_axis == (None if axis is None else 0)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int64"])
+@pytest.mark.parametrize(
+    ("planes", "shape", "axis"),
+    [
+        ("Z", (4, 9, 11), None),
+        ("T", (2, 9, 11), None),
+        ("TZ", (2, 4, 9, 11), None),
+        ("ZT", (2, 4, 9, 11), None),
+        ("T", (2, 3, 9, 11), 1),
+        ("Z", (3, 2, 9, 11), 0),
+        ("TZ", (2, 3, 4, 9, 11), 1),
+        ("Z", (4, 9, 11, 3), 3),
+        ("T", (4, 9, 11, 5), 3),
+        ("TZH", (2, 2, 4, 9, 11), None),
+    ],
+)
+def test_stacks_survive_writing_and_reading(
+    tmp_path: Path, dtype: str, planes: str, shape: tuple[int, ...], axis: int | None
+) -> None:
+    image = np.random.default_rng(0).normal(100, 30, shape).astype(dtype)
+    write_image(tmp_path / "stack.tif", ImageFile(image, axis, planes=planes), {"seed": 3})
+    found = read_image(tmp_path / "stack.tif")
+    colours = dtype.startswith("u") and axis == len(shape) - 1 and shape[-1] == 3
+    if axis == len(shape) - 1 and not colours:
+        image, axis = np.moveaxis(image, -1, -3), len(shape) - 3
+    assert (found.planes, found.channel_axis, found.provenance) == (planes, axis, {"seed": 3})
+    np.testing.assert_array_equal(found.image, image)
+
+
+def test_voxel_size_and_time_step_are_kept(tmp_path: Path) -> None:
+    spacing = {"Z": (2.5, "µm"), "T": (30.0, "s")}
+    write_image(
+        tmp_path / "a.tif",
+        ImageFile(np.zeros((2, 3, 9, 11), np.uint8), None, (0.5, 0.5), "µm", (), None, "TZ", spacing),
+    )
+    assert read_image(tmp_path / "a.tif").spacing == spacing
+    assert read_image(tmp_path / "a.tif").pixel_size == (0.5, 0.5)
+    notes = {"axes": "TZYX", "unit": "um", "spacing": 2.5, "finterval": 30.0}
+    tifffile.imwrite(tmp_path / "ij.tif", np.zeros((2, 3, 9, 11), np.uint8), imagej=True, metadata=notes)
+    found = read_image(tmp_path / "ij.tif")
+    assert (found.planes, found.spacing) == ("TZ", spacing)
+
+
+def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), photometric="minisblack")
+    found = read_image(tmp_path / "a.tif")
+    assert (len(found.planes), found.leading) == (1, (4,))
+    write_image(tmp_path / "b.tif", found)
+    assert read_image(tmp_path / "b.tif").planes == "Z"
+    write_image(tmp_path / "c.tif", ImageFile(np.zeros((2, 4, 9, 11), np.uint8), planes="??"))
+    assert read_image(tmp_path / "c.tif").planes == "TZ"
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((2, 4, 9, 11), 1), ((2, 4, 9, 11), None), ((2, 9, 11, 3), 3), ((9, 11), None)]
+)
+def test_a_stack_is_taken_apart_into_planes_with_their_places(shape: tuple[int, ...], axis: int | None) -> None:
+    image = np.arange(np.prod(shape)).reshape(shape)
+    planes = "TZ"[: len(shape) - 2 - (axis is not None)]
+    again = np.zeros_like(image)
+    count = 0
+    for index, part in ImageFile(image, axis, planes=planes).parts():
+        assert part.image.ndim == 2 + (axis is not None)
+        assert part.planes == ""
+        assert part.channel_count == (1 if axis is None else shape[axis])
+        again[selection(index)] = part.image
+        count += 1
+    np.testing.assert_array_equal(again, image)
+    assert count == image.size // part.image.size
+
+
 def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(tmp_path: Path) -> None:
     source = ImageFile(np.zeros((2, 9, 11), np.uint16), 0, (0.25, 0.5), "µm", ("DAPI", "GFP"))
     write_image(tmp_path / "a.tif", source)
@@ -51,6 +123,9 @@ def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(tmp_pa
     assert (found.pixel_size, found.unit, found.channel_names) == ((0.25, 0.5), "µm", ("DAPI", "GFP"))
     large = enlarged(found, np.zeros((2, 36, 44), np.uint16))
     assert large.pixel_size == (0.0625, 0.125)
+    stack = ImageFile(np.zeros((5, 9, 11), np.uint16), None, (0.25, 0.5), "µm", planes="Z", spacing={"Z": (2.0, "µm")})
+    large = enlarged(stack, np.zeros((5, 18, 33), np.uint16))
+    assert (large.pixel_size, large.spacing) == ((0.125, 0.5 / 3), stack.spacing)
 
 
 def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
@@ -119,13 +194,13 @@ def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "text.tif").write_text("hello")
     (tmp_path / "empty.tif").write_bytes(b"")
-    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((4, 9, 11), np.uint8), metadata={"axes": "ZYX"}, ome=True)
+    tifffile.imwrite(tmp_path / "turned.tif", np.zeros((9, 11, 4), np.uint8), metadata={"axes": "YXZ"})
     for name, words in [
         ("nothing.png", "no such file"),
         ("text.png", "cannot be read"),
         ("text.tif", "cannot be read"),
         ("empty.tif", "cannot be read"),
-        ("stack.tif", "stack"),
+        ("turned.tif", "do not end with Y and X"),
         ("a.jpg", "unknown file type"),
     ]:
         with pytest.raises(FileError, match=words) as caught:
@@ -134,7 +209,9 @@ def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_png_cannot_hold_floats_and_says_what_can(tmp_path: Path) -> None:
+def test_a_png_cannot_hold_floats_or_stacks_and_says_what_can(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"cannot hold a stack; write a \.tif"):
+        write_image(tmp_path / "a.png", ImageFile(np.stack([GREY, GREY]), planes="Z"))
     with pytest.raises(FileError, match=r"write a \.tif"):
         write_image(tmp_path / "a.png", ImageFile(GREY.astype(np.float32)))
     assert list(tmp_path.iterdir()) == []
@@ -151,7 +228,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
         part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(f"napari_deep_image_prior.files._write_{'png' if name.endswith('png') else 'tiff'}", fail)
+    monkeypatch.setattr(f"napari_deep_image_prior.files.{'_write_png' if name.endswith('png') else 'write_tiff'}", fail)
     with pytest.raises(FileError, match="No space left"):
         write_image(path, ImageFile(GREY + 1))
     monkeypatch.undo()

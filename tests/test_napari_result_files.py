@@ -11,10 +11,11 @@ from npe2 import PluginManager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
-from napari_deep_image_prior._napari.result_files import get_reader
+from napari_deep_image_prior._napari.result_files import get_reader, read_layer
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.run import active_run
-from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.files import read_image, write_image
+from napari_deep_image_prior.image_file import ImageFile
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 PLUGIN = "napari-deep-image-prior"
@@ -119,15 +120,49 @@ def test_only_files_that_say_how_they_were_made_are_claimed(tmp_path: Path) -> N
     assert get_reader(str(tmp_path / "ours.tif")) is not None
 
 
-def test_layers_of_others_are_saved_too_but_no_stacks(viewer: Any, picture: np.ndarray, tmp_path: Path) -> None:
+def test_layers_of_others_are_saved_too(viewer: Any, picture: np.ndarray, tmp_path: Path) -> None:
     pyramid = viewer.add_image([picture, picture[::2, ::2]], multiscale=True, name="cells")
     pyramid.save(str(tmp_path / "a.ome.tif"))
     np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").image, picture)
     assert get_reader(str(tmp_path / "a.ome.tif")) is None
-    stack = viewer.add_image(np.stack([picture] * 3))
-    with pytest.raises(OSError, match="a stack of shape"):
-        stack.save(str(tmp_path / "b.ome.tif"))
-    assert not (tmp_path / "b.ome.tif").exists()
+
+
+@pytest.mark.parametrize("channel_axis", [None, 1])
+def test_a_saved_stack_opens_as_it_was(
+    viewer: Any, picture: np.ndarray, tmp_path: Path, channel_axis: int | None
+) -> None:
+    stack = np.stack([np.stack([picture, picture[::-1]])] * 3)  # (T, C or Z, Y, X)
+    labels = ("t", "z" if channel_axis is None else "c", "y", "x")
+    units = ("s", "um" if channel_axis is None else "pixel", "um", "um")
+    source = viewer.add_image(stack, name="cells", scale=(30, 2, 0.5, 0.25), units=units, axis_labels=labels)
+    result = restore_layer(viewer, source, planes="all", block=True).layer
+    result.save(str(tmp_path / "a.dip.ome.tif"))
+    found = read_image(tmp_path / "a.dip.ome.tif")
+    assert (found.pixel_size, found.channel_axis) == ((0.5, 0.25), channel_axis)
+    assert found.spacing == {"T": (30.0, "s")} | ({"Z": (2.0, "µm")} if channel_axis is None else {})
+    viewer.layers.remove(result)
+    again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
+    np.testing.assert_array_equal(again.data, result.data)
+    for name in ("name", "axis_labels", "units"):
+        assert getattr(again, name) == getattr(result, name)
+    np.testing.assert_allclose(again.scale, result.scale)
+    assert again.metadata["deep_image_prior"]["planes"] == result.metadata["deep_image_prior"]["planes"]
+
+
+def test_stacks_of_the_command_line_open_with_their_voxels(viewer: Any, tmp_path: Path) -> None:
+    spacing = {"Z": (2.0, "µm")}
+    stack = ImageFile(np.ones((4, 9, 11), np.uint16), None, (0.5, 0.25), "µm", planes="Z", spacing=spacing)
+    write_image(tmp_path / "a.tif", stack, {"seed": 1})
+    (layer,) = read_layer(str(tmp_path / "a.tif"))
+    opened = viewer.add_image(layer[0], **layer[1])
+    assert (tuple(opened.scale), opened.axis_labels) == ((2.0, 0.5, 0.25), ("z", "y", "x"))
+    stained = ImageFile(np.ones((4, 2, 9, 11), np.uint16), 1, (0.5, 0.25), "µm", ("DAPI", "GFP"), planes="Z")
+    write_image(tmp_path / "b.tif", stained, {"seed": 1})
+    (layer,) = read_layer(str(tmp_path / "b.tif"))
+    opened = viewer.add_image(layer[0], **layer[1])
+    assert [one.name for one in opened] == ["DAPI", "GFP"]
+    assert [one.data.shape for one in opened] == [(4, 9, 11)] * 2
+    assert tuple(opened[0].scale) == (1.0, 0.5, 0.25)
 
 
 def test_the_save_button_asks_for_a_name_and_says_what_became_of_it(

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from napari_deep_image_prior.cli import main
-from napari_deep_image_prior.files import ImageFile, read_image, write_image
+from napari_deep_image_prior.files import read_image, write_image
+from napari_deep_image_prior.image_file import ImageFile
 from napari_deep_image_prior.reproduce import measuring, published_run, run
 from napari_deep_image_prior.reproduce.examples import EXAMPLES
 from napari_deep_image_prior.reproduce.measuring import read_figure

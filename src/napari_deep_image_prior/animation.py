@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arrays import channels_first
-from .files import FileError, check_folder, write_whole
+from .files import check_folder, write_whole
+from .image_file import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

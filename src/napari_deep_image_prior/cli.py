@@ -9,23 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import numpy as np
 
 from . import __version__
 from .console import ProgressLine, complain
-from .files import (
-    SUFFIXES,
-    FileError,
-    ImageFile,
-    channel_count,
-    check_writable,
-    enlarged,
-    image_files,
-    read_image,
-    write_image,
-)
+from .files import SUFFIXES, check_writable, image_files, read_image, write_image
+from .image_file import FileError, ImageFile, enlarged
 from .pace import duration
 from .settings import PRESETS
 from .tasks import Denoise, Inpaint, NoiseKind, SuperResolve
@@ -33,7 +24,11 @@ from .tasks import Denoise, Inpaint, NoiseKind, SuperResolve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .restoration import Restoration, Step
+    from numpy.typing import NDArray
+
+    from .image_file import Index
+    from .restoration import Restoration, Step, Steps
+    from .stack import StackSteps
     from .tasks import Task
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -157,7 +152,10 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _restoring(commands: argparse._SubParsersAction[_Parser], name: str, summary: str, make_task: object) -> _Parser:
     parser: _Parser = commands.add_parser(
-        name, help=summary, description=f"{summary.capitalize()}: one image, or each of a folder."
+        name,
+        help=summary,
+        description=f"{summary.capitalize()}: one image, all planes of a TIFF stack one after another, "
+        "or each image of a folder.",
     )
     parser.add_argument("input", type=Path, metavar="IN", help=f"image ({', '.join(SUFFIXES)}) or a folder of images")
     parser.add_argument(
@@ -194,23 +192,34 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-def _denoise_task(source: ImageFile, _path: Path, options: argparse.Namespace) -> Task:
-    return Denoise(source.image, noise=options.noise, strength=options.strength, channel_axis=source.channel_axis)
+def _denoise_task(plane: ImageFile, _missing: NDArray[np.bool_] | None, options: argparse.Namespace) -> Task:
+    return Denoise(plane.image, noise=options.noise, strength=options.strength, channel_axis=plane.channel_axis)
 
 
-def _inpaint_task(source: ImageFile, path: Path, options: argparse.Namespace) -> Task:
-    mask_path: Path = options.missing / path.name if options.missing.is_dir() else options.missing
-    mask = read_image(mask_path)
-    missing = mask.image != 0
+def _inpaint_task(plane: ImageFile, missing: NDArray[np.bool_], _options: argparse.Namespace) -> Task:
+    return Inpaint(plane.image, missing=missing, channel_axis=plane.channel_axis)
+
+
+def _super_resolve_task(plane: ImageFile, _missing: NDArray[np.bool_] | None, options: argparse.Namespace) -> Task:
+    return SuperResolve(plane.image, factor=options.factor, channel_axis=plane.channel_axis)
+
+
+def _read_missing(source: ImageFile, path: Path, options: argparse.Namespace) -> NDArray[np.bool_] | None:
+    """Return what is missing of an image, or of each plane of a stack; None where the command asks for no mask."""
+    if "missing" not in options:
+        return None
+    mask = read_image(options.missing / path.name if options.missing.is_dir() else options.missing)
+    missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
     if mask.channel_axis is not None:  # a mask saved as a colour picture
         colours = np.moveaxis(missing, mask.channel_axis, -1)
         transparent = colours.shape[-1] in (2, 4)  # the last channel is not the picture
-        missing = (colours[..., :-1] if transparent else colours).any(axis=-1)
-    return Inpaint(source.image, missing=missing, channel_axis=source.channel_axis)
+        missing = np.asarray((colours[..., :-1] if transparent else colours).any(axis=-1))
+    if not source.planes:
+        return missing
+    from .stack import mask_of_planes
 
-
-def _super_resolve_task(source: ImageFile, _path: Path, options: argparse.Namespace) -> Task:
-    return SuperResolve(source.image, factor=options.factor, channel_axis=source.channel_axis)
+    axes = len(source.leading) + 2
+    return mask_of_planes(missing, tuple(source.image.shape[i] for i in range(axes) if i != source.channel_axis))
 
 
 def _restore_files(options: argparse.Namespace) -> int:
@@ -245,29 +254,55 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None
     source = read_image(path)
     if output.exists() and output.samefile(path):
         raise FileError(f"{output}: would overwrite the input; choose another name or folder.")
-    dtype = np.dtype(np.float32) if options.dtype == "float32" else source.image.dtype
-    check_writable(output, dtype, channel_count(source))
-    task = options.make_task(source, path, options)
-    result = _restore(task, options, name=path.name, dtype=options.dtype)
+    check_writable(output, source, np.dtype(np.float32) if options.dtype == "float32" else None)
+    result = _run(_steps(source, path, options), name=path.name)
     write_image(output, enlarged(source, result.image), result.provenance)
     print(f"{output}: {_summary(result)}")
 
 
-def _restore(task: Task, options: argparse.Namespace, *, name: str, dtype: str = "float32") -> Restoration:
-    """Restore with a line of progress on a terminal."""
+def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Steps | StackSteps:
+    """Return the steps of an image, or of all planes of a stack."""
+    from .restoration import iter_restore
+    from .stack import StackSteps, first_stack
+
+    missing = _read_missing(source, path, options)
+    how = {name: getattr(options, name) for name in ("preset", "device", "seed", "dtype", "threads")}
+    if not source.planes:
+        return iter_restore(options.make_task(source, missing, options), **how)
+    parts = []
+    for index, plane in source.parts():
+        own = None if missing is None else missing[tuple(i for i in index if i is not None)]
+        # a plane that lacks nothing stays as it is
+        is_whole = own is not None and not own.any() and np.isfinite(plane.image).all()
+        parts.append((index, plane.image, None if is_whole else _plane_steps(index, plane, own, options, how)))
+    planes = [(index, steps) for index, _, steps in parts if steps is not None]
+    if not planes:
+        raise ValueError("no pixel is missing in any plane: mark the unknown pixels in the mask (or NaN in the image).")
+    return StackSteps(first_stack(source.leading, parts), planes, warm_start=True)
+
+
+def _plane_steps(
+    index: Index, plane: ImageFile, missing: NDArray[np.bool_] | None, options: argparse.Namespace, how: dict[str, Any]
+) -> Steps:
     from .restoration import iter_restore
 
-    with iter_restore(
-        task, preset=options.preset, device=options.device, seed=options.seed, dtype=dtype, threads=options.threads
-    ) as steps:
-        steps.wants_image = lambda: False
-        line = ProgressLine()
-        try:
-            for step in steps:
-                line.show(f"{name}: {_progress(step)} on {steps.device}")
-        finally:
-            line.clear()
-    return steps.result
+    try:
+        return iter_restore(options.make_task(plane, missing, options), **how)
+    except ValueError as error:
+        raise ValueError(f"plane {', '.join(str(i) for i in index if i is not None)}: {error}") from error
+
+
+def _run(steps: Steps | StackSteps, *, name: str) -> Restoration:
+    """Restore with a line of progress on a terminal."""
+    steps.wants_image = lambda: False
+    line = ProgressLine()
+    try:
+        for step in steps:
+            line.show(f"{name}: {_progress(step)} on {steps.device}")
+        return steps.result
+    finally:
+        line.clear()
+        steps.close()
 
 
 def _progress(step: Step) -> str:

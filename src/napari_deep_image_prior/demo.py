@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .files import ImageFile, write_image
+from .files import write_image
+from .image_file import ImageFile
 from .restoration import restore
 from .samples import SAMPLES, Sample, noisy_tissue
 from .tasks import Denoise, Inpaint, SuperResolve

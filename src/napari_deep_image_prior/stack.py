@@ -10,15 +10,19 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .image_file import selection
 from .settings import WARM, MaskedFit
 from .steps import PREVIEW_SECONDS, Restoration, RestorationError
+from .tasks import Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from .image_file import Index
     from .settings import Settings
     from .steps import Step, Steps
     from .tasks import Task
@@ -26,13 +30,58 @@ if TYPE_CHECKING:
 PLANE_TELLS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
 """What of a plane's own provenance stands in that of the stack."""
 
-Index = tuple[int | None, ...]
-"""Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
+
+def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return what is shown before the first restoration: the input itself, in the result's dtype."""
+    image = np.array(task.image, dtype=dtype)
+    if isinstance(task, SuperResolve):
+        # nearest: each large pixel takes the small one below its centre
+        spatial = [axis for axis in range(image.ndim) if axis != task.channel_axis]
+        for axis, factor in zip(spatial, task.factors, strict=True):
+            size = task.result_shape[axis]
+            nearest = np.floor((np.arange(size) + 0.5) / factor).astype(int)
+            image = image.take(np.minimum(nearest, image.shape[axis] - 1), axis)
+    unknown = np.asarray(task.missing) if isinstance(task, Inpaint) else ~np.isfinite(image)
+    if unknown.any():
+        image[unknown] = np.median(image[~unknown]).astype(image.dtype)
+    return image
 
 
-def selection(index: Index) -> tuple[int | slice, ...]:
-    """Return what takes the plane out of an array."""
-    return tuple(slice(None) if i is None else i for i in index)
+def first_stack(leading: tuple[int, ...], parts: Sequence[tuple[Index, NDArray[Any], Steps | None]]) -> NDArray[Any]:
+    """Return what is shown of a stack before the first restoration.
+
+    `parts` are its planes, each with its place, its pixels and its restoration, None if it stays as it is;
+    `leading` are the lengths of the axes before Y and X.
+    """
+    dtype = next(steps.dtype for *_, steps in parts if steps is not None)
+    pictures = [
+        (index, values.astype(dtype) if steps is None else first_picture(steps.task, dtype))
+        for index, values, steps in parts
+    ]
+    index, first = pictures[0]
+    image = np.empty(leading + first.shape[sum(i is None for i in index) :], dtype)
+    for index, picture in pictures:
+        image[selection(index)] = picture
+    return image
+
+
+def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Spread a mask over the planes of a stack: it may be of one plane, or have one for each.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit the stack's shape, `wanted`.
+    """
+    while missing.ndim > len(wanted) and len(missing) == 1:
+        missing = missing[0]
+    fits = missing.shape[-2:] == wanted[-2:] and missing.ndim <= len(wanted)
+    if not fits or not all(n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)):
+        raise ValueError(
+            f"the mask (shape {missing.shape}) does not lie on the stack (shape {wanted}): "
+            "for all planes it needs the same pixels, in one plane or in each."
+        )
+    return np.broadcast_to(missing, wanted)
 
 
 class StackSteps:

@@ -9,8 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from ..stack import selection
-from ..tasks import Inpaint, SuperResolve
+from ..image_file import selection
 from .axes import NO_CHANNELS, Channels
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from ..stack import Index
+    from ..image_file import Index
     from ..tasks import Task
 
 Region = tuple[tuple[int, int], tuple[int, int]]
@@ -198,22 +197,6 @@ def whole_stack(layer: Image, channels: Channels = NO_CHANNELS) -> Plane:
     if layer.ndim < 3:
         raise ValueError(f"layer '{layer.name}' is a single plane: there are no others to restore.")
     return plane_at(layer, (None,) * (layer.ndim - 2), channels)
-
-
-def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return what the result layer shows before the first restoration: the input itself, in the result's dtype."""
-    image = np.array(task.image, dtype=dtype)
-    if isinstance(task, SuperResolve):
-        # nearest: each large pixel takes the small one below its centre
-        spatial = [axis for axis in range(image.ndim) if axis != task.channel_axis]
-        for axis, factor in zip(spatial, task.factors, strict=True):
-            size = task.result_shape[axis]
-            nearest = np.floor((np.arange(size) + 0.5) / factor).astype(int)
-            image = image.take(np.minimum(nearest, image.shape[axis] - 1), axis)
-    unknown = np.asarray(task.missing) if isinstance(task, Inpaint) else ~np.isfinite(image)
-    if unknown.any():
-        image[unknown] = np.median(image[~unknown]).astype(image.dtype)
-    return image
 
 
 def seen_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import FileError, ImageFile, read_image, tiff_provenance, write_image
+from ..files import read_image, write_image
+from ..image_file import FileError, ImageFile
+from ..tiff import tiff_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,7 @@ SUFFIX = ".dip.ome.tif"
 """What marks results for the reader, as the manifest says."""
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "contrast_limits")
 """Numbers of a layer that OME-TIFF does not hold, or not all of."""
+_MEASURED = {"Z": "meter", "T": "second"}
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[Any]] | None:
@@ -52,26 +55,24 @@ def read_layer(path: str) -> list[Any]:
     if placement is not None:
         if placement["rgb"]:
             image = np.moveaxis(image, found.channel_axis or 0, -1)
-        leading = [1] * (len(placement["scale"]) - 2)
-        if (axis := placement.pop("channel_axis", None)) is not None:
-            leading[axis] = 1 if found.channel_axis is None else len(image)
-        image = image.reshape(leading + list(image.shape[-3 if placement["rgb"] else -2 :]))
-        return [(image, options | placement, "image")]
-    if found.pixel_size is not None:
-        options |= {"scale": found.pixel_size, "units": (found.unit or "µm",) * 2}
+        shape = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
+        return [
+            (image.reshape(shape + list(image.shape[-3 if placement["rgb"] else -2 :])), options | placement, "image")
+        ]
+    options |= _grid(found)
     options["rgb"] = found.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
-    if found.channel_axis == 0:
-        options |= {"channel_axis": 0, "name": list(found.channel_names) or None}
+    if found.channel_axis is not None and not options["rgb"]:
+        options |= {"channel_axis": found.channel_axis, "name": list(found.channel_names) or None}
     return [(image, options, "image")]
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:  # noqa: ANN401  (any layer's data)
-    """Write an image layer of one plane, with its channels, as OME-TIFF, with pixel size, name and how it was made.
+    """Write an image layer, with its planes and channels, as OME-TIFF, with voxel size, name and how it was made.
 
     Raises
     ------
     OSError
-        If the layer is a stack, or the file cannot be written.
+        If the file cannot be written.
     """
     try:
         write_image(path, _as_file(data, attributes))
@@ -87,18 +88,42 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
     made = attributes["metadata"].get("deep_image_prior")
     axis = ((made or {}).get("source") or {}).get("channel_axis")
     axis = axis if isinstance(axis, int) and axis < len(others) else None  # the layer may have been changed since
-    if any(length > 1 for i, length in enumerate(others) if i != axis):
-        raise FileError(f"a stack of shape {image.shape} is not saved by this plugin: choose another format.")
+    kept = [i for i, length in enumerate(others) if length > 1 or i == axis]
+    counted = [i for i in kept if i != axis]
+    letters = [_letter(attributes["axis_labels"][i]) for i in counted]
     size, unit = _pixel_size(attributes)
-    channels = () if axis is None else (others[axis],)
     return ImageFile(
-        image.reshape(channels + image.shape[len(others) :]),
-        channel_axis=2 if rgb else (0 if channels else None),
+        image.reshape([others[i] for i in kept] + list(image.shape[len(others) :])),
+        channel_axis=len(kept) + 2 if rgb else (None if axis is None else kept.index(axis)),
         pixel_size=size,
         unit=unit,
-        channel_names=() if rgb or channels else (attributes["name"],),
-        provenance=made and {**made, "placement": _placement(attributes) | {"channel_axis": axis}},
+        channel_names=() if rgb or axis is not None else (attributes["name"],),
+        provenance=made and {**made, "placement": _placement(attributes) | {"leading": list(others)}},
+        planes="".join(letters),
+        spacing={
+            letter: (abs(float(attributes["scale"][i])), f"{attributes['units'][i]:~}")
+            for letter, i in zip(letters, counted, strict=True)
+            if letter in _MEASURED and attributes["units"][i].is_compatible_with(_MEASURED[letter])
+        },
     )
+
+
+def _letter(label: str) -> str:
+    """Return what OME calls an axis that counts planes, ? where its label does not say."""
+    return {"t": "T", "time": "T", "z": "Z", "depth": "Z"}.get(label.strip().lower(), "?")
+
+
+def _grid(found: ImageFile) -> dict[str, Any]:
+    """Return scale, units and labels of the axes of a file's layer, or of each of its channels'."""
+    if found.pixel_size is None:
+        return {}
+    steps = [found.spacing.get(letter, (1.0, "pixel")) for letter in found.planes]
+    length = found.unit or "µm"
+    return {
+        "scale": (*(step for step, _ in steps), *found.pixel_size),
+        "units": (*(unit for _, unit in steps), length, length),
+        "axis_labels": (*found.planes.lower(), "y", "x"),
+    }
 
 
 def _placement(attributes: dict[str, Any]) -> dict[str, Any]:

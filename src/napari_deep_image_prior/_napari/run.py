@@ -13,9 +13,9 @@ from psygnal import Signal
 
 from ..animation import write_animation
 from ..restoration import RestorationError
-from ..stack import StackSteps
+from ..stack import StackSteps, first_picture
 from .history import History, Snapshot
-from .layers import first_picture, picture, result_options, seen_channel, source_of, whole_range
+from .layers import picture, result_options, seen_channel, source_of, whole_range
 from .preferences import preferences
 from .queue import QUEUE
 from .worker import Failure, drive

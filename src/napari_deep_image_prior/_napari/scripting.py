@@ -9,9 +9,9 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from ..estimate import estimating
+from ..image_file import selection
 from ..restoration import iter_restore
 from ..settings import WARM, MaskedFit
-from ..stack import selection
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .layers import SUFFIX
 from .mask_layer import MaskLayer

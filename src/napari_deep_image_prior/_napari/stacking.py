@@ -8,13 +8,12 @@ import numpy as np
 from napari.layers import Labels
 
 from ..restoration import iter_restore
-from ..stack import StackSteps, selection
-from .layers import first_picture
+from ..stack import StackSteps, first_stack, mask_of_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..stack import Index
+    from ..image_file import Index
     from ..tasks import Task
     from .layers import Plane
 
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
 
 def stack_steps(stack: Plane, parts: list[Part], options: dict[str, Any], *, warm_start: bool) -> StackSteps:
     """Return the steps of all planes; `options` are those of `iter_restore`, the same for each."""
-    planes = [(place, iter_restore(task, **options)) for place, _, task in parts if task is not None]
-    dtype = planes[0][1].dtype
-    first = [plane.values.astype(dtype) if task is None else first_picture(task, dtype) for _, plane, task in parts]
-    image = np.empty(stack.leading + first[0].shape[-3 if stack.is_rgb else -2 :], dtype)
-    for (place, _, _), shown in zip(parts, first, strict=True):
-        image[selection(place)] = shown
+    known = [
+        (place, plane.values, None if task is None else iter_restore(task, **options)) for place, plane, task in parts
+    ]
+    image = first_stack(stack.leading, known)
+    planes = [(place, steps) for place, _, steps in known if steps is not None]
     called = "channel" if stack.is_one_plane else "plane"
     one_by_one = None if stack.channels.jointly else stack.channels.axis
     return StackSteps(image, planes, called, warm_start=warm_start, channel_axis=one_by_one)
@@ -51,13 +49,9 @@ def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_
         )
     else:
         painted, lies_on_it = np.asarray(missing) != 0, True
-    while painted.ndim > len(wanted) and len(painted) == 1:
-        painted = painted[0]
-    fits = painted.shape[-2:] == stack.size and painted.ndim <= len(wanted)
-    fits &= all(n in (1, m) for n, m in zip(painted.shape[::-1], wanted[::-1], strict=False))
-    if not lies_on_it or not fits:
+    if not lies_on_it:
         raise ValueError(
-            f"the mask (shape {painted.shape}) does not lie on the stack (shape {wanted}): "
-            "for all planes it needs the same pixels, in one plane or in each."
+            "the mask does not lie on the stack (scale, translate): for all planes it needs the same pixels, "
+            "in one plane or in each."
         )
-    return np.broadcast_to(painted, wanted).reshape(stack.leading + stack.size)
+    return mask_of_planes(painted, wanted).reshape(stack.leading + stack.size)

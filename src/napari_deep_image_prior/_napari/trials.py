@@ -18,7 +18,7 @@ from .scripting import restore_layer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from ..stack import Index
+    from ..image_file import Index
     from .layers import Region
     from .regions import AskedRegion
     from .run import Run

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import FileError, read_image
+from ..files import read_image
+from ..image_file import FileError
 from ..measurement import cubic_matrix
 from ..tasks import Denoise, Inpaint, SuperResolve
 

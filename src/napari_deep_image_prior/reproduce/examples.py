@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import FileError
+from ..image_file import FileError
 from ..tasks import Denoise, Inpaint
 from .cases import Case
 

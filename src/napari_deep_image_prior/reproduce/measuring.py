@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from ..devices import cpu_threads, device_name, reproducible_convolutions
-from ..files import FileError, ImageFile, write_image, write_whole
+from ..files import write_image, write_whole
+from ..image_file import FileError, ImageFile
 from ..provenance import fingerprint
 from ..restoration import explained_errors, iter_restore
 from ..settings import PriorFit, settings_to_dict

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..files import ImageFile, read_image, write_image, write_whole
+from ..files import read_image, write_image, write_whole
+from ..image_file import ImageFile
 from .examples import EXAMPLES, PICTURES, example_path, make_example
 from .measuring import read_figure
 from .tables import write_pictures

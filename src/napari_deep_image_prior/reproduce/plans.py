@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from ..files import FileError
+from ..image_file import FileError
 from ..settings import PRESETS, PriorFit, preset_settings, published_settings
 from .baselines import BASELINES
 from .cases import make_case

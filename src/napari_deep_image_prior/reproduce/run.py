@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..console import ProgressLine, complain
 from ..devices import choose_device
-from ..files import FileError, write_whole
+from ..files import write_whole
+from ..image_file import FileError
 from ..pace import duration
 from ..restoration import RestorationError
 from .examples import PICTURES
