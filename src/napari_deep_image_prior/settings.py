@@ -188,9 +188,12 @@ class CrossScaleFit(LeanFit):
     """The image is also learnt from at these scales."""
     back_projections: int = 10
     """Corrections that make the enlarged image consistent with the small one."""
+    networks: int = 1
+    """Networks fitted one after another, whose corrections are averaged."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_positive(self, "networks")
         if not self.father_scales or not all(0 < scale <= 1 for scale in self.father_scales):
             raise ValueError(f"father_scales={self.father_scales} must lie between 0 and 1.")
         if self.back_projections < 0:
@@ -288,7 +291,9 @@ _BEST: Mapping[str, Settings] = {
         patience=2000,
     ),
     "inpaint": MaskedFit(LeanSettings(widths=(64, 96), depth=2), iterations=16000, patience=4000),
-    "super-resolve": CrossScaleFit(LeanSettings(widths=(64, 96)), iterations=6000, batch=8, crop=48, patience=2000),
+    "super-resolve": CrossScaleFit(
+        LeanSettings(widths=(64, 96)), iterations=2000, batch=8, crop=48, learning_rate=0.006, networks=3
+    ),
 }
 
 

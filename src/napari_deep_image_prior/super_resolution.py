@@ -2,8 +2,9 @@
 
 An untrained network is fitted to correct the classical enlargement of shrunken copies
 of the one image, where the truth is known; the correction is then applied to the
-enlargement of the image itself. Large factors go in stages of 2 with the same network.
-After each stage back-projection makes the enlarged image agree with the small one.
+enlargement of the image itself, as far as parts that were not learnt from support it.
+Large factors go in stages of 2 with the same network. After each stage back-projection
+makes the enlarged image agree with the small one.
 Learning across the scales of one image: Shocher, Cohen, Irani, "Zero-Shot"
 Super-Resolution, CVPR 2018, arXiv:1712.06087.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +27,6 @@ from .views import Crops, mean_over_views
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .arrays import Scaling
@@ -33,37 +34,44 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int]
 Factors = tuple[float, float]
-JUDGED_SCALE = 0.75
-"""Scale of the copy that is not learnt from, to judge the network by."""
+TILE, SHARE, SHARE_OF_FEW = 24, 0.2, 1 / 3
+"""Of so many pixels of the image, along each axis, this share is not learnt from, but judged by; more in small ones."""
 
 
 class CrossScaleModel:
-    """The network for one factor, and the pairs of enlarged and true images it is fitted on."""
+    """A network for one factor, and the pairs of enlarged and true images it is fitted on.
 
-    def __init__(self, image: Tensor, factors: Factors, settings: CrossScaleFit, seed: int) -> None:
+    `number` counts the networks for this factor: each is judged by other pixels.
+    """
+
+    def __init__(self, image: Tensor, factors: Factors, settings: CrossScaleFit, seed: int, number: int = 0) -> None:
         self._settings = settings
         self.factors = factors
+        self._shift = number / settings.networks
+        if number:
+            seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         self._crops = Crops(settings.crop, seed)
         pairs = [self._pair(image, scale) for scale in settings.father_scales]
-        self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C, Y, X)
-        self._judged = self._pair(image, JUDGED_SCALE)
+        self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C + 1, Y, X)
+        self._judged = self._pair(image, 1.0)
         self._mean, self._std = image.mean(), image.std(correction=0).clamp_min(1e-6)
-        base, true = pairs[0]
+        base, true, _ = pairs[0]
         self._error = (base - true).abs().mean() + 1e-6
         channels = image.shape[1]
+        self._parts = (channels, channels, 1)
         self.network = build_network(settings.network, channels, channels, seed, image.device)
 
     def loss(self) -> Tensor:
-        """Return the mean absolute error of some crops.
+        """Return the mean absolute error of some crops, but for the tiles that are judged by.
 
         The loss is in units of the classical enlargement's typical error; the reported
-        misfit is relative to that enlargement's error on the same crops.
+        misfit is that within the tiles, relative to that enlargement's error there.
         """
-        base, true = self._crops.draw(self._pairs, self._settings.batch).chunk(2, dim=1)
-        missed = true - base
-        loss = (self.correction(base) - missed).abs().mean() / self._error
-        self.misfit = loss.detach() / relative_to(missed.abs().mean() / self._error)
-        return loss
+        base, true, learnt = self._crops.draw(self._pairs, self._settings.batch).split(self._parts, dim=1)
+        missed = (true - base) / self._error
+        errors = (self.correction(base) / self._error - missed).abs()
+        self.misfit = _mean(errors.detach(), 1 - learnt) / relative_to(_mean(missed.abs(), 1 - learnt))
+        return _mean(errors, learnt)
 
     def kept(self) -> list[Tensor]:
         """Nothing is kept beside the weights."""
@@ -75,20 +83,32 @@ class CrossScaleModel:
         return correction * self._error
 
     def trust(self) -> Generator[None, None, float]:
-        """Return how far to follow the network, 0 to 1: what serves best a copy that it has not seen."""
-        base, true = self._judged
-        correction = yield from mean_over_views(self.correction, base)
+        """Return how far to follow the network, 0 to 1: what serves best the tiles that it has not learnt from."""
+        base, true, learnt = self._judged
+        correction = (yield from mean_over_views(self.correction, base)) * (1 - learnt)
         power = float(correction.square().sum())
         return 0.0 if power == 0 else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
 
-    def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Return a copy of the image, shrunk and classically enlarged again, and that copy itself."""
+    def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a copy of the image, shrunk and classically enlarged again, that copy itself, and what is learnt."""
         copy = image if scale == 1 else _scaled(image, scale)
         small = [max(1, int(size / factor)) for size, factor in zip(copy.shape[-2:], self.factors, strict=True)]
         height, width = (round(size * factor) for size, factor in zip(small, self.factors, strict=True))
-        true = copy[..., :height, :width]
+        true, learnt = copy[..., :height, :width], self._outside_tiles(image, copy)[..., :height, :width]
         operator = Downsample.lanczos(_shape(true), (small[0], small[1]), device=image.device)
-        return enlarged(operator.forward(true), operator, self._settings.back_projections), true
+        return enlarged(operator.forward(true), operator, self._settings.back_projections), true, learnt
+
+    def _outside_tiles(self, image: Tensor, copy: Tensor) -> Tensor:
+        """Return 1 where a copy of the image is learnt from, 0 in the tiles that are judged by, (1, 1, Y, X).
+
+        The tiles are the same parts of the picture in copies of any size.
+        """
+        inside = []
+        for size, extent in zip(_shape(image), _shape(copy), strict=True):
+            count = max(1, size // TILE)
+            place = (torch.arange(extent, device=image.device) + 0.5) / extent * count + self._shift
+            inside.append((place % 1 - 0.5).abs() < (SHARE if count > 1 else SHARE_OF_FEW) / 2)
+        return 1 - (inside[0][:, None] & inside[1]).to(image.dtype)[None, None]
 
 
 class CrossScaleRestorer:
@@ -98,36 +118,44 @@ class CrossScaleRestorer:
         self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
         self._shapes = stages(_shape(image), target)
         factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
-        # one network for each distinct factor, fitted on the image itself; it serves every stage of that factor
-        self._models = {each: CrossScaleModel(image, each, settings, seed) for each in dict.fromkeys(factors)}
-        self._rules = {each: HeldOutPlateau(settings.patience) for each in self._models}
+        # fitted on the image itself, for each distinct factor; they serve every stage of that factor
+        self._models = {
+            each: [CrossScaleModel(image, each, settings, seed, number) for number in range(settings.networks)]
+            for each in dict.fromkeys(factors)
+        }
+        models = [model for each in self._models.values() for model in each]
+        self._rules = [HeldOutPlateau(settings.patience) for _ in models]
         schedule = lean_schedule(settings)
-        self._fits = [Fit(model, schedule, self._rules[each]) for each, model in self._models.items()]
+        self._fits = {model: Fit(model, schedule, rule) for model, rule in zip(models, self._rules, strict=True)}
         self.found = ""
-        self._trusts: dict[Factors, float] = {}
+        self._trusts: dict[CrossScaleModel, float] = {}
 
     def steps(self) -> Iterator[Progress]:
         """Fit the networks, one step at a time."""
-        for fit in self._fits:
+        for fit in self._fits.values():
             for progress in fit:
-                done, total = (sum(getattr(each, name) for each in self._fits) for name in ("iteration", "end"))
+                done, total = (
+                    sum(getattr(each, name) for each in self._fits.values()) for name in ("iteration", "end")
+                )
                 yield Progress(done, total, progress.misfit)
 
     def run_on(self, iterations: int | None) -> None:
         """Go on with the fits: with those that were not at their end, or else with all."""
-        stopped = [fit for fit in self._fits if fit.iteration < fit.end]
-        for fit in stopped if stopped and iterations is None else self._fits:
+        stopped = [fit for fit in self._fits.values() if fit.iteration < fit.end]
+        for fit in stopped if stopped and iterations is None else self._fits.values():
             fit.run_on(iterations)
 
     @property
     def note(self) -> str:
         """What the stopping rule thinks just now."""
-        return next((rule.note for rule in reversed(self._rules.values()) if rule.has_errors), "preparing the fit")
+        return next((rule.note for rule in reversed(self._rules) if rule.has_errors), "preparing the fit")
 
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        return with_trust(next(reversed(self._rules.values())).reason, self._trusts.values())
+        ended = [rule.reason for rule in self._rules if rule.has_errors] or [self._rules[0].reason]
+        reason = ended[-1] if len(self._rules) == 1 else f"network {len(ended)} of {len(self._rules)}: {ended[-1]}"
+        return with_trust(reason, self._trusts.values())
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the enlargement as corrected so far."""
@@ -135,23 +163,28 @@ class CrossScaleRestorer:
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the enlargement corrected as far as the networks can be trusted, agreeing with the small image."""
-        for factors, model in self._models.items():
-            self._trusts[factors] = yield from model.trust()
+        for model, fit in self._fits.items():
+            if fit.iteration > 0:
+                self._trusts[model] = yield from model.trust()
         return (yield from self._restored(all_views=True))
 
     def _restored(self, *, all_views: bool) -> Generator[None, None, NDArray[np.float64]]:
         times = self._settings.back_projections
         image = self._image
         for shape in self._shapes:
-            factors = _factors(_shape(image), shape)
-            model = self._models[factors]
+            # those that have not begun would only weaken the others
+            models = [
+                model for model in self._models[_factors(_shape(image), shape)] if self._fits[model].iteration > 0
+            ]
             base = enlarged(image, Downsample.lanczos(shape, _shape(image), device=image.device), times)
-            if all_views:
-                correction = yield from mean_over_views(model.correction, base)
-            else:
-                with torch.no_grad():
-                    correction = model.correction(base)
-            image = base + self._trusts.get(factors, 1.0) * correction
+            image = base
+            for model in models:
+                if all_views:
+                    correction = yield from mean_over_views(model.correction, base)
+                else:
+                    with torch.no_grad():
+                        correction = model.correction(base)
+                image = image + self._trusts.get(model, 1.0) / len(models) * correction
             whole = Downsample.lanczos(shape, _shape(self._image), device=image.device)
             image = back_projected(image, self._image, whole, times)
         return self._scaling.invert(image[0].cpu().numpy())
@@ -180,6 +213,11 @@ def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times:
     for _ in range(times):
         estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
     return estimate
+
+
+def _mean(values: Tensor, where: Tensor) -> Tensor:
+    """Return the mean of (N, C, Y, X) values where an (N, 1, Y, X) mask is 1."""
+    return (values * where).sum() / (where.sum() * values.shape[1]).clamp_min(1)
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:
