@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PARTS = 20
 """Steps in which a classical estimate is reported."""
+JUDGED_CROPS = 2
+"""Crops of a newly noised image, not learnt from, by which the fit is stopped."""
 JUDGEMENTS = 2
 """Parts of the image on which the network is judged."""
 IN_COMMON = 0.15
@@ -48,19 +50,27 @@ class GuidedModel:
         self._crops = Crops(settings.crop, seed)
         self._pairs: list[Tensor] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
         self._typical = 1.0
+        self._judged: list[Tensor] = []  # another such pair, which is not learnt from
         self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
     def loss(self) -> Tensor:
         """Return the mean squared error of some crops.
 
-        The loss is in units of the noise variance; the reported misfit is relative to
-        the classical estimate's error on the same crops.
+        The loss is in units of the noise variance; the reported misfit is that of crops that
+        are not learnt from, relative to the classical estimate's error on them.
         """
-        noisy, classical, clean = self._crops.draw(self._pairs, self._settings.batch).chunk(3, dim=1)
-        missed = clean - classical
-        loss: Tensor = (self.network(torch.cat([noisy, classical], dim=1)) - missed).square().mean()
-        self.misfit = loss.detach() / self._typical / relative_to(missed.square().mean() / self._typical)
+        with torch.no_grad():
+            squares, missed = self._squares(self._judged, JUDGED_CROPS)
+            self.misfit = squares / self._typical / relative_to(missed / self._typical)
+        loss, _ = self._squares(self._pairs, self._settings.batch)
         return loss
+
+    def _squares(self, pairs: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
+        """Return the mean squared error of random crops, and that of their classical estimate."""
+        noisy, classical, clean = self._crops.draw(pairs, count).chunk(3, dim=1)
+        missed = clean - classical
+        error = self.network(torch.cat([noisy, classical], dim=1)) - missed
+        return error.square().mean(), missed.square().mean()
 
     def kept(self) -> list[Tensor]:
         """Nothing is kept beside the weights."""
@@ -71,6 +81,10 @@ class GuidedModel:
         self._pairs.append(torch.cat([noisy, classical, clean]))
         errors = [(clean - classical).square().mean() for _, classical, clean in (p.chunk(3) for p in self._pairs)]
         self._typical = float(torch.stack(errors).mean()) + 1e-9
+
+    def judge_by(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
+        """Set what the network is judged by, the same of an image that it does not learn from."""
+        self._judged = [torch.cat([noisy, classical, clean])]
 
     def correction(self, noisy: Tensor, classical: Tensor) -> Tensor:
         """Return what the network adds to a classical estimate, all (C, Y, X)."""
@@ -135,13 +149,14 @@ class GuidedRestorer:
         """Make the classical estimate, then fit the network to correct it."""
         if self._classical is None:
             self._classical = yield from self._denoised(self._noisy, 0, self._excess)
-        while self._drawn < self._settings.draws:
+        while self._drawn < self._settings.draws + 1:
             clean = self._places.draw([self._classical], 1)[0]
             noisy = clean + self._fresh_noise(clean)
             classical = yield from self._denoised(noisy, (1 + self._drawn) * PARTS)
-            self._model.learn_from(noisy, classical, clean)
+            use = self._model.learn_from if self._drawn < self._settings.draws else self._model.judge_by
+            use(noisy, classical, clean)
             self._drawn += 1
-        done = (1 + self._settings.draws) * PARTS
+        done = (2 + self._settings.draws) * PARTS
         for progress in self._fit:
             yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
 
@@ -151,7 +166,7 @@ class GuidedRestorer:
 
     def _denoised(self, noisy: Tensor, done: int, excess: float = 1.0) -> Generator[Progress, None, Tensor]:
         """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
-        total = (1 + self._settings.draws) * PARTS + self._fit.end
+        total = (2 + self._settings.draws) * PARTS + self._fit.end
         working = group_denoise(noisy, excess)
         part, estimate = 1, None
         while estimate is None:

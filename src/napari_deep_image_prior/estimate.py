@@ -21,7 +21,7 @@ from .devices import choose_device
 from .fit import run_to_end
 from .prior import build_network, padded_shape
 from .restoration import iter_restore
-from .settings import GuidedFit, MaskedFit, PriorFit
+from .settings import CrossScaleFit, GuidedFit, MaskedFit, PriorFit
 from .tasks import Inpaint
 
 if TYPE_CHECKING:
@@ -155,9 +155,10 @@ def _seconds(phases: _Phases, settings: Settings, whole: tuple[int, int], piece:
         return phases.steps * phases.step * ratio + phases.setup + phases.finish * ratio
     fit = phases.steps * phases.step
     if not isinstance(settings, GuidedFit):
-        return fit + (phases.setup + phases.finish) * ratio
+        networks = settings.networks if isinstance(settings, CrossScaleFit) else 1  # one of them was rehearsed
+        return fit + (phases.setup + phases.finish * networks) * ratio
     region = _ratio(settings, (min(whole[0], settings.region), min(whole[1], settings.region)), piece)
-    classical = phases.classical * (ratio + (settings.draws + JUDGEMENTS) * region)
+    classical = phases.classical * (ratio + (settings.draws + 1 + JUDGEMENTS) * region)
     views = max(phases.finish - JUDGEMENTS * phases.classical, 0)
     return fit + classical + views * (ratio + JUDGEMENTS * region) / (1 + JUDGEMENTS)
 

@@ -205,7 +205,7 @@ class GuidedFit(LeanFit):
     """Denoising: noise a classical estimate anew, denoise that, and fit the network to correct the result."""
 
     draws: int = 8
-    """Newly noised images."""
+    """Newly noised images to learn from; one more is made to judge by."""
     region: int = 256
     """Edge of the part of the image that is noised anew, in pixels."""
 
