@@ -13,6 +13,7 @@ from napari_deep_image_prior._napari.blink import KEY, compare
 from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.run import active_run
+from napari_deep_image_prior._napari.widgets import DenoiseWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 
@@ -39,8 +40,9 @@ def _visible(viewer: Any) -> list[str]:
     return [layer.name for layer in viewer.layers if layer.visible]
 
 
-def test_the_key_shows_the_source_and_then_the_result_again(viewer: Any, picture: np.ndarray) -> None:
-    viewer.window.add_dock_widget(ResultsWidget(viewer))
+@pytest.mark.parametrize("widget", [ResultsWidget, DenoiseWidget])
+def test_the_key_shows_the_source_and_then_the_result_again(viewer: Any, picture: np.ndarray, widget: Any) -> None:
+    viewer.window.add_dock_widget(widget(viewer))
     source = viewer.add_image(picture, name="cells")
     restore_layer(viewer, source, block=True)
     viewer.add_labels(np.zeros((9, 9), dtype=int), name="mask")

@@ -111,9 +111,44 @@ def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
         restore_layer(viewer, source, task="inpaint", missing=only_one & False, planes="all")
     with pytest.raises(ValueError, match="does not lie on the stack"):
         restore_layer(viewer, source, task="inpaint", missing=hole[1:], planes="all")
-    moved = viewer.add_labels(hole.astype(int), translate=(5, 0))
-    with pytest.raises(ValueError, match="does not lie on the stack"):
-        restore_layer(viewer, source, task="inpaint", missing=moved, planes="all")
+
+
+@pytest.mark.parametrize(
+    ("shape", "placed"),
+    [
+        ((24, 28), {"translate": (5, 0)}),
+        ((24, 28), {"rotate": 90}),
+        ((24, 28), {"affine": [[1, 0, 8], [0, 1, 0], [0, 0, 1]]}),
+        ((24, 28), {"scale": (2, 2)}),
+        ((3, 24, 28), {"scale": (2, 1, 1)}),
+        ((3, 24, 28), {"translate": (1, 0, 0)}),
+    ],
+)
+def test_a_mask_that_lies_elsewhere_is_refused_for_all_planes(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...], placed: dict[str, Any]
+) -> None:
+    source = viewer.add_image(stack)
+    labels = viewer.add_labels(np.broadcast_to(hole, shape).astype(int), **placed)
+    with pytest.raises(ValueError, match="do not lie on the stack"):
+        restore_layer(viewer, source, task="inpaint", missing=labels, planes="all")
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("shape", [(24, 28), (3, 24, 28), (1, 24, 28)])
+def test_a_mask_placed_as_a_turned_stack_is_taken(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...]
+) -> None:
+    source = viewer.add_image(stack, scale=(3, 0.5, 0.25), rotate=30, translate=(7, 8, 9))
+    leading = len(shape) - 2
+    labels = viewer.add_labels(
+        np.broadcast_to(hole, shape).astype(int),
+        scale=(3, 0.5, 0.25)[1 - leading :],
+        rotate=30,
+        translate=(7, 8, 9)[1 - leading :],
+    )
+    run = restore_layer(viewer, source, task="inpaint", missing=labels, planes="all", block=True)
+    np.testing.assert_allclose(run.layer.data[:, ~hole], stack[:, ~hole], rtol=1e-5)
+    assert (run.layer.data[:, hole] != stack[:, hole].astype(np.float32)).mean() > 0.9
 
 
 @pytest.mark.usefixtures("quick_presets")

@@ -1,7 +1,9 @@
 """The widgets as a user meets them, on a real viewer."""
 
+import gc
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import PIL.Image
@@ -9,7 +11,10 @@ import pytest
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
+from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
+
+from .conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 PLUGIN = "napari-deep-image-prior"
@@ -231,6 +236,50 @@ def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qt
     _wait(qtbot, lambda: "Step" in again.status.value)
     _press(again.cancel)
     _wait(qtbot, lambda: again.run.enabled)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_a_reopened_widget_takes_up_an_ended_fit(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(picture)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    _press(widget.run)
+    qtbot.waitUntil(lambda: viewer.layers[-1].name.endswith("denoised"), timeout=60000)
+    layer = viewer.layers[-1]
+    run = widget._run
+    run.wait()
+    message = widget.status.value
+    viewer.window.remove_dock_widget(dock)
+    del dock, widget, run
+    gc.collect()
+    _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    assert again.status.value == message
+    before = layer.data.copy()
+    _press(again.run_on)
+    _wait(qtbot, lambda: again.run_on.enabled)
+    assert not np.array_equal(layer.data, before)
+    run = again._run
+    viewer.layers.remove(layer)
+    assert not run.can_run_on, "its memory is freed with the layer"
+
+
+def test_the_fit_is_held_by_its_layer_and_freed_with_it(viewer: Any, picture: np.ndarray) -> None:
+    run = ref(restore_layer(viewer, viewer.add_image(picture), block=True, settings=QUICK["denoise"]))
+    assert run() is not None, "the layer holds it"
+    viewer.layers.clear()
+    gc.collect()
+    assert run() is None or not (run().can_run_on or run().history)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_of_a_stack_there_are_no_earlier_images_to_animate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(np.stack([picture] * 2))
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    for planes, may in (("all", False), ("displayed", True)):
+        widget.planes.value = planes
+        _press(widget.run)
+        _wait(qtbot, lambda: widget.run.enabled and widget.keep.enabled)
+        assert widget.gif.enabled is may
 
 
 @pytest.mark.usefixtures("endless_presets")

@@ -172,6 +172,29 @@ def test_the_script_gives_the_same_image(
     np.testing.assert_array_equal(names["restored"], first.image)
 
 
+@pytest.mark.parametrize(("axis", "index"), [(0, "[1]"), (1, "[:, 1]"), (3, "[..., 1]")])
+def test_the_script_finds_the_channel_that_the_layer_was_made_of(
+    picture: np.ndarray, axis: int, index: str, tmp_path: Path
+) -> None:
+    channels = np.stack([picture, picture[::-1]]).astype(np.uint8)
+    stack = np.stack([channels, 255 - channels], axis=1)  # (C, Z, Y, X)
+    np.save(tmp_path / "a.npy", np.moveaxis(stack, 0, axis))
+    first = dip.restore(dip.Denoise(stack[1, 0]), settings=QUICK["denoise"])
+    source = {"layer": "cells", "plane": [0], "path": str(tmp_path / "a.npy"), "rgb": False}
+    text = script(first.provenance | {"source": source})
+    assert f"){index}[0]\n" in text
+    names: dict[str, Any] = {}
+    exec(text, names)
+    np.testing.assert_array_equal(names["restored"], first.image)
+
+
+def test_the_script_asks_for_an_image_that_is_not_in_the_file_any_more(picture: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", picture + 1)
+    first = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"])
+    source = {"layer": "cells", "plane": [], "path": str(tmp_path / "a.npy"), "rgb": False}
+    assert "image = ...\n" in script(first.provenance | {"source": source})
+
+
 def test_the_script_of_a_colour_picture_leaves_out_the_transparency(picture: np.ndarray, tmp_path: Path) -> None:
     colours = np.stack([picture, picture, picture, 0 * picture + 255], axis=-1).astype(np.uint8)
     Image.fromarray(colours).save(tmp_path / "a.png")

@@ -148,24 +148,80 @@ restored = result.image
 '''
 
 
+_READERS = {
+    (".tif", ".tiff"): ("import tifffile\n\n", "tifffile.imread({path!r})"),
+    (".png", ".jpg", ".jpeg", ".bmp"): (
+        "import numpy as np\nfrom PIL import Image\n\n",
+        "np.asarray(Image.open({path!r}))",
+    ),
+    (".npy",): ("import numpy as np\n\n", "np.load({path!r})"),
+}
+"""What reads the files of each kind, in a script."""
+
+
 def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
     """Return the lines of a script that import a reader and read the image."""
-    path = source.get("path")
-    suffix = Path(path or "").suffix.lower()
-    if suffix in (".tif", ".tiff"):
-        imports, expression = "import tifffile\n\n", f"tifffile.imread({path!r})"
-    elif suffix in (".png", ".jpg", ".jpeg", ".bmp"):
-        imports, expression = "import numpy as np\nfrom PIL import Image\n\n", f"np.asarray(Image.open({path!r}))"
-    elif suffix == ".npy":
-        imports, expression = "import numpy as np\n\n", f"np.load({path!r})"
-    else:
+    path = source.get("path") or ""
+    suffix = Path(path).suffix.lower()
+    imports, expression = next((lines for suffixes, lines in _READERS.items() if suffix in suffixes), ("", ""))
+    index = _index_in_file(path, task, source) if expression else None
+    if index is None:
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
-    taken = [":" if i is None else str(i) for i in source["plane"]]  # all of the channels
-    taken += [f"{first}:{last}" for first, last in source.get("region") or ()]
-    plane = f"[{', '.join(taken)}]" if taken else ""
-    return imports, f"image = {expression}{plane}{'[..., :3]' if source['rgb'] else ''}\n"
+    return imports, f"image = {expression.format(path=path)}{index}\n"
+
+
+def _index_in_file(path: str, described: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
+    """Return what takes the image out of the array in a file; None if it is not there.
+
+    The layer may be one of several that were made of the file, each of one channel.
+    """
+    plane = tuple(slice(None) if i is None else i for i in source["plane"])  # all of the channels
+    inside = [(*plane, *(slice(*ends) for ends in source.get("region") or ()))]
+    inside += [(..., slice(None, 3))] if source["rgb"] else []
+    try:
+        whole = _read(Path(path))
+    except (OSError, ValueError):
+        return _indexing(inside)  # it is not here, but may be where the script runs
+    channels = [(*[slice(None)] * axis, i) for axis in range(whole.ndim - 2) for i in range(whole.shape[axis])]
+    channels += [(..., i) for i in range(whole.shape[-1])] if whole.ndim > 2 else []
+    candidates = [inside, *([channel, *inside] for channel in channels)]
+    return next((_indexing(steps) for steps in candidates if _is_there(whole, steps, described)), None)
+
+
+def _is_there(whole: NDArray[Any], steps: list[tuple[Any, ...]], described: Mapping[str, Any]) -> bool:
+    try:
+        for step in steps:
+            whole = whole[step]
+        _recognised(whole, described)
+    except (IndexError, ValueError):
+        return False
+    return True
+
+
+def _indexing(steps: list[tuple[Any, ...]]) -> str:
+    """Return the Python text that indexes an array step by step."""
+
+    def text(part: Any) -> str:  # noqa: ANN401  (a number, a slice or an ellipsis)
+        if isinstance(part, slice):
+            return ":".join("" if end is None else str(end) for end in (part.start, part.stop))
+        return "..." if part is ... else str(part)
+
+    return "".join(f"[{', '.join(map(text, step))}]" for step in steps if step)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    if path.suffix.lower() == ".npy":
+        return np.asarray(np.load(path))
+    if path.suffix.lower() in (".tif", ".tiff"):
+        import tifffile
+
+        return np.asarray(tifffile.imread(path))
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture)
 
 
 def where_from(source: Mapping[str, Any]) -> str:

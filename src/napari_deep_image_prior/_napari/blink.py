@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
 
+from .layers import unwrapped
 from .provenances import latest_result, source_layer
-from .run import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -19,16 +19,8 @@ KEY = "H"
 """Free in napari for all kinds of layers."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Before:
-    """A viewer that shows the source."""
-
-    viewer: ViewerModel
-    after: list[tuple[Image, bool]]
-    """Which images are visible where the result is shown again."""
-
-
-_shown: list[_Before] = []
+_before: WeakKeyDictionary[ViewerModel, WeakKeyDictionary[Image, bool]] = WeakKeyDictionary()
+"""Viewers that show the source: which images are visible where the result is shown again."""
 
 
 def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
@@ -51,10 +43,8 @@ def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
         If there is no result, or its source is gone.
     """
     viewer = unwrapped(viewer)
-    before = next((shown for shown in _shown if shown.viewer is viewer), None)
-    if before is not None:
-        _shown.remove(before)
-        for layer, visible in before.after:
+    if viewer in _before:
+        for layer, visible in _before.pop(viewer).items():
             layer.visible = visible
         return "after: the result is shown."
     result = latest_result(viewer) if result is None else result
@@ -62,7 +52,7 @@ def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
     if result not in viewer.layers:
         raise ValueError(f"layer '{result.name}' is not in the viewer any more: choose another result.")
     images = [layer for layer in viewer.layers if isinstance(layer, Image)]
-    _shown.append(_Before(viewer, [(layer, _is_seen(layer, result, images)) for layer in images]))
+    _before[viewer] = WeakKeyDictionary({layer: _is_seen(layer, result, images) for layer in images})
     for layer in images:
         layer.visible = _is_seen(layer, source, images)
     return f"before: '{source.name}' is shown; {KEY} on the image shows the result again."

@@ -270,3 +270,8 @@ def empty_mask(viewer: ViewerModel, image: Image, channels: Channels = NO_CHANNE
     labels.brush_size = max(5, round(max(blank.shape) / 50))
     labels.mode = "paint"
     return labels
+
+
+def unwrapped(thing: Any) -> Any:  # noqa: ANN401  (viewers, layers and arrays)
+    """Return the object inside napari's PublicOnlyProxy, which is never identical to it."""
+    return getattr(thing, "__wrapped__", thing)

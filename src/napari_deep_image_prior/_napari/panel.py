@@ -11,6 +11,7 @@ from ..devices import available_devices
 from ..pace import duration
 from ..restoration import RestorationError
 from ..settings import PRESETS
+from .blink import bind_compare
 from .channel_controls import ChannelControls
 from .controls import Folded, HistoryControls, at_the_end_of, button, listen, row, wrapping_label
 from .curve import FitCurve
@@ -53,6 +54,7 @@ class RestorationWidget(Container[Any]):
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
+        bind_compare(napari_viewer)
         self._estimator = Estimator(self._say)
         self._preferences = preferences()
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from .controls import listen
+from .layers import unwrapped
 from .queue import QUEUE
-from .run import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -15,9 +15,9 @@ from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
 from .label_column import LabelColumn
+from .layers import unwrapped
 from .provenances import made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
-from .run import unwrapped
 from .scrolling import let_scroll
 from .spread import Spread, active_spread, residual_layer
 
@@ -158,10 +158,10 @@ class ResultsWidget(Container[Any]):
     def _copy(self) -> str:
         from qtpy.QtWidgets import QApplication
 
-        provenance = made(self.result.value)
-        QApplication.clipboard().setText(script(provenance))
-        if provenance.get("source", {}).get("path") is None:
-            return "the script is on the clipboard; it says where to put the image, as that came from no file."
+        text = script(made(self.result.value))
+        QApplication.clipboard().setText(text)
+        if "image = ...\n" in text:
+            return "the script is on the clipboard; it says where to put the image, which is in no file as it was."
         return "the script is on the clipboard."
 
     def _open(self) -> str:

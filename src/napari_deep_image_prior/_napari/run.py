@@ -15,7 +15,7 @@ from ..animation import write_animation
 from ..restoration import RestorationError
 from ..stack import StackSteps, first_picture
 from .history import History, Snapshot
-from .layers import picture, result_options, seen_channel, source_of, whole_range
+from .layers import picture, result_options, seen_channel, source_of, unwrapped, whole_range
 from .preferences import preferences
 from .queue import QUEUE
 from .worker import Failure, drive
@@ -35,7 +35,7 @@ METADATA = "deep_image_prior"
 """Where a layer tells how it was made."""
 
 _ended: WeakSet[Run] = WeakSet()
-"""Those whose fit may still be in memory, to be run on; who holds the handle keeps it there."""
+"""Those whose fit may still be in memory, to be run on."""
 
 
 def active_run(viewer: ViewerModel) -> Run | None:
@@ -71,7 +71,7 @@ class Run:
         One line for people: why it ended, or what went wrong.
     history : History
         Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
-        layer is deleted, another run starts in the viewer, or the handle is dropped.
+        layer is deleted or another run starts in the viewer.
     shown : Snapshot or None
         Which of them the layer shows.
     """
@@ -103,6 +103,11 @@ class Run:
     def is_active(self) -> bool:
         """Whether the fit has not ended yet."""
         return self.state in ("waiting", "running", "paused", "stopping")
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether it restores planes or channels one after another."""
+        return isinstance(self._steps, StackSteps)
 
     @property
     def seconds_left(self) -> float | None:
@@ -248,6 +253,7 @@ class Run:
         if self._worker is None:
             self._steps.close()
         _ended.discard(self)
+        self.layer.__dict__.pop(METADATA, None)
         self.changed.emit(self)
 
     def wait(self, timeout: float | None = None) -> Restoration | None:
@@ -312,7 +318,7 @@ class Run:
         self.changed.emit(self)
 
     def _remember(self, snapshot: Snapshot) -> None:
-        if isinstance(self._steps, StackSteps):
+        if self.is_stack:
             self.history.clear()  # a stack is one array that fills: there is nothing to look back at
         self.history.add(snapshot)
 
@@ -341,6 +347,8 @@ class Run:
         iteration = outcome.iterations if self.step is None else self.step.iteration
         self._ended_with = Snapshot(outcome.image, iteration, outcome.iterations, outcome.provenance)
         _ended.add(self)
+        # the layer holds it: a widget may be closed and opened again
+        self.layer.__dict__[METADATA] = self
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)
 
@@ -390,8 +398,3 @@ class Run:
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
-
-
-def unwrapped(thing: Any) -> Any:  # noqa: ANN401  (viewers, layers and arrays)
-    """Return the object inside napari's PublicOnlyProxy, which is never identical to it."""
-    return getattr(thing, "__wrapped__", thing)

@@ -13,11 +13,11 @@ from ..image_file import selection
 from ..restoration import iter_restore
 from ..settings import WARM, MaskedFit
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .layers import SUFFIX
+from .layers import SUFFIX, unwrapped
 from .mask_layer import MaskLayer
 from .preferences import preferences
 from .repainting import MaskFollower
-from .run import Run, unwrapped
+from .run import Run
 from .stacking import stack_mask, stack_steps
 from .taking import Taken
 

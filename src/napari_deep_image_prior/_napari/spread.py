@@ -12,9 +12,9 @@ from psygnal import Signal
 from ..repetition import repeated_options
 from ..restoration import RestorationError
 from ..seeds import iter_uncertainty
-from .layers import picture, placement
+from .layers import picture, placement, unwrapped
 from .provenances import made, source_plane
-from .run import active_run, unwrapped
+from .run import active_run
 from .worker import STATUS_SECONDS, Failure, closing
 
 if TYPE_CHECKING:

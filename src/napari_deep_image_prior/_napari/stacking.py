@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from napari.layers import Labels
 
 from ..restoration import iter_restore
 from ..stack import StackSteps, first_stack, mask_of_planes
+from .mask_layer import EXACT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,16 +44,28 @@ def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_
         If the mask is not of the pixels of the stack.
     """
     wanted = tuple(n for n, i in zip(stack.leading, stack.index, strict=True) if i is None) + stack.size
-    if isinstance(missing, Labels):
-        painted = np.asarray(missing.data[0] if missing.multiscale else missing.data) != 0
-        lies_on_it = np.allclose(missing.scale[-2:], stack.layer.scale[-2:]) and np.allclose(
-            missing.translate[-2:], stack.layer.translate[-2:]
-        )
-    else:
-        painted, lies_on_it = np.asarray(missing) != 0, True
-    if not lies_on_it:
+    if not isinstance(missing, Labels):
+        return mask_of_planes(np.asarray(missing) != 0, wanted).reshape(stack.leading + stack.size)
+    painted = np.asarray(missing.data[0] if missing.multiscale else missing.data) != 0
+    spread = mask_of_planes(painted, wanted)
+    if not _lies_on(stack, missing, painted.shape):
         raise ValueError(
-            "the mask does not lie on the stack (scale, translate): for all planes it needs the same pixels, "
-            "in one plane or in each."
+            f"labels '{missing.name}' do not lie on the stack '{stack.layer.name}' (scale, position, rotation): "
+            "for all planes they need the same pixels, in one plane or in each. 'New mask' makes such a layer."
         )
-    return mask_of_planes(painted, wanted).reshape(stack.leading + stack.size)
+    return spread.reshape(stack.leading + stack.size)
+
+
+def _lies_on(stack: Plane, labels: Labels, shape: tuple[int, ...]) -> bool:
+    """Tell whether the pixels of labels are, in the world, those of the stack: at its outermost corners."""
+    ends = [(0, n - 1) if i is None else (i,) for n, i in zip(stack.leading, stack.index, strict=True)]
+    for corner in product(*ends, *((0, n - 1) for n in stack.size)):
+        world = np.zeros(labels.ndim)
+        point = stack.layer.data_to_world(corner)[-labels.ndim :]  # of fewer axes: they count from the last
+        world[labels.ndim - len(point) :] = point
+        wanted = np.array(corner)[-labels.ndim :]
+        seen = np.array(labels.world_to_data(world))[labels.ndim - len(wanted) :]
+        counts = np.array(shape[len(shape) - len(wanted) :]) > 1  # an only plane counts for all, wherever it is
+        if not np.allclose(seen[counts], wanted[counts], atol=EXACT):
+            return False
+    return True

@@ -8,9 +8,9 @@ from magicgui.widgets import ComboBox
 from napari.layers import Shapes
 
 from .controls import Folded, button, listen, row, wrapping_label
+from .layers import unwrapped
 from .queue import QUEUE
 from .regions import VISIBLE
-from .run import unwrapped
 from .side_by_side import COMPARISONS
 from .trials import add_trial, discard_trials, trials_of
 

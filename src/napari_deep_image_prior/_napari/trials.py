@@ -9,10 +9,9 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 
 from .axes import chosen_channels
-from .layers import displayed_index
+from .layers import displayed_index, unwrapped
 from .queue import QUEUE
 from .regions import region_of
-from .run import unwrapped
 from .scripting import restore_layer
 
 if TYPE_CHECKING:
