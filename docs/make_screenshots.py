@@ -4,7 +4,7 @@ Needs a display of at least 1366x768; on Linux without one:
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py
 
-Names (denoise, inpaint, super-resolve, trial) make those only. Each runs the preset fast
+Names (denoise, inpaint, super-resolve, trial, steer, marking, results) make those only. Each runs the preset fast
 on a bundled sample, about a minute on one idle CPU core.
 """
 
@@ -19,6 +19,9 @@ import napari
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_deep_image_prior._napari.queue import QUEUE
+from napari_deep_image_prior.samples import noisy_tissue
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,8 +29,8 @@ FOLDER = Path(__file__).parent / "images"
 PLUGIN = "napari-deep-image-prior"
 SIZE = (1366, 768)
 """A small laptop's screen."""
-COLOURS = 256
-"""A palette keeps the files small enough for a repository."""
+COLOURS, LARGEST = 256, 240_000
+"""A palette keeps the files small enough for a repository, of pictures with much noise in them one of fewer colours."""
 
 
 def main(names: list[str]) -> None:
@@ -82,6 +85,63 @@ def trial(name: str) -> None:
     viewer.close()
 
 
+def steer(name: str) -> None:
+    """Show an earlier step of a paused fit, one that was kept, and two more that wait."""
+    viewer, widget = _open("noisy", "Denoise")
+    widget.run.native.click()
+    _wait(lambda: widget.progress.value > 0.45 * widget.progress.max)
+    for seed in (1, 2):
+        widget.seed.value = seed
+        widget.queue.native.click()
+    widget.pause.native.click()
+    _wait(lambda: widget.history.enabled)
+    widget.history.value = widget.history.max // 2
+    widget.keep.native.click()
+    _save(viewer, name)
+    for run in reversed(list(QUEUE.of(viewer))):
+        run.cancel()
+    _wait(lambda: widget.run.enabled)
+    viewer.close()
+
+
+def marking(name: str) -> None:
+    """Faulty lines and saturated pixels, marked by value and filled."""
+    viewer, widget = _open("noisy", "Inpaint")
+    frame = viewer.layers[0]
+    frame.data = frame.data.copy()
+    frame.data[40::37] += 400
+    frame.name = "faulty frame"
+    widget.marking_toggle.native.click()
+    widget.marked.value = "striped rows"
+    widget.mark.native.click()
+    widget.run.native.click()
+    _wait(lambda: widget.progress.value > 0.3 * widget.progress.max)
+    widget.stop.native.click()
+    _wait(lambda: widget.run.enabled)
+    _save_side_by_side(viewer, name, name)
+
+
+def results(name: str) -> None:
+    """Residual, uncertainty and figures of a short denoising."""
+    viewer, widget = _open("noisy", "Denoise")
+    truth = viewer.add_image(noisy_tissue().truth, name="truth", visible=False)
+    widget.run.native.click()
+    _wait(lambda: widget.progress.value > 0.3 * widget.progress.max)
+    widget.stop.native.click()
+    _wait(lambda: widget.run.enabled)
+    layer = viewer.layers[-1]
+    viewer.window.remove_dock_widget("all")
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Results")
+    panel.result.value, panel.truth.value = layer, truth
+    panel.residual.native.click()
+    panel.seeds.value = 2
+    panel.uncertainty.native.click()
+    _wait(lambda: panel.uncertainty.text == "Uncertainty")
+    panel.measure.native.click()
+    viewer.layers.remove(truth)
+    _save_side_by_side(viewer, name, name)
+
+
 def _open(sample: str, display_name: str) -> tuple[napari.Viewer, Any]:
     viewer = napari.Viewer()
     viewer.theme = "dark"
@@ -106,10 +166,10 @@ def _run(viewer: napari.Viewer, widget: Any, name: str, *, stop: bool = False) -
         raise SystemExit(f"{name}: {widget.status.value}")
 
 
-def _save_side_by_side(viewer: napari.Viewer, name: str) -> None:
+def _save_side_by_side(viewer: napari.Viewer, name: str, saved: str = "") -> None:
     viewer.canvas.grid.enabled = True
     viewer.reset_view()
-    _save(viewer, f"{name}-done")
+    _save(viewer, saved or f"{name}-done")
     viewer.close()
 
 
@@ -132,7 +192,11 @@ def _save(viewer: napari.Viewer, name: str) -> None:
     if picture.size != SIZE:
         raise SystemExit(f"{name}: the window is {picture.size}, not {SIZE}; use a larger screen.")
     path = FOLDER / f"{name}.png"
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    colours = COLOURS
+    picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+    while path.stat().st_size > LARGEST:
+        colours //= 2
+        picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
     sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
 
 
@@ -141,6 +205,9 @@ TASKS: dict[str, Callable[[str], None]] = {
     "inpaint": inpaint,
     "super-resolve": super_resolve,
     "trial": trial,
+    "steer": steer,
+    "marking": marking,
+    "results": results,
 }
 
 if __name__ == "__main__":
