@@ -16,6 +16,7 @@ from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_deep_image_prior import settings
+from napari_deep_image_prior._napari.blink import KEY
 from napari_deep_image_prior._napari.controls import at_the_end_of, listen
 from napari_deep_image_prior._napari.queue import QUEUE
 from napari_deep_image_prior._napari.spread import active_spread
@@ -44,14 +45,21 @@ class User:
         self.docks: dict[str, tuple[Any, Any]] = {}
         self.done: list[str] = []
         picture = np.add.outer(np.arange(24.0), 5 * np.sin(np.arange(28) / 4)) + 100
-        self._sources = {"image": picture, "stack": np.stack([picture, picture[::-1]])}
+        stack = np.stack([picture, picture[::-1]])
+        colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+        self._sources: dict[str, tuple[Any, dict[str, Any]]] = {
+            "image": (picture, {}),
+            "stack": (stack, {}),
+            "channels": (stack, {"axis_labels": ("c", "y", "x"), "scale": (1, 0.5, 0.5)}),
+            "colours": (colours, {"rgb": True}),
+        }
         self._acts: list[Callable[[], str]] = [
             *[self._press] * 12,
             *[self._choose] * 3,
             *[self._open, self._close, self._scrub, self._paint, self._move_plane, self._reorder, self._limit],
             *[self._delete, self._add, self._change_theme, self._press_key, self._blink_eye, self._turn],
         ]
-        for act in (*[self._add] * 3, *[self._open] * 4):
+        for act in (*[self._add] * 6, *[self._open] * 4):
             act()
 
     def act(self) -> str:
@@ -132,15 +140,19 @@ class User:
         return f"close {name}"
 
     def _add(self) -> str:
-        lacking = [name for name in ("image", "stack", "holes") if name not in self.viewer.layers]
+        lacking = [name for name in (*self._sources, "holes", "part") if name not in self.viewer.layers]
         if not lacking:
             return "all is there"
-        if lacking[0] == "holes":
+        name = self.chance.choice(lacking)
+        if name == "holes":
             holes = np.random.default_rng(1).random((24, 28)) < 0.2
             self.viewer.add_labels(holes.astype(int), name="holes")
+        elif name == "part":
+            self.viewer.add_shapes([[[2, 3], [2, 22], [20, 22], [20, 3]]], name="part")
         else:
-            self.viewer.add_image(self._sources[lacking[0]], name=lacking[0])
-        return f"add {lacking[0]}"
+            pixels, options = self._sources[name]
+            self.viewer.add_image(pixels, name=name, **options)
+        return f"add {name}"
 
     def _delete(self) -> str:
         if not len(self.viewer.layers):
@@ -175,9 +187,12 @@ class User:
         return self.viewer.theme
 
     def _press_key(self) -> str:
-        command = self.chance.choice(["quick_denoise", "stop", "compare"])
+        command = self.chance.choice(["quick_denoise", "stop", "compare", "H"])
         if self.viewer.layers:
             self.viewer.layers.selection.active = self.chance.choice(list(self.viewer.layers))
+        if command == "H":
+            self.viewer.window._qt_window._qt_viewer._key_map_handler.press_key(KEY)
+            return command
         from napari_deep_image_prior._napari import commands
 
         {"quick_denoise": self._quick, "stop": commands.stop, "compare": commands.show_compared}[command](self.viewer)
@@ -222,7 +237,7 @@ def all_presets_quick(monkeypatch: pytest.MonkeyPatch, quick_presets: None) -> N
 
 
 @pytest.mark.usefixtures("all_presets_quick")
-@pytest.mark.parametrize("seed", [0])
+@pytest.mark.parametrize("seed", [0, 3])
 def test_two_hundred_random_actions_leave_nothing_behind(
     make_napari_viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
