@@ -1,13 +1,17 @@
 """All planes of a stack, one after another, on a real viewer."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from qtpy.QtWidgets import QApplication
 
-from napari_deep_image_prior import Denoise, RestorationError, repeat, restore, restore_layer
+from napari_deep_image_prior import Denoise, RestorationError, measure_quality, repeat, restore, restore_layer
 from napari_deep_image_prior._napari.queue import QUEUE
+from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
@@ -152,6 +156,40 @@ def test_a_mask_placed_as_a_turned_stack_is_taken(
 
 
 @pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("asked", ["planes", "channels", "mask"])
+def test_a_stack_is_made_again_by_the_button_and_by_the_script(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, asked: str, tmp_path: Path
+) -> None:
+    series = np.stack([stack, stack[::-1]]).astype(np.float32)  # T, C, Y, X
+    tifffile.imwrite(tmp_path / "cells.tif", series)
+    source = viewer.open(str(tmp_path / "cells.tif"), plugin="napari")[0]
+    viewer.dims.set_point(0, 1)
+    options: dict[str, Any] = {
+        "planes": {"planes": "all", "channel_axis": 1},
+        "channels": {"channel_axis": 1, "channels": "separately"},
+        "mask": {"planes": "all", "task": "inpaint", "missing": hole},
+    }[asked]
+    first = restore_layer(viewer, source, block=True, **options).layer
+    results = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(results)
+    results.result.value = first
+    viewer.dims.set_point(0, 0)
+    results.run_again.native.click()
+    QUEUE.of(viewer)[0].wait()
+    again = viewer.layers[-1]
+    assert again is not first
+    np.testing.assert_array_equal(again.data, first.data)
+    results.copy.native.click()
+    assert results.status.value == "The script is on the clipboard."
+    names: dict[str, Any] = {}
+    exec(QApplication.clipboard().text(), names)
+    np.testing.assert_array_equal(names["restored"], first.data)
+    source.data = source.data + 1
+    results.run_again.native.click()
+    assert "another image than the one restored then" in results.status.value
+
+
+@pytest.mark.usefixtures("quick_presets")
 def test_colours_and_two_more_axes_are_kept(viewer: Any, stack: np.ndarray) -> None:
     colours = np.stack([stack] * 3, axis=-1)[None, :2].astype(np.uint8)  # T, Z, Y, X, colour
     source = viewer.add_image(colours, rgb=True)
@@ -197,14 +235,28 @@ def test_the_widget_offers_all_planes_for_stacks_only(viewer: Any, stack: np.nda
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_results_says_that_it_looks_into_single_planes_only(viewer: Any, stack: np.ndarray) -> None:
-    from napari_deep_image_prior._napari.provenances import result_plane, source_plane
-
-    layer = viewer.add_image(stack, name="stack")
-    run = restore_layer(viewer, layer, planes="all", block=True)
-    with pytest.raises(ValueError, match="single plane"):
-        result_plane(run.layer)
-    with pytest.raises(ValueError, match="single plane"):
-        source_plane(viewer, run.layer)
-    with pytest.raises(ValueError, match="stack"):
-        repeat(run.layer.metadata["deep_image_prior"], stack[0])
+def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only(
+    viewer: Any, stack: np.ndarray, picture: np.ndarray
+) -> None:
+    truth = np.stack([picture + level for level in (0, 40, 90)])
+    layer = viewer.add_image(np.stack([stack, stack[::-1]]), name="stack")  # T, Z, Y, X
+    result = restore_layer(viewer, layer, planes="all", block=True).layer
+    results = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(results)
+    results.result.value = result
+    results.truth.value = viewer.add_image(np.stack([truth, truth[::-1]]), name="truth")
+    told = []
+    for place in ((0, 1), (1, 0)):
+        viewer.dims.set_point((0, 1), place)
+        results.measure.native.click()
+        true = np.stack([truth, truth[::-1]])[place]
+        own, given = (measure_quality(data[place], true) for data in (result.data, layer.data))
+        assert f"Result: PSNR {own.psnr:.2f} dB" in results.status.value
+        assert f"Source: PSNR {given.psnr:.2f} dB" in results.status.value
+        told.append(results.status.value)
+    assert told[0] != told[1]
+    for button in (results.residual, results.uncertainty):
+        button.native.click()
+        assert "restore the plane in question alone" in results.status.value
+    with pytest.raises(ValueError, match="another stack"):
+        repeat(result.metadata["deep_image_prior"], stack[0])

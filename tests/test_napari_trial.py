@@ -174,7 +174,7 @@ def test_a_part_with_all_its_channels_lies_in_its_place(
     np.testing.assert_array_equal(plane.values, (stained + 30)[:, 4:22, 6:26])
     assert script(made(run.layer)).find("rows 4 to 21, columns 6 to 25") > 0
     large = viewer.add_image(np.kron(series, np.ones((2, 2))), scale=(3, 4, 0.25, 0.125), translate=(1, 2, 3, 4))
-    truth = truth_plane(viewer, result_plane(run.layer), large)
+    truth = truth_plane(viewer, result_plane(viewer, run.layer), large)
     np.testing.assert_array_equal(truth.values, np.kron(plane.values, np.ones((2, 2))))
     viewer.dims.set_current_step(1 - axis, 0)
     again = run_again(viewer, run.layer)

@@ -1,11 +1,23 @@
 """Planes and channels restored one after another, without a window."""
 
+import json
+
 import numpy as np
 import pytest
 
-from napari_deep_image_prior import Denoise, Inpaint, PriorFit, RestorationError, iter_restore, restore
+from napari_deep_image_prior import (
+    Denoise,
+    Inpaint,
+    PriorFit,
+    RestorationError,
+    SuperResolve,
+    iter_restore,
+    repeat,
+    restore,
+)
+from napari_deep_image_prior.image_file import selection
 from napari_deep_image_prior.repetition import script
-from napari_deep_image_prior.stack import StackSteps, selection
+from napari_deep_image_prior.stack import StackSteps, first_stack
 
 from .conftest import QUICK
 
@@ -85,6 +97,40 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(picture: np.nd
     list(steps)
     assert "stopped by the user in plane 1 of 2" in steps.result.stop_reason
     np.testing.assert_array_equal(steps.image[1], series[1].astype(np.float32))
+    with pytest.raises(ValueError, match="it is a stack, and was stopped"):
+        repeat(steps.result.provenance, series)
+
+
+@pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_stack_is_made_again_from_its_provenance(
+    picture: np.ndarray, hole: np.ndarray, kind: str, joint: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    series = np.stack([np.stack([picture, picture[::-1]]), 255 - np.stack([picture, picture])])  # Z, C, Y, X
+    parts = []
+    for index in [(z, None) for z in range(2)] if joint else list(np.ndindex(2, 2)):
+        pixels = series[selection(index)]
+        options = {"channel_axis": 0 if joint else None}
+        mask = (hole, hole[::-1])[index[0]] & (rng.random(hole.shape) < 0.9)
+        task = {
+            "denoise": lambda: Denoise(pixels, noise="gaussian", strength=0.7, **options),  # noqa: B023
+            "inpaint": lambda: Inpaint(pixels, missing=mask, **options),  # noqa: B023
+            "super-resolve": lambda: SuperResolve(pixels, factor=(2, 3), **options),  # noqa: B023
+        }[kind]()
+        parts.append((index, pixels, iter_restore(task, settings=QUICK[kind], seed=4, threads=1)))
+    if kind != "super-resolve":
+        parts[-1] = (*parts[-1][:2], None)  # stays as it is
+    planes = [(index, steps) for index, _, steps in parts if steps is not None]
+    first = StackSteps(first_stack((2, 2), parts), planes, warm_start=True, channel_axis=None if joint else 1)
+    list(first)
+    made = json.loads(json.dumps(first.result.provenance))
+    again = repeat(made, series)
+    np.testing.assert_array_equal(again.image, first.image)
+    with pytest.raises(ValueError, match="another image"):
+        repeat(made, series + 1)
+    with pytest.raises(ValueError, match="another stack"):
+        repeat(made, series[:1])
 
 
 def test_a_plane_that_fails_ends_the_stack_with_the_reason(picture: np.ndarray, hole: np.ndarray) -> None:

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .image_file import selection
 from .provenance import fingerprint, unpacked
-from .restoration import restore
+from .restoration import iter_restore, restore
 from .settings import preset_settings, settings_from_dict
+from .stack import TASK_TELLS, StackSteps, first_stack
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from .image_file import Index
     from .restoration import Restoration
     from .settings import Settings
+    from .steps import Steps
     from .tasks import Task
 
 # what a provenance has at least, and its parts
@@ -39,14 +43,15 @@ _STEERED = {
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
     "warm_start": "its fit began with the network of another image",
-    "stack_shape": "it is a stack, each of whose planes or channels was restored by itself",
+    "stack_stopped": "it is a stack, and was stopped before all of it was restored",
 }
 
 
 def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
     """Restore an image again, as a result's provenance says.
 
-    With the same versions, device and threads the result is the same image.
+    With the same versions, device and threads the result is the same image. Of a stack all
+    planes are restored again, one after another.
 
     Parameters
     ----------
@@ -71,7 +76,16 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
     >>> np.array_equal(dip.repeat(first.provenance, noisy).image, first.image)
     True
     """
-    return restore(repeated_task(provenance, image), **repeated_options(provenance))
+    if "stack" not in checked(provenance):
+        return restore(repeated_task(provenance, image), **repeated_options(provenance))
+    steps = repeated_stack(provenance, image)
+    steps.wants_image = lambda: False
+    try:
+        for _step in steps:
+            pass
+        return steps.result
+    finally:
+        steps.close()
 
 
 def check_repeatable(provenance: Mapping[str, Any]) -> None:
@@ -114,6 +128,32 @@ def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
     return task
 
 
+def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackSteps:
+    """Return the steps of all planes of a stack's provenance, after a look whether `image` is the one it is about."""
+    whole, options = checked(provenance), repeated_options(provenance)
+    known = {tuple(plane["index"]): plane for plane in whole["planes"]}
+    first = next(iter(known))
+    has_colours = len(whole["task"]["shape"]) > 2 + first.count(None)
+    pixels = np.asarray(image)
+    trailing = pixels.shape[-3 if has_colours else -2 :]
+    leading = tuple(whole["stack_shape"][: len(first)])
+    try:
+        pixels = pixels.reshape(leading + trailing)
+    except ValueError:
+        raise ValueError(
+            f"this is another stack than the one restored then: shape {pixels.shape}, not {leading + trailing}."
+        ) from None
+    parts: list[tuple[Index, NDArray[Any], Steps | None]] = []
+    for place in np.ndindex(*(1 if i is None else n for i, n in zip(first, leading, strict=True))):
+        index = tuple(None if i is None else number for i, number in zip(first, place, strict=True))
+        values, plane = pixels[selection(index)], known.get(index)
+        described = whole["task"] | {name: value for name, value in (plane or {}).items() if name in TASK_TELLS}
+        task = None if plane is None else repeated_task({**whole, "task": described}, values)
+        parts.append((index, values, None if task is None else iter_restore(task, **options)))
+    planes = [(index, steps) for index, _, steps in parts if steps is not None]
+    return StackSteps(first_stack(leading, parts), planes, **whole["stack"])
+
+
 def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `restore` of a provenance, if they give the same image again."""
     whole = checked(provenance)
@@ -132,11 +172,11 @@ def script(provenance: Mapping[str, Any]) -> str:
     """
     provenance = checked(provenance)
     check_repeatable(provenance)
-    task, source = provenance["task"], provenance.get("source", {})
+    task = provenance["task"]
     version = provenance["versions"]["napari-deep-image-prior"]
     short = {name: value for name, value in provenance.items() if name not in ("history", "source")}
     made = pformat(short, width=110, sort_dicts=False)
-    imports, reading = _reading(task, source)
+    imports, reading = _reading(provenance)
     return f'''"""{task["kind"].capitalize()} one image, with napari-deep-image-prior {version}."""
 
 {imports}import napari_deep_image_prior as dip
@@ -159,24 +199,28 @@ _READERS = {
 """What reads the files of each kind, in a script."""
 
 
-def _reading(task: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
+def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
     """Return the lines of a script that import a reader and read the image."""
+    task, source = provenance["task"], provenance.get("source", {})
     path = source.get("path") or ""
     suffix = Path(path).suffix.lower()
     imports, expression = next((lines for suffixes, lines in _READERS.items() if suffix in suffixes), ("", ""))
-    index = _index_in_file(path, task, source) if expression else None
+    index = _index_in_file(path, provenance) if expression else None
     if index is None:
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
+        if "stack" in provenance:
+            wanted = f"the whole stack, {task['image_dtype']}"
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
     return imports, f"image = {expression.format(path=path)}{index}\n"
 
 
-def _index_in_file(path: str, described: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
+def _index_in_file(path: str, provenance: Mapping[str, Any]) -> str | None:
     """Return what takes the image out of the array in a file; None if it is not there.
 
     The layer may be one of several that were made of the file, each of one channel.
     """
+    source = provenance["source"]
     plane = tuple(slice(None) if i is None else i for i in source["plane"])  # all of the channels
     inside = [(*plane, *(slice(*ends) for ends in source.get("region") or ()))]
     inside += [(..., slice(None, 3))] if source["rgb"] else []
@@ -187,14 +231,17 @@ def _index_in_file(path: str, described: Mapping[str, Any], source: Mapping[str,
     channels = [(*[slice(None)] * axis, i) for axis in range(whole.ndim - 2) for i in range(whole.shape[axis])]
     channels += [(..., i) for i in range(whole.shape[-1])] if whole.ndim > 2 else []
     candidates = [inside, *([channel, *inside] for channel in channels)]
-    return next((_indexing(steps) for steps in candidates if _is_there(whole, steps, described)), None)
+    return next((_indexing(steps) for steps in candidates if _is_there(whole, steps, provenance)), None)
 
 
-def _is_there(whole: NDArray[Any], steps: list[tuple[Any, ...]], described: Mapping[str, Any]) -> bool:
+def _is_there(whole: NDArray[Any], steps: list[tuple[Any, ...]], provenance: Mapping[str, Any]) -> bool:
     try:
         for step in steps:
             whole = whole[step]
-        _recognised(whole, described)
+        if "stack" in provenance:
+            repeated_stack(provenance, whole).close()
+        else:
+            _recognised(whole, provenance["task"])
     except (IndexError, ValueError):
         return False
     return True

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PLANE_TELLS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
 """What of a plane's own provenance stands in that of the stack."""
+TASK_TELLS = ("image_sha256", "missing_zlib")
+"""What of a plane's task does: the rest is the same for all."""
 
 
 def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -181,12 +183,16 @@ class StackSteps:
             "seconds": round(sum(done.provenance["seconds"] for _, done in self._done), 2),
             "iterations": sum(done.iterations for _, done in self._done),
             "stack_shape": list(self.image.shape),
+            "stack": {"called": self._called, "warm_start": self._is_warm, "channel_axis": self._channel_axis},
             "planes": [
-                {"index": list(index), "image_sha256": done.provenance["task"]["image_sha256"]}
+                {"index": list(index)}
+                | {name: done.provenance["task"][name] for name in TASK_TELLS if name in done.provenance["task"]}
                 | {name: done.provenance[name] for name in PLANE_TELLS if name in done.provenance}
                 for index, done in self._done
             ],
         }
+        if self._stop_requested:
+            made["stack_stopped"] = True
         for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
             made.pop(name, None)
         return made

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
-from ..repetition import checked, repeated_options, repeated_task, where_from
+from ..repetition import checked, repeated_options, repeated_stack, repeated_task, where_from
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .axes import NO_CHANNELS, Channels
-from .layers import first_index, plane_at, plane_at_point
+from .layers import displayed_plane, first_index, plane_at, plane_at_point, unwrapped
+from .run import Run
 from .scripting import restore_layer
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..tasks import Task
     from .layers import Plane, Region
-    from .run import Run
 
 
 def made(result: Layer | None) -> dict[str, Any]:
@@ -61,8 +61,7 @@ def _of_one_plane(result: Layer | None) -> dict[str, Any]:
     provenance = made(result)
     if "stack_shape" in provenance:
         raise ValueError(
-            "this result is a stack restored one by one; only that of a single plane, its channels jointly, "
-            "can be looked into or made again."
+            "this result is a stack restored one by one: restore the plane in question alone to look into it."
         )
     return provenance
 
@@ -99,19 +98,38 @@ def region_taken(provenance: dict[str, Any]) -> Region | None:
     return (top, bottom), (left, right)
 
 
-def result_plane(result: Image | None) -> Plane:
-    """Return the pixels of a result, which is one plane.
+def result_plane(viewer: ViewerModel, result: Image | None) -> Plane:
+    """Return the pixels of a result: of its only plane, or of a stack of that on display.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is none, or the viewer shows no plane of it.
     """
     if result is None:
         raise ValueError("choose a result layer first.")
-    channels = _channels(_of_one_plane(result))
+    provenance = made(result)
+    channels = _channels(provenance)
+    if "stack" in provenance:
+        return displayed_plane(viewer, result, channels)
     index = (None if axis == channels.axis else 0 for axis in range(result.ndim - 2))
     return plane_at(result, tuple(index), channels)
+
+
+def given_plane(viewer: ViewerModel, result: Plane) -> Plane:
+    """Return the plane that the plane of a result was made of.
+
+    Raises
+    ------
+    ValueError
+        If it is not in the viewer any more, or its pixels have changed.
+    """
+    provenance = made(result.layer)
+    if "stack" not in provenance:
+        return source_plane(viewer, result.layer)[1]
+    taken = zip(result.index, provenance["source"]["plane"], strict=True)
+    index = tuple(own if whole is None else whole for own, whole in taken)
+    return plane_at(source_layer(viewer, result.layer), index, result.channels, region_taken(provenance))
 
 
 def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
@@ -178,6 +196,8 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     ValueError, RuntimeError
         If the source is gone or has changed, or another restoration is running.
     """
+    if "stack" in made(result):
+        return _stack_again(viewer, result)
     task, plane = source_plane(viewer, result)
     own: dict[str, Any] = {}
     if isinstance(task, Denoise):
@@ -189,6 +209,20 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     show_plane(viewer, plane)
     taken: dict[str, Any] = {"region": plane.region, "channel_axis": plane.channels.axis}
     return restore_layer(viewer, plane.layer, task=task.kind, **taken, **own, **repeated_options(made(result)))
+
+
+def _stack_again(viewer: ViewerModel, result: Layer | None) -> Run:
+    layer, provenance = source_layer(viewer, result), made(result)
+    source = provenance["source"]
+    channels = Channels(source.get("channel_axis"), source.get("channels", "jointly") == "jointly")
+    try:
+        stack = plane_at(layer, tuple(source["plane"]), channels, region_taken(provenance))
+        steps = repeated_stack(provenance, stack.values)
+    except ValueError as error:
+        raise ValueError(f"{where_from(source)}: {error}") from error
+    run = Run(unwrapped(viewer), steps.task, stack, steps)
+    run.start()
+    return run
 
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:

@@ -16,7 +16,7 @@ from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
 from .label_column import LabelColumn
 from .layers import unwrapped
-from .provenances import made, result_plane, run_again, source_plane, truth_plane
+from .provenances import given_plane, made, result_plane, run_again, source_plane, truth_plane
 from .result_files import SUFFIX, read_layer, write_layer
 from .scrolling import let_scroll
 from .spread import Spread, active_spread, residual_layer
@@ -189,7 +189,7 @@ class ResultsWidget(Container[Any]):
 
     def _add_residual(self) -> str:
         task, plane = source_plane(self._viewer, self.result.value)
-        values = residual(task, result_plane(self.result.value).values)
+        values = residual(task, result_plane(self._viewer, self.result.value).values)
         layer = residual_layer(plane, task, values)
         self._viewer.add_layer(layer)
         return f"'{layer.name}': input minus result, grey is zero. Of a good denoising it looks like pure noise."
@@ -197,11 +197,11 @@ class ResultsWidget(Container[Any]):
     def _measure(self) -> str:
         if self.truth.value is None:
             raise ValueError("choose a layer with the true image first.")
-        result = result_plane(self.result.value)
+        result = result_plane(self._viewer, self.result.value)
         truth = truth_plane(self._viewer, result, self.truth.value)
         figures = f"result: {self._quality(result, truth)}"
         try:
-            _, source = source_plane(self._viewer, self.result.value)
+            source = given_plane(self._viewer, result)
             return f"{figures}\nSource: {self._quality(source, truth)}"
         except ValueError:  # it is gone, or of another size: the result's figures stand alone
             return figures
