@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_all_planes_of_a_stack_are_restored_each_by_itself(
         assert found.provenance["planes"][-1]["warm_start"]
     else:
         np.testing.assert_array_equal(found.image[index[0]], read_image("alone-out.tif").image)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_a_mask_without_named_axes_has_one_for_each_plane(files: Path, picture: np.ndarray, count: int) -> None:
+    stack = np.stack([picture] * count).astype(np.uint16)
+    write_image(files / "many.tif", ImageFile(stack, planes="Z"))
+    masks = np.zeros(stack.shape, np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that planes are taken for colours is what is tested
+        tifffile.imwrite(files / "plain.tif", masks)
+    arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "plain.tif")]
+    assert main([*arguments, "-o", str(files / "out.tif")]) == 0
+    assert [plane["index"] for plane in read_image(files / "out.tif").provenance["planes"]] == [[1]]
 
 
 BAD = [

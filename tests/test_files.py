@@ -209,6 +209,26 @@ def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("planes", ["ZZ", "TT", "?Z", "Q?"])
+def test_axes_of_the_same_name_are_told_apart(tmp_path: Path, planes: str) -> None:
+    image = np.arange(2 * 3 * 9 * 11, dtype=np.uint16).reshape(2, 3, 9, 11)
+    write_image(tmp_path / "a.tif", ImageFile(image, planes=planes))
+    found = read_image(tmp_path / "a.tif")
+    assert set(found.planes) == set("TZ")
+    np.testing.assert_array_equal(found.image, image)
+
+
+def test_what_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="too many for a TIFF"):
+        write_image(tmp_path / "a.tif", ImageFile(np.zeros((1,) * 7 + (9, 11), np.uint8), planes="???????"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_other_channels_are_left_out(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif", ImageFile(COLOUR.astype(np.float32), 2, channel_names=("RGB",)))
+    assert read_image(tmp_path / "a.tif").image.shape == (3, 9, 11)
+
+
 def test_a_png_cannot_hold_floats_or_stacks_and_says_what_can(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"cannot hold a stack; write a \.tif"):
         write_image(tmp_path / "a.png", ImageFile(np.stack([GREY, GREY]), planes="Z"))

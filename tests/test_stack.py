@@ -101,6 +101,16 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(picture: np.nd
         repeat(steps.result.provenance, series)
 
 
+def test_a_stack_as_it_was_on_the_way_is_not_made_again(picture: np.ndarray, hole: np.ndarray) -> None:
+    series = np.stack([picture, picture + 3])
+    steps = _holed(series, hole)
+    next(steps)
+    with pytest.raises(ValueError, match="it shows a fit before its end"):
+        repeat(steps.provenance("looked at"), series)
+    list(steps)
+    assert "snapshot" not in steps.provenance("done")
+
+
 @pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
 @pytest.mark.parametrize("joint", [False, True])
 def test_a_stack_is_made_again_from_its_provenance(

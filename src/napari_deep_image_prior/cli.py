@@ -210,9 +210,12 @@ def _read_missing(source: ImageFile, path: Path, options: argparse.Namespace) ->
         return None
     mask = read_image(options.missing / path.name if options.missing.is_dir() else options.missing)
     missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
-    if mask.channel_axis is not None:  # a mask saved as a colour picture
+    # of a file that names no axes, planes may look like channels; so may one mask for each
+    has_planes = mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
+    if mask.channel_axis is not None and not has_planes:  # a mask saved as a colour picture
         colours = np.moveaxis(missing, mask.channel_axis, -1)
-        transparent = colours.shape[-1] in (2, 4)  # the last channel is not the picture
+        # the last channel is not the picture
+        transparent = mask.channel_axis == mask.image.ndim - 1 and colours.shape[-1] in (2, 4)
         missing = np.asarray((colours[..., :-1] if transparent else colours).any(axis=-1))
     if not source.planes:
         return missing

@@ -72,7 +72,7 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
             write_tiff(part, result, provenance)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # the writers raise whatever an odd image leads them to
         reason = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
         raise FileError(f"{path}: cannot be written ({reason}).") from error
     finally:

@@ -226,7 +226,7 @@ def _index_in_file(path: str, provenance: Mapping[str, Any]) -> str | None:
     inside += [(..., slice(None, 3))] if source["rgb"] else []
     try:
         whole = _read(Path(path))
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)
         return _indexing(inside)  # it is not here, but may be where the script runs
     channels = [(*[slice(None)] * axis, i) for axis in range(whole.ndim - 2) for i in range(whole.shape[axis])]
     channels += [(..., i) for i in range(whole.shape[-1])] if whole.ndim > 2 else []

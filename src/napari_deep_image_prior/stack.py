@@ -125,6 +125,7 @@ class StackSteps:
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
+        self._has_ended = False
         self._generator = self._working()
 
     @property
@@ -193,9 +194,9 @@ class StackSteps:
         }
         if self._stop_requested:
             made["stack_stopped"] = True
-        for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
-            made.pop(name, None)
-        return made
+        made.pop("history", None)  # that of many planes would be longer than all the rest
+        made.pop("snapshot", None)
+        return made if self._has_ended else made | {"snapshot": True}
 
     def close(self) -> None:
         """End the fits and free their memory; a result that there is stays."""
@@ -229,6 +230,7 @@ class StackSteps:
                     steps.close()
                 told = self._told(step, before, time.perf_counter() - started)
                 yield told
+        self._has_ended = True
         reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
             reason = f"stopped by the user in {self._called} {len(self._done)} of {len(self._planes)}"

@@ -72,7 +72,8 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         if letter in _SPACING and letter in axes:
             name, usual = _SPACING[letter]
             metadata |= {name: step, f"{name}Unit": unit or usual}
-    if result.channel_names:
+    channels = image.shape[axes.index("C")] if "C" in axes else 1
+    if len(result.channel_names) == channels:  # else they are those of other channels
         metadata["Channel"] = {"Name": list(result.channel_names)}
     if provenance is not None:
         metadata["Description"] = json.dumps({KEY: provenance})
@@ -85,7 +86,12 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
 def _letters(planes: str) -> str:
     """Return a letter for each axis that counts planes, no two the same, and as OME has them where it can."""
     free = iter([letter for letter in NAMELESS if letter not in planes])
-    known = [letter if letter in NAMELESS else next(free) for letter in reversed(planes)]
+    known: list[str] = []
+    for letter in reversed(planes):
+        is_good = letter in NAMELESS and letter not in known
+        known.append(letter if is_good else next(free, ""))
+    if "" in known:
+        raise FileError(f"{len(planes)} axes beside channels, Y and X are too many for a TIFF file.")
     return "".join(reversed(known))
 
 
