@@ -17,7 +17,7 @@ from napari_deep_image_prior import (
 )
 from napari_deep_image_prior.image_file import selection
 from napari_deep_image_prior.repetition import script
-from napari_deep_image_prior.stack import StackSteps, first_stack
+from napari_deep_image_prior.stack import StackSteps
 
 from .conftest import QUICK
 
@@ -108,7 +108,7 @@ def test_a_stack_as_it_was_on_the_way_is_not_made_again(picture: np.ndarray, hol
     with pytest.raises(ValueError, match="it shows a fit before its end"):
         repeat(steps.provenance("looked at"), series)
     list(steps)
-    assert "snapshot" not in steps.provenance("done")
+    assert "snapshot" not in steps.result.provenance
 
 
 @pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
@@ -131,8 +131,7 @@ def test_a_stack_is_made_again_from_its_provenance(
         parts.append((index, pixels, iter_restore(task, settings=QUICK[kind], seed=4, threads=1)))
     if kind != "super-resolve":
         parts[-1] = (*parts[-1][:2], None)  # stays as it is
-    planes = [(index, steps) for index, _, steps in parts if steps is not None]
-    first = StackSteps(first_stack((2, 2), parts), planes, warm_start=True, channel_axis=None if joint else 1)
+    first = StackSteps.of((2, 2), parts, warm_start=True, channel_axis=None if joint else 1)
     list(first)
     made = json.loads(json.dumps(first.result.provenance))
     again = repeat(made, series)

@@ -266,7 +266,7 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None
 def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Steps | StackSteps:
     """Return the steps of an image, or of all planes of a stack."""
     from .restoration import iter_restore
-    from .stack import StackSteps, first_stack
+    from .stack import StackSteps
 
     missing = _read_missing(source, path, options)
     how = {name: getattr(options, name) for name in ("preset", "device", "seed", "dtype", "threads")}
@@ -278,10 +278,9 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Steps 
         # a plane that lacks nothing stays as it is
         is_whole = own is not None and not own.any() and np.isfinite(plane.image).all()
         parts.append((index, plane.image, None if is_whole else _plane_steps(index, plane, own, options, how)))
-    planes = [(index, steps) for index, _, steps in parts if steps is not None]
-    if not planes:
+    if all(steps is None for *_, steps in parts):
         raise ValueError("no pixel is missing in any plane: mark the unknown pixels in the mask (or NaN in the image).")
-    return StackSteps(first_stack(source.leading, parts), planes, warm_start=True)
+    return StackSteps.of(source.leading, parts, warm_start=True)
 
 
 def _plane_steps(

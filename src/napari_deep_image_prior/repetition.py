@@ -14,16 +14,15 @@ from .image_file import selection
 from .provenance import fingerprint, unpacked
 from .restoration import iter_restore, restore
 from .settings import preset_settings, settings_from_dict
-from .stack import TASK_TELLS, StackSteps, first_stack
+from .stack import TASK_TELLS, StackSteps
 from .tasks import Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from .image_file import Index
     from .restoration import Restoration
     from .settings import Settings
-    from .steps import Steps
+    from .stack import Part
     from .tasks import Task
 
 # what a provenance has at least, and its parts
@@ -143,15 +142,14 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
         raise ValueError(
             f"this is another stack than the one restored then: shape {pixels.shape}, not {leading + trailing}."
         ) from None
-    parts: list[tuple[Index, NDArray[Any], Steps | None]] = []
+    parts: list[Part] = []
     for place in np.ndindex(*(1 if i is None else n for i, n in zip(first, leading, strict=True))):
         index = tuple(None if i is None else number for i, number in zip(first, place, strict=True))
         values, plane = pixels[selection(index)], known.get(index)
         described = whole["task"] | {name: value for name, value in (plane or {}).items() if name in TASK_TELLS}
         task = None if plane is None else repeated_task({**whole, "task": described}, values)
         parts.append((index, values, None if task is None else iter_restore(task, **options)))
-    planes = [(index, steps) for index, _, steps in parts if steps is not None]
-    return StackSteps(first_stack(leading, parts), planes, **whole["stack"])
+    return StackSteps.of(leading, parts, **whole["stack"])
 
 
 def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:

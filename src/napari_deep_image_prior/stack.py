@@ -32,6 +32,9 @@ PLANE_TELLS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
 TASK_TELLS = ("image_sha256", "missing_zlib")
 """What of a plane's task does: the rest is the same for all."""
 
+Part = tuple["Index", "NDArray[Any]", "Steps | None"]
+"""A plane: its place in the stack, its pixels, and its restoration, None if it stays as it is."""
+
 
 def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return what is shown before the first restoration: the input itself, in the result's dtype."""
@@ -46,24 +49,6 @@ def first_picture(task: Task, dtype: np.dtype[Any]) -> NDArray[Any]:
     unknown = np.asarray(task.missing) if isinstance(task, Inpaint) else ~np.isfinite(image)
     if unknown.any():
         image[unknown] = np.median(image[~unknown]).astype(image.dtype)
-    return image
-
-
-def first_stack(leading: tuple[int, ...], parts: Sequence[tuple[Index, NDArray[Any], Steps | None]]) -> NDArray[Any]:
-    """Return what is shown of a stack before the first restoration.
-
-    `parts` are its planes, each with its place, its pixels and its restoration, None if it stays as it is;
-    `leading` are the lengths of the axes before Y and X.
-    """
-    dtype = next(steps.dtype for *_, steps in parts if steps is not None)
-    pictures = [
-        (index, values.astype(dtype) if steps is None else first_picture(steps.task, dtype))
-        for index, values, steps in parts
-    ]
-    index, first = pictures[0]
-    image = np.empty(leading + first.shape[sum(i is None for i in index) :], dtype)
-    for index, picture in pictures:
-        image[selection(index)] = picture
     return image
 
 
@@ -125,8 +110,25 @@ class StackSteps:
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
-        self._has_ended = False
         self._generator = self._working()
+
+    @classmethod
+    def of(cls, leading: tuple[int, ...], parts: Sequence[Part], **how: Any) -> StackSteps:  # noqa: ANN401
+        """Return the steps of those parts that are restored; `leading`: lengths of the axes before Y and X.
+
+        At first the stack shows what was given. `how` are the class's other arguments.
+        """
+        planes = [(index, steps) for index, _, steps in parts if steps is not None]
+        dtype = planes[0][1].dtype
+        pictures = [
+            (index, values.astype(dtype) if steps is None else first_picture(steps.task, dtype))
+            for index, values, steps in parts
+        ]
+        index, first = pictures[0]
+        image = np.empty(leading + first.shape[index.count(None) :], dtype)
+        for index, picture in pictures:
+            image[selection(index)] = picture
+        return cls(image, planes, **how)
 
     @property
     def task(self) -> Task:
@@ -179,7 +181,11 @@ class StackSteps:
         raise RestorationError("a stack cannot be run on: each plane's fit is gone when the next one begins.")
 
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:  # noqa: ARG002  (as of Steps)
-        """Describe how the planes were restored so far; the task's own fields are those of the first plane."""
+        """Describe how the planes were restored so far, as `Steps.provenance` does: a snapshot."""
+        return self._described(reason) | {"snapshot": True}
+
+    def _described(self, reason: str) -> dict[str, Any]:
+        """Describe how the planes were restored; the task's own fields are those of the first plane."""
         made = self._planes[0][1].provenance(reason) | {
             "seconds": round(sum(done.provenance["seconds"] for _, done in self._done), 2),
             "iterations": sum(done.iterations for _, done in self._done),
@@ -194,9 +200,9 @@ class StackSteps:
         }
         if self._stop_requested:
             made["stack_stopped"] = True
-        made.pop("history", None)  # that of many planes would be longer than all the rest
-        made.pop("snapshot", None)
-        return made if self._has_ended else made | {"snapshot": True}
+        for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
+            made.pop(name, None)
+        return made
 
     def close(self) -> None:
         """End the fits and free their memory; a result that there is stays."""
@@ -230,13 +236,12 @@ class StackSteps:
                     steps.close()
                 told = self._told(step, before, time.perf_counter() - started)
                 yield told
-        self._has_ended = True
         reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
             reason = f"stopped by the user in {self._called} {len(self._done)} of {len(self._planes)}"
         iterations = sum(done.iterations for _, done in self._done)
         history = [misfit for _, done in self._done for misfit in done.history]
-        self._result = Restoration(self.image, reason, iterations, history, self.provenance(reason))
+        self._result = Restoration(self.image, reason, iterations, history, self._described(reason))
         yield replace(told, total=told.iteration, image=self.image, note=reason, seconds_left=0.0, result=self._result)
 
     def _typical_seconds(self, this: float) -> float:

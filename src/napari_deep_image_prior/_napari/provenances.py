@@ -59,7 +59,7 @@ def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
 
 def _of_one_plane(result: Layer | None) -> dict[str, Any]:
     provenance = made(result)
-    if "stack_shape" in provenance:
+    if "stack" in provenance:
         raise ValueError(
             "this result is a stack restored one by one: restore the plane in question alone to look into it."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 
 from ..restoration import iter_restore
-from ..stack import StackSteps, first_stack, mask_of_planes
+from ..stack import StackSteps, mask_of_planes
 from .mask_layer import EXACT
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ def stack_steps(stack: Plane, parts: list[Part], options: dict[str, Any], *, war
     known = [
         (place, plane.values, None if task is None else iter_restore(task, **options)) for place, plane, task in parts
     ]
-    image = first_stack(stack.leading, known)
-    planes = [(place, steps) for place, _, steps in known if steps is not None]
     called = "channel" if stack.is_one_plane else "plane"
     one_by_one = None if stack.channels.jointly else stack.channels.axis
-    return StackSteps(image, planes, called, warm_start=warm_start, channel_axis=one_by_one)
+    return StackSteps.of(stack.leading, known, called=called, warm_start=warm_start, channel_axis=one_by_one)
 
 
 def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_]:
