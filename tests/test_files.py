@@ -8,8 +8,9 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
+from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.files import read_image, write_image
-from napari_deep_image_prior.image_file import FileError, ImageFile, enlarged, selection
+from napari_deep_image_prior.image_file import FileError, ImageFile, enlarged
 
 GREY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
 COLOUR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)

@@ -10,9 +10,8 @@ from npe2 import PluginManager
 
 from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.blink import KEY, compare
-from napari_deep_image_prior._napari.queue import QUEUE
+from napari_deep_image_prior._napari.queue import QUEUE, active_run
 from napari_deep_image_prior._napari.results import ResultsWidget
-from napari_deep_image_prior._napari.run import active_run
 from napari_deep_image_prior._napari.widgets import DenoiseWidget
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]

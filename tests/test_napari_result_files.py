@@ -11,9 +11,9 @@ from npe2 import PluginManager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.queue import active_run
 from napari_deep_image_prior._napari.result_files import get_reader, read_layer
 from napari_deep_image_prior._napari.results import ResultsWidget
-from napari_deep_image_prior._napari.run import active_run
 from napari_deep_image_prior.files import read_image, write_image
 from napari_deep_image_prior.image_file import ImageFile
 

@@ -10,8 +10,8 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 
 from napari_deep_image_prior import measure_quality, restore_layer
+from napari_deep_image_prior._napari.queue import active_run
 from napari_deep_image_prior._napari.results import ResultsWidget
-from napari_deep_image_prior._napari.run import active_run
 from napari_deep_image_prior._napari.spread import active_spread
 from napari_deep_image_prior._napari.widgets import DenoiseWidget
 

@@ -13,8 +13,7 @@ import torch
 from napari.utils.transforms import Affine
 
 from napari_deep_image_prior import RestorationError, restore_layer
-from napari_deep_image_prior._napari.queue import QUEUE
-from napari_deep_image_prior._napari.run import active_run
+from napari_deep_image_prior._napari.queue import QUEUE, active_run
 
 pytestmark = [
     pytest.mark.usefixtures("_no_leftovers"),

@@ -15,7 +15,7 @@ from napari_deep_image_prior import (
     repeat,
     restore,
 )
-from napari_deep_image_prior.image_file import selection
+from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.repetition import script
 from napari_deep_image_prior.stack import StackSteps
 

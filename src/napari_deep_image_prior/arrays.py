@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
+Index = tuple[int | None, ...]
+"""Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
+
+
 @dataclass(frozen=True)
 class Scaling:
     """The linear map between an image's intensity units and the network's, for each channel."""
@@ -105,3 +109,8 @@ def cast(image: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
     result = np.full(image.shape, limits.max, dtype=dtype)
     result[inside] = np.maximum(rounded[inside], limits.min).astype(dtype)
     return result
+
+
+def selection(index: Index) -> tuple[int | slice, ...]:
+    """Return what takes a plane out of an array."""
+    return tuple(slice(None) if i is None else i for i in index)

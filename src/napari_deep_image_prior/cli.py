@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .image_file import Index
+    from .arrays import Index
     from .restoration import Restoration, Step, Steps
     from .stack import StackSteps
     from .tasks import Task

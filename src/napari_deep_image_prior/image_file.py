@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arrays import selection
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-Index = tuple[int | None, ...]
-"""Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
+    from .arrays import Index
 
 
 class FileError(ValueError):
@@ -60,11 +61,6 @@ class ImageFile:
             axis = self.channel_axis and self.channel_axis - sum(i is not None for i in index[: self.channel_axis])
             image = self.image[selection(index)]
             yield index, replace(self, image=image, channel_axis=axis, planes="", spacing={})
-
-
-def selection(index: Index) -> tuple[int | slice, ...]:
-    """Return what takes a plane out of an array."""
-    return tuple(slice(None) if i is None else i for i in index)
 
 
 def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_file import selection
+from .arrays import selection
 from .provenance import fingerprint, unpacked
 from .restoration import iter_restore, restore
 from .settings import preset_settings, settings_from_dict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_file import selection
+from .arrays import selection
 from .settings import WARM, MaskedFit
 from .steps import PREVIEW_SECONDS, Restoration, RestorationError
 from .tasks import Inpaint, SuperResolve
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .image_file import Index
+    from .arrays import Index
     from .settings import Settings
     from .steps import Step, Steps
     from .tasks import Task

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 from napari.utils.notifications import show_info
 
-from .layers import unwrapped
 from .provenances import latest_result, source_layer
+from .proxies import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

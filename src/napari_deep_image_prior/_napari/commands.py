@@ -5,9 +5,8 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer  # napari hands the viewer on by this annotation
 
 from .blink import bind_compare, compare
-from .layers import unwrapped
-from .queue import QUEUE
-from .run import active_run
+from .proxies import unwrapped
+from .queue import QUEUE, active_run
 from .spread import active_spread
 
 PLUGIN = "napari-deep-image-prior"

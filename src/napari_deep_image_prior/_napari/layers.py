@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from ..image_file import selection
+from ..arrays import selection
 from .axes import NO_CHANNELS, Channels
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from ..image_file import Index
+    from ..arrays import Index
     from ..tasks import Task
 
 Region = tuple[tuple[int, int], tuple[int, int]]
@@ -270,8 +270,3 @@ def empty_mask(viewer: ViewerModel, image: Image, channels: Channels = NO_CHANNE
     labels.brush_size = max(5, round(max(blank.shape) / 50))
     labels.mode = "paint"
     return labels
-
-
-def unwrapped(thing: Any) -> Any:  # noqa: ANN401  (viewers, layers and arrays)
-    """Return the object inside napari's PublicOnlyProxy, which is never identical to it."""
-    return getattr(thing, "__wrapped__", thing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import affine_transform
 
-from ..image_file import selection
+from ..arrays import selection
 from .axes import Channels
 from .layers import displayed_plane, first_index
 

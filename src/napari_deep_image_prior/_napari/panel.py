@@ -18,9 +18,8 @@ from .curve import FitCurve
 from .estimating import Estimator
 from .label_column import LabelColumn
 from .preferences import preferences
-from .queue import QUEUE
+from .queue import QUEUE, active_run, last_run
 from .queue_list import QueueList
-from .run import Run, active_run, last_run
 from .scripting import estimating_layer, restore_layer
 from .scrolling import let_scroll
 from .trial_controls import TrialControls
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
 
+    from .run import Run
     from .trials import Trial
 
 PRESET_HELP = (

@@ -10,7 +10,8 @@ from napari.layers import Image
 from ..repetition import checked, repeated_options, repeated_stack, repeated_task, where_from
 from ..tasks import Denoise, Inpaint, SuperResolve
 from .axes import NO_CHANNELS, Channels
-from .layers import displayed_plane, first_index, plane_at, plane_at_point, unwrapped
+from .layers import displayed_plane, first_index, plane_at, plane_at_point
+from .proxies import unwrapped
 from .run import Run
 from .scripting import restore_layer
 

@@ -1,10 +1,13 @@
-"""The restorations asked for in a viewer, done one after another: one device, one fit."""
+"""The restorations of a viewer: those asked for are done one after another (one device, one fit), ended ones kept."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from psygnal import Signal
+
+from .proxies import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -21,10 +24,23 @@ class Queue:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self._at_work: list[Run] = []
+        self._ended: WeakSet[Run] = WeakSet()
 
     def of(self, viewer: ViewerModel) -> list[Run]:
         """Return those of one viewer; the first is under way."""
         return [run for run in self.runs if run.viewer is viewer]
+
+    def ended(self, viewer: ViewerModel) -> list[Run]:
+        """Return those of one viewer that have ended, and whose fit may still be in memory."""
+        return [run for run in self._ended if run.viewer is viewer]
+
+    def keep(self, run: Run) -> None:
+        """Note that a run has ended, and its fit is in memory as long as the run."""
+        self._ended.add(run)
+
+    def forget(self, run: Run) -> None:
+        """Note that the fit of a run is in memory no more."""
+        self._ended.discard(run)
 
     def join(self, run: Run) -> None:
         """Put a run at the end; it begins at once if it is the only one."""
@@ -68,3 +84,14 @@ class Queue:
 
 
 QUEUE = Queue()
+
+
+def active_run(viewer: ViewerModel) -> Run | None:
+    """Return the restoration that is running in `viewer`, if there is one."""
+    return next(iter(QUEUE.of(unwrapped(viewer))), None)
+
+
+def last_run(viewer: ViewerModel, kind: str) -> Run | None:
+    """Return the restoration of this kind that is running, waiting or can still be scrubbed in `viewer`."""
+    viewer = unwrapped(viewer)
+    return next((run for run in [*QUEUE.of(viewer), *QUEUE.ended(viewer)] if run.task.kind == kind), None)

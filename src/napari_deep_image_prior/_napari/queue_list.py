@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from .controls import listen
-from .layers import unwrapped
+from .proxies import unwrapped
 from .queue import QUEUE
 
 if TYPE_CHECKING:

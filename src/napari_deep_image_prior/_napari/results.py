@@ -15,8 +15,8 @@ from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
 from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
 from .label_column import LabelColumn
-from .layers import unwrapped
 from .provenances import given_plane, made, result_plane, run_again, source_plane, truth_plane
+from .proxies import unwrapped
 from .result_files import SUFFIX, read_layer, write_layer
 from .scrolling import let_scroll
 from .spread import Spread, active_spread, residual_layer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Image
@@ -15,7 +14,7 @@ from ..animation import write_animation
 from ..restoration import RestorationError
 from ..stack import StackSteps, first_picture
 from .history import History, Snapshot
-from .layers import picture, result_options, seen_channel, source_of, unwrapped, whole_range
+from .layers import picture, result_options, seen_channel, source_of, whole_range
 from .preferences import preferences
 from .queue import QUEUE
 from .worker import Failure, drive
@@ -33,26 +32,6 @@ if TYPE_CHECKING:
 State = Literal["waiting", "running", "paused", "stopping", "done", "cancelled", "failed"]
 METADATA = "deep_image_prior"
 """Where a layer tells how it was made."""
-
-_ended: WeakSet[Run] = WeakSet()
-"""Those whose fit may still be in memory, to be run on."""
-
-
-def active_run(viewer: ViewerModel) -> Run | None:
-    """Return the restoration that is running in `viewer`, if there is one."""
-    return next(iter(QUEUE.of(unwrapped(viewer))), None)
-
-
-def last_run(viewer: ViewerModel, kind: str) -> Run | None:
-    """Return the restoration of this kind that is running, waiting or can still be scrubbed in `viewer`."""
-    viewer = unwrapped(viewer)
-    runs = [*QUEUE.of(viewer), *runs_kept(viewer)]
-    return next((run for run in runs if run.task.kind == kind), None)
-
-
-def runs_kept(viewer: ViewerModel) -> list[Run]:
-    """Return the ended restorations of `viewer` that can still be scrubbed."""
-    return [run for run in _ended if run.viewer is viewer]
 
 
 class Run:
@@ -121,7 +100,7 @@ class Run:
 
     def begin(self) -> None:
         """Show the result layer and start the fit: it is its turn."""
-        for earlier in runs_kept(self.viewer):
+        for earlier in QUEUE.ended(self.viewer):
             if earlier is not self:
                 earlier.release()
         if self.layer not in self.viewer.layers:
@@ -252,7 +231,7 @@ class Run:
         self.history.clear()
         if self._worker is None:
             self._steps.close()
-        _ended.discard(self)
+        QUEUE.forget(self)
         self.layer.__dict__.pop(METADATA, None)
         self.changed.emit(self)
 
@@ -346,7 +325,7 @@ class Run:
         self.result = outcome
         iteration = outcome.iterations if self.step is None else self.step.iteration
         self._ended_with = Snapshot(outcome.image, iteration, outcome.iterations, outcome.provenance)
-        _ended.add(self)
+        QUEUE.keep(self)
         # the layer holds it: a widget may be closed and opened again
         self.layer.__dict__[METADATA] = self
         self._show_result(self._ended_with)

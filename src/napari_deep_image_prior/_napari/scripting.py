@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from ..arrays import selection
 from ..estimate import estimating
-from ..image_file import selection
 from ..restoration import iter_restore
 from ..settings import WARM, MaskedFit
 from ..tasks import Denoise, Inpaint, SuperResolve
-from .layers import SUFFIX, unwrapped
+from .layers import SUFFIX
 from .mask_layer import MaskLayer
 from .preferences import preferences
+from .proxies import unwrapped
 from .repainting import MaskFollower
 from .run import Run
 from .stacking import stack_mask, stack_steps

@@ -12,9 +12,10 @@ from psygnal import Signal
 from ..repetition import repeated_options
 from ..restoration import RestorationError
 from ..seeds import iter_uncertainty
-from .layers import picture, placement, unwrapped
+from .layers import picture, placement
 from .provenances import made, source_plane
-from .run import active_run
+from .proxies import unwrapped
+from .queue import active_run
 from .worker import STATUS_SECONDS, Failure, closing
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from .mask_layer import EXACT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..image_file import Index
+    from ..arrays import Index
     from ..tasks import Task
     from .layers import Plane
 

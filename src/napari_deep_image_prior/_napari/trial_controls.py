@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox
 from napari.layers import Shapes
 
 from .controls import Folded, button, listen, row, wrapping_label
-from .layers import unwrapped
+from .proxies import unwrapped
 from .queue import QUEUE
 from .regions import VISIBLE
 from .side_by_side import COMPARISONS

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 
 from .axes import chosen_channels
-from .layers import displayed_index, unwrapped
+from .layers import displayed_index
+from .proxies import unwrapped
 from .queue import QUEUE
 from .regions import region_of
 from .scripting import restore_layer
@@ -17,7 +18,7 @@ from .scripting import restore_layer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from ..image_file import Index
+    from ..arrays import Index
     from .layers import Region
     from .regions import AskedRegion
     from .run import Run
