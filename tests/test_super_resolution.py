@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deep_image_prior import CrossScaleFit, LeanSettings, SuperResolve, restore
+from napari_deep_image_prior import CrossScaleFit, LeanSettings, SuperResolve, iter_restore, restore
 from napari_deep_image_prior.fit import run_to_end
 from napari_deep_image_prior.super_resolution import SHARE, CrossScaleModel
 
@@ -90,3 +90,23 @@ def test_networks_that_have_not_begun_do_not_count(picture: np.ndarray) -> None:
     assert whole.iterations == 3 * SETTINGS.iterations
     assert whole.stop_reason.startswith("network 3 of 3: all 6 iterations done")
     assert not np.array_equal(whole.image, one.image)
+
+
+def test_more_iterations_are_shared_by_the_networks_that_have_begun(picture: np.ndarray) -> None:
+    task, settings = SuperResolve(picture, factor=2), replace(SETTINGS, networks=3)
+    with iter_restore(task, settings=settings, stop_after=SETTINGS.iterations - 2) as steps:
+        list(steps)
+        steps.run_on(5)
+        reports = [(step.iteration, step.total) for step in steps]
+        assert reports[-1] == (SETTINGS.iterations + 3, SETTINGS.iterations + 3)
+        assert steps.result.stop_reason.startswith("network 1 of 3")
+    with iter_restore(task, settings=settings) as steps:
+        notes = [step.note for step in steps]
+        steps.run_on(7)
+        assert [step.iteration for step in steps][-1] == 3 * SETTINGS.iterations + 7
+        assert "measuring" in notes[0]
+    with iter_restore(task, settings=settings, stop_after=4) as steps:
+        list(steps)
+        steps.run_on()
+        list(steps)
+        np.testing.assert_array_equal(steps.result.image, restore(task, settings=settings).image)

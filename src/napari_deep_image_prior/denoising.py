@@ -50,7 +50,6 @@ class GuidedModel:
         self._crops = Crops(settings.crop, seed)
         self._pairs: list[Tensor] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
         self._typical = 1.0
-        self._judged: list[Tensor] = []  # another such pair, which is not learnt from
         self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
     def loss(self) -> Tensor:
@@ -59,15 +58,20 @@ class GuidedModel:
         The loss is in units of the noise variance; the reported misfit is that of crops that
         are not learnt from, relative to the classical estimate's error on them.
         """
-        with torch.no_grad():
-            squares, missed = self._squares(self._judged, JUDGED_CROPS)
-            self.misfit = squares / self._typical / relative_to(missed / self._typical)
-        loss, _ = self._squares(self._pairs, self._settings.batch)
+        self._judged_crops = self._crops.draw([self._judged], JUDGED_CROPS)
+        loss, _ = self._squares(self._crops.draw(self._pairs, self._settings.batch))
         return loss
 
-    def _squares(self, pairs: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
-        """Return the mean squared error of random crops, and that of their classical estimate."""
-        noisy, classical, clean = self._crops.draw(pairs, count).chunk(3, dim=1)
+    @property
+    def misfit(self) -> Tensor:
+        """Of the last step; reckoned when it is looked at, which on a GPU is not at each step."""
+        with torch.no_grad():
+            squares, missed = self._squares(self._judged_crops)
+        return squares / self._typical / relative_to(missed / self._typical)
+
+    def _squares(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean squared error of crops of pairs, and that of their classical estimate."""
+        noisy, classical, clean = crops.chunk(3, dim=1)
         missed = clean - classical
         error = self.network(torch.cat([noisy, classical], dim=1)) - missed
         return error.square().mean(), missed.square().mean()
@@ -84,7 +88,7 @@ class GuidedModel:
 
     def judge_by(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
         """Set what the network is judged by, the same of an image that it does not learn from."""
-        self._judged = [torch.cat([noisy, classical, clean])]
+        self._judged = torch.cat([noisy, classical, clean])
 
     def correction(self, noisy: Tensor, classical: Tensor) -> Tensor:
         """Return what the network adds to a classical estimate, all (C, Y, X)."""

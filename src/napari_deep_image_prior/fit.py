@@ -50,11 +50,14 @@ class Fitted(Protocol):
     """What can be fitted: a network with a random loss."""
 
     network: nn.Module
-    misfit: Tensor
-    """What is reported of the last loss, a scalar tensor: the loss itself, or a steadier measure of it."""
+
+    @property
+    def misfit(self) -> Tensor:
+        """What is reported of the last loss, a scalar tensor: the loss itself, or a steadier measure of it."""
+        ...
 
     def loss(self) -> Tensor:
-        """Return the loss of one step, a scalar tensor; draws its own random numbers and sets `misfit`."""
+        """Return the loss of one step, a scalar tensor; draws its own random numbers, and `misfit` is then its own."""
         ...
 
     def kept(self) -> list[Tensor]:

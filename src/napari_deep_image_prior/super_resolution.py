@@ -124,37 +124,50 @@ class CrossScaleRestorer:
             for each in dict.fromkeys(factors)
         }
         models = [model for each in self._models.values() for model in each]
-        self._rules = [HeldOutPlateau(settings.patience) for _ in models]
+        self._rules = {model: HeldOutPlateau(settings.patience) for model in models}
         schedule = lean_schedule(settings)
-        self._fits = {model: Fit(model, schedule, rule) for model, rule in zip(models, self._rules, strict=True)}
+        self._fits = {model: Fit(model, schedule, rule) for model, rule in self._rules.items()}
+        self._going = models
+        self._latest = models[0]
         self.found = ""
         self._trusts: dict[CrossScaleModel, float] = {}
 
     def steps(self) -> Iterator[Progress]:
         """Fit the networks, one step at a time."""
-        for fit in self._fits.values():
-            for progress in fit:
-                done, total = (
-                    sum(getattr(each, name) for each in self._fits.values()) for name in ("iteration", "end")
-                )
-                yield Progress(done, total, progress.misfit)
+        for model in self._going:
+            for progress in self._fits[model]:
+                self._latest = model
+                done = sum(fit.iteration for fit in self._fits.values())
+                left = sum(self._fits[each].end - self._fits[each].iteration for each in self._going)
+                yield Progress(done, done + left, progress.misfit)
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on with the fits: with those that were not at their end, or else with all."""
-        stopped = [fit for fit in self._fits.values() if fit.iteration < fit.end]
-        for fit in stopped if stopped and iterations is None else self._fits.values():
-            fit.run_on(iterations)
+        """Go on with the fits: to the end with those that were not there, or else with those that have begun.
+
+        Those share the `iterations`.
+        """
+        stopped = [model for model, fit in self._fits.items() if fit.iteration < fit.end]
+        if iterations is None:
+            self._going = stopped or list(self._fits)
+            shares: list[int | None] = [None] * len(self._going)
+        else:
+            self._going = [model for model, fit in self._fits.items() if fit.iteration > 0][:iterations]
+            shares = [len(range(number, iterations, len(self._going))) for number in range(len(self._going))]
+        for model, share in zip(self._going, shares, strict=True):
+            self._fits[model].run_on(share)
 
     @property
     def note(self) -> str:
         """What the stopping rule thinks just now."""
-        return next((rule.note for rule in reversed(self._rules) if rule.has_errors), "preparing the fit")
+        rule = self._rules[self._latest]
+        return rule.note if rule.has_errors else "preparing the fit"
 
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        ended = [rule.reason for rule in self._rules if rule.has_errors] or [self._rules[0].reason]
-        reason = ended[-1] if len(self._rules) == 1 else f"network {len(ended)} of {len(self._rules)}: {ended[-1]}"
+        reason, number = self._rules[self._latest].reason, list(self._rules).index(self._latest) + 1
+        if len(self._rules) > 1:
+            reason = f"network {number} of {len(self._rules)}: {reason}"
         return with_trust(reason, self._trusts.values())
 
     def estimate(self) -> NDArray[np.float64]:
