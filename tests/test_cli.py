@@ -135,6 +135,19 @@ def test_a_mask_without_named_axes_has_one_for_each_plane(files: Path, picture: 
     assert [plane["index"] for plane in read_image(files / "out.tif").provenance["planes"]] == [[1]]
 
 
+@pytest.mark.parametrize(("planes", "index"), [("T", [[1, 0], [1, 1]]), ("Z", [[0, 1], [1, 1]])])
+def test_a_mask_with_named_axes_lies_along_these(
+    files: Path, picture: np.ndarray, planes: str, index: list[list[int]]
+) -> None:
+    write_image(files / "many.tif", ImageFile(np.stack([np.stack([picture] * 2)] * 2).astype(np.uint16), planes="TZ"))
+    masks = np.zeros((2, 24, 28), np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    write_image(files / "masks.tif", ImageFile(masks, planes=planes))
+    arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "masks.tif")]
+    assert main([*arguments, "-o", str(files / "out.tif")]) == 0
+    assert [plane["index"] for plane in read_image(files / "out.tif").provenance["planes"]] == index
+
+
 BAD = [
     (["denoise", "nothing.png", "-o", "out.png"], "no such file"),
     (["denoise", "text.png", "-o", "out.png"], "cannot be read"),

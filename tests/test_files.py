@@ -89,6 +89,14 @@ def test_voxel_size_and_time_step_are_kept(tmp_path: Path) -> None:
     assert (found.planes, found.spacing) == ("TZ", spacing)
 
 
+def test_a_size_in_no_unit_of_length_is_none(tmp_path: Path) -> None:
+    notes = {"axes": "ZYX", **{f"PhysicalSize{axis}": 2 for axis in "XYZ"}}
+    notes |= {f"PhysicalSize{axis}Unit": "reference frame" for axis in "XYZ"}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), ome=True, metadata=notes)
+    found = read_image(tmp_path / "a.tif")
+    assert (found.pixel_size, found.unit, found.spacing) == (None, "", {})
+
+
 def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), photometric="minisblack")
     found = read_image(tmp_path / "a.tif")

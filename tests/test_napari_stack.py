@@ -255,6 +255,9 @@ def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only
         assert f"Source: PSNR {given.psnr:.2f} dB" in results.status.value
         told.append(results.status.value)
     assert told[0] != told[1]
+    layer.data = layer.data + 1
+    results.measure.native.click()
+    assert "Source" not in results.status.value, "it is not what was restored any more"
     for button in (results.residual, results.uncertainty):
         button.native.click()
         assert "restore the plane in question alone" in results.status.value

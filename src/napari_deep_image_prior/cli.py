@@ -221,6 +221,9 @@ def _read_missing(source: ImageFile, path: Path, options: argparse.Namespace) ->
         return missing
     from .stack import mask_of_planes
 
+    if mask.planes and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes:
+        lengths = dict(zip(mask.planes, missing.shape, strict=False))  # named: those that it lacks count for all
+        missing = missing.reshape([lengths.get(letter, 1) for letter in source.planes] + list(missing.shape[-2:]))
     axes = len(source.leading) + 2
     return mask_of_planes(missing, tuple(source.image.shape[i] for i in range(axes) if i != source.channel_axis))
 

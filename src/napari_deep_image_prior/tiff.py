@@ -20,7 +20,11 @@ NAMELESS = "ZTHEVA"
 """Letters for axes that count planes, where it is not known what they are; OME has the first two."""
 
 # what programs write, as OME spells it; a pixel is no unit of length
-_UNITS = {"um": "µm", "\\u00B5m": "µm", "micron": "µm", "microns": "µm", "inch": "in", "pixel": "", "pixels": ""}
+_UNITS = {
+    **dict.fromkeys(("um", "\\u00B5m", "micron", "microns"), "µm"),
+    **dict.fromkeys(("pixel", "pixels", "reference frame"), ""),
+    "inch": "in",
+}
 # where OME notes how far apart planes are
 _SPACING = {"Z": ("PhysicalSizeZ", "µm"), "T": ("TimeIncrement", "s")}
 
@@ -118,8 +122,9 @@ def _pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # noqa: A
     if tiff.is_ome:
         pixels = _ome_pixels(tiff)
         if "PhysicalSizeX" in pixels and "PhysicalSizeY" in pixels:
+            unit = _unit(pixels.get("PhysicalSizeXUnit", "µm"))
             size = (float(pixels["PhysicalSizeY"]), float(pixels["PhysicalSizeX"]))
-            return size, pixels.get("PhysicalSizeXUnit", "µm")
+            return (size, unit) if unit else (None, "")
     tags = tiff.pages[0].tags
     if "XResolution" not in tags or "YResolution" not in tags:
         return None, ""
@@ -127,10 +132,15 @@ def _pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # noqa: A
     unit = (tiff.imagej_metadata or {}).get("unit", "")
     if not unit and "ResolutionUnit" in tags:
         unit = {2: "in", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "")
-    unit = _UNITS.get(unit, unit)
+    unit = _unit(unit)
     if not unit or not x_count or not y_count:
         return None, ""
     return (y_length / y_count, x_length / x_count), unit
+
+
+def _unit(written: str) -> str:
+    """Return a unit as OME spells it, nothing where it is none."""
+    return _UNITS.get(written, written)
 
 
 def _ome_pixels(tiff: Any) -> dict[str, str]:  # noqa: ANN401
@@ -153,8 +163,7 @@ def _spacing(tiff: Any) -> dict[str, tuple[float, str]]:  # noqa: ANN401
         pixels = _ome_pixels(tiff)
         for letter, (name, usual) in _SPACING.items():
             if name in pixels:
-                found[letter] = (float(pixels[name]), pixels.get(f"{name}Unit", usual))
+                found[letter] = (float(pixels[name]), _unit(pixels.get(f"{name}Unit", usual)))
     elif notes := tiff.imagej_metadata or {}:
-        unit = _UNITS.get(notes.get("unit", ""), notes.get("unit", ""))
-        found = {"Z": (notes.get("spacing", 0), unit), "T": (notes.get("finterval", 0), "s")}
+        found = {"Z": (notes.get("spacing", 0), _unit(notes.get("unit", ""))), "T": (notes.get("finterval", 0), "s")}
     return {letter: (float(step), unit) for letter, (step, unit) in found.items() if step and unit}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from ..stack import StackSteps
     from ..tasks import Task
     from .layers import Plane, Region
 
@@ -125,12 +126,12 @@ def given_plane(viewer: ViewerModel, result: Plane) -> Plane:
     ValueError
         If it is not in the viewer any more, or its pixels have changed.
     """
-    provenance = made(result.layer)
-    if "stack" not in provenance:
+    if "stack" not in made(result.layer):
         return source_plane(viewer, result.layer)[1]
-    taken = zip(result.index, provenance["source"]["plane"], strict=True)
-    index = tuple(own if whole is None else whole for own, whole in taken)
-    return plane_at(source_layer(viewer, result.layer), index, result.channels, region_taken(provenance))
+    steps, stack = _source_stack(viewer, result.layer)
+    steps.close()
+    index = tuple(own if whole is None else whole for own, whole in zip(result.index, stack.index, strict=True))
+    return plane_at(stack.layer, index, result.channels, stack.region)
 
 
 def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
@@ -198,7 +199,10 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
         If the source is gone or has changed, or another restoration is running.
     """
     if "stack" in made(result):
-        return _stack_again(viewer, result)
+        steps, stack = _source_stack(viewer, result)
+        run = Run(unwrapped(viewer), steps.task, stack, steps)
+        run.start()
+        return run
     task, plane = source_plane(viewer, result)
     own: dict[str, Any] = {}
     if isinstance(task, Denoise):
@@ -212,18 +216,16 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     return restore_layer(viewer, plane.layer, task=task.kind, **taken, **own, **repeated_options(made(result)))
 
 
-def _stack_again(viewer: ViewerModel, result: Layer | None) -> Run:
+def _source_stack(viewer: ViewerModel, result: Layer | None) -> tuple[StackSteps, Plane]:
+    """Return the steps that make a stack again, and what it was made of, if that has not changed."""
     layer, provenance = source_layer(viewer, result), made(result)
     source = provenance["source"]
     channels = Channels(source.get("channel_axis"), source.get("channels", "jointly") == "jointly")
     try:
         stack = plane_at(layer, tuple(source["plane"]), channels, region_taken(provenance))
-        steps = repeated_stack(provenance, stack.values)
+        return repeated_stack(provenance, stack.values), stack
     except ValueError as error:
         raise ValueError(f"{where_from(source)}: {error}") from error
-    run = Run(unwrapped(viewer), steps.task, stack, steps)
-    run.start()
-    return run
 
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:
