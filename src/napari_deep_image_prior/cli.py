@@ -63,7 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_tasks(commands)
+    _add_demo(commands)
+    _add_reproduce(commands)
+    return parser
 
+
+def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:
     denoise = _restoring(commands, "denoise", "remove noise", _denoise_task)
     denoise.add_argument(
         "--noise",
@@ -84,12 +90,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         type=Path,
         metavar="MASK",
-        help="image of the same size (or a folder): nonzero = unknown",
+        help="image of the same size, or a folder of them: nonzero = unknown; for a stack of one plane or of all",
     )
     enlarge = _restoring(commands, "super-resolve", "enlarge", _super_resolve_task)
     enlarge.add_argument("--factor", required=True, type=_number, help="how many times larger, for example 4")
 
-    demo = commands.add_parser("demo", help="show what it does on the bundled samples")
+
+def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
+    demo: _Parser = commands.add_parser("demo", help="show what it does on the bundled samples")
     demo.add_argument("--headless", action="store_true", help="write pictures instead of opening napari")
     demo.add_argument(
         "--output",
@@ -100,8 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_how(demo)
     demo.set_defaults(action=_demo)
-    _add_reproduce(commands)
-    return parser
 
 
 def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:

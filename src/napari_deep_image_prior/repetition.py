@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
@@ -186,34 +186,48 @@ restored = result.image
 '''
 
 
-_READERS = {
-    (".tif", ".tiff"): ("import tifffile\n\n", "tifffile.imread({path!r})"),
+def _read_tiff(path: str) -> Any:  # noqa: ANN401  (tifffile is untyped)
+    import tifffile
+
+    return tifffile.imread(path)
+
+
+def _read_picture(path: str) -> Any:  # noqa: ANN401  (an array)
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+_READERS: Mapping[tuple[str, ...], tuple[str, str, Callable[[str], Any]]] = {
+    (".tif", ".tiff"): ("import tifffile\n\n", "tifffile.imread({path!r})", _read_tiff),
     (".png", ".jpg", ".jpeg", ".bmp"): (
         "import numpy as np\nfrom PIL import Image\n\n",
         "np.asarray(Image.open({path!r}))",
+        _read_picture,
     ),
-    (".npy",): ("import numpy as np\n\n", "np.load({path!r})"),
+    (".npy",): ("import numpy as np\n\n", "np.load({path!r})", np.load),
 }
-"""What reads the files of each kind, in a script."""
+"""How files of each kind are read: a script's imports, its expression, and what does the same here."""
 
 
 def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
     """Return the lines of a script that import a reader and read the image."""
     task, source = provenance["task"], provenance.get("source", {})
     path = source.get("path") or ""
-    suffix = Path(path).suffix.lower()
-    imports, expression = next((lines for suffixes, lines in _READERS.items() if suffix in suffixes), ("", ""))
-    index = _index_in_file(path, provenance) if expression else None
-    if index is None:
+    reader = next((how for suffixes, how in _READERS.items() if Path(path).suffix.lower() in suffixes), None)
+    index = None if reader is None else _index_in_file(path, reader[2], provenance)
+    if reader is None or index is None:
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
         if "stack" in provenance:
             wanted = f"the whole stack, {task['image_dtype']}"
         where = f", {where_from(source)}" if source else ""
         return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
+    imports, expression, _ = reader
     return imports, f"image = {expression.format(path=path)}{index}\n"
 
 
-def _index_in_file(path: str, provenance: Mapping[str, Any]) -> str | None:
+def _index_in_file(path: str, read: Callable[[str], Any], provenance: Mapping[str, Any]) -> str | None:
     """Return what takes the image out of the array in a file; None if it is not there.
 
     The layer may be one of several that were made of the file, each of one channel.
@@ -223,7 +237,7 @@ def _index_in_file(path: str, provenance: Mapping[str, Any]) -> str | None:
     inside = [(*plane, *(slice(*ends) for ends in source.get("region") or ()))]
     inside += [(..., slice(None, 3))] if source["rgb"] else []
     try:
-        whole = _read(Path(path))
+        whole = np.asarray(read(path))
     except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)
         return _indexing(inside)  # it is not here, but may be where the script runs
     channels = [(*[slice(None)] * axis, i) for axis in range(whole.ndim - 2) for i in range(whole.shape[axis])]
@@ -254,19 +268,6 @@ def _indexing(steps: list[tuple[Any, ...]]) -> str:
         return "..." if part is ... else str(part)
 
     return "".join(f"[{', '.join(map(text, step))}]" for step in steps if step)
-
-
-def _read(path: Path) -> NDArray[Any]:
-    if path.suffix.lower() == ".npy":
-        return np.asarray(np.load(path))
-    if path.suffix.lower() in (".tif", ".tiff"):
-        import tifffile
-
-        return np.asarray(tifffile.imread(path))
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        return np.asarray(picture)
 
 
 def where_from(source: Mapping[str, Any]) -> str:

@@ -139,9 +139,8 @@ class HistoryControls(Container[Any]):
         count = 0 if run is None else len(run.history)
         self._slider.enabled = count > 1 and run is not None and run.can_be_scrubbed
         self._keep_button.enabled = count > 0
-        self._gif_button.enabled = (
-            count > 0 and run is not None and not run.is_stack
-        )  # of one there are no earlier images
+        can_be_animated = run is not None and not run.is_stack  # of a stack there are no earlier images
+        self._gif_button.enabled = count > 0 and can_be_animated
         self._run_on_button.enabled = run is not None and run.can_run_on and may_run_on
         if run is None or run.shown is None or count == 0:
             self._text.value = ""

@@ -57,6 +57,23 @@ class RestorationWidget(Container[Any]):
         bind_compare(napari_viewer)
         self._estimator = Estimator(self._say)
         self._preferences = preferences()
+        self._add_what_is_asked()
+        self._add_the_fit()
+        self.native.layout().addStretch()
+        LabelColumn(let_scroll(self.native))
+        self.image.changed.connect(self._channels.offer)
+        self._channels.offer(self.image.value)
+        self._show_state()
+        if (run := last_run(napari_viewer, self.kind)) is not None:
+            self._follow(run)  # the widget was closed and opened again
+        elif self._preferences.complaint:
+            self._say(self._preferences.complaint)
+        listen(self.native, QUEUE.changed, self._take_up_the_next)
+        at_the_end_of(self.native, self._estimator.cancel)
+        at_the_end_of(self.native, self._channels.forget)
+
+    def _add_what_is_asked(self) -> None:
+        """Add the image and how to restore it."""
         self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
         for widget in self._own_widgets():
             self.append(widget)
@@ -75,6 +92,9 @@ class RestorationWidget(Container[Any]):
             report=self._say,
         )
         self.append(self._trials)
+
+    def _add_the_fit(self) -> None:
+        """Add the buttons, and what tells of the fit."""
         self.append(self._buttons())
         self.append(self._more_buttons())
         self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
@@ -82,23 +102,11 @@ class RestorationWidget(Container[Any]):
         self.append(self._status)
         self._history = HistoryControls(self._run_on, self._say)
         self.append(self._history)
-        self._curve, self._queue = FitCurve(), QueueList(napari_viewer)
+        self._curve, self._queue = FitCurve(), QueueList(self._viewer)
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
         for part in (self._warning.native, self._curve, self._queue):
             self.native.layout().addWidget(part)
-        self.native.layout().addStretch()
-        LabelColumn(let_scroll(self.native))
-        self.image.changed.connect(self._channels.offer)
-        self._channels.offer(self.image.value)
-        self._show_state()
-        if (run := last_run(napari_viewer, self.kind)) is not None:
-            self._follow(run)  # the widget was closed and opened again
-        elif self._preferences.complaint:
-            self._say(self._preferences.complaint)
-        listen(self.native, QUEUE.changed, self._take_up_the_next)
-        at_the_end_of(self.native, self._estimator.cancel)
-        at_the_end_of(self.native, self._channels.forget)
 
     def _own_widgets(self) -> list[Widget]:
         """Return the widgets that only this task has."""

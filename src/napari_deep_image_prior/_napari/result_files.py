@@ -55,10 +55,9 @@ def read_layer(path: str) -> list[Any]:
     if placement is not None:
         if placement["rgb"]:
             image = np.moveaxis(image, found.channel_axis or 0, -1)
-        shape = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
-        return [
-            (image.reshape(shape + list(image.shape[-3 if placement["rgb"] else -2 :])), options | placement, "image")
-        ]
+        leading = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
+        image = image.reshape([*leading, *image.shape[-3 if placement["rgb"] else -2 :]])
+        return [(image, options | placement, "image")]
     options |= _grid(found)
     options["rgb"] = found.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
     if found.channel_axis is not None and not options["rgb"]:
