@@ -15,6 +15,7 @@ from napari_deep_image_prior.cli import main
 from napari_deep_image_prior.files import read_image, write_image
 from napari_deep_image_prior.image_file import ImageFile
 from napari_deep_image_prior.restoration import RestorationError
+from napari_deep_image_prior.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 
@@ -119,6 +120,26 @@ def test_all_planes_of_a_stack_are_restored_each_by_itself(
         assert found.provenance["planes"][-1]["warm_start"]
     else:
         np.testing.assert_array_equal(found.image[index[0]], read_image("alone-out.tif").image)
+
+
+def test_the_planes_that_are_done_are_written_though_another_fails(
+    files: Path, picture: np.ndarray, monkeypatch: Any, capsys: Any
+) -> None:
+    stack = np.stack([picture, picture + 1]).astype(np.float32)
+    write_image(files / "two.tif", ImageFile(stack, planes="Z"))
+    advance = Steps.__next__
+
+    def fail_on_the_second(steps: Steps) -> Any:
+        if np.array_equal(steps.task.image, stack[1]):
+            raise RestorationError("the fit diverged.")
+        return advance(steps)
+
+    monkeypatch.setattr(Steps, "__next__", fail_on_the_second)
+    assert main(["denoise", str(files / "two.tif"), "-o", str(files / "out.tif")]) == 1
+    assert "left as given, as the fit failed: plane 1, the fit diverged." in capsys.readouterr().out
+    found = read_image(files / "out.tif").image
+    np.testing.assert_array_equal(found[1], stack[1])
+    assert (found[0] != stack[0]).any()
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])

@@ -80,7 +80,7 @@ if HAS_PLUGIN_SETTINGS:
         ("stored", "words"),
         [
             ("restoring: {device: mps, threads: 1}", "The device 'mps' of the preferences is not here: auto is taken."),
-            ("restoring: {device: abacus, threads: 1}", "Choose an image and press Run."),  # napari drops and logs it
+            ("restoring: {device: abacus, threads: 1}", "Open an image to begin."),  # napari drops and logs it
             ("[no, settings]", "The preferences cannot be read"),
         ],
     )

@@ -10,7 +10,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 
 from napari_deep_image_prior import measure_quality, restore_layer
-from napari_deep_image_prior._napari.queue import active_run
+from napari_deep_image_prior._napari.queue import QUEUE, active_run
 from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.spread import active_spread
 from napari_deep_image_prior._napari.widgets import DenoiseWidget
@@ -269,6 +269,57 @@ def test_no_uncertainty_starts_beside_a_restoration(
     assert "a restoration is running" in results.status.value.lower()
     assert active_spread(viewer) is None
     run.cancel()
+
+
+def _with_an_uncertainty(viewer: Any, picture: np.ndarray, qtbot: Any) -> Any:
+    """A long uncertainty that is under way, and a widget to denoise."""
+    results, panel = ResultsWidget(viewer), DenoiseWidget(viewer)
+    for widget in (results, panel):
+        viewer.window.add_dock_widget(widget)
+    _restored(viewer, results, viewer.add_image(picture, name="cells"))
+    panel.image.value = viewer.layers["cells"]
+    results.seeds.value = 50
+    _press(results.uncertainty)
+    qtbot.waitUntil(lambda: active_spread(viewer).step is not None, timeout=30000)
+    return results, panel
+
+
+def test_a_restoration_waits_for_an_uncertainty(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    results, panel = _with_an_uncertainty(viewer, picture, qtbot)
+    _press(panel.run)
+    _press(panel.queue)
+    first, second = QUEUE.of(viewer)
+    assert (first.state, second.state) == ("waiting", "waiting")
+    assert panel.status.value.startswith("Waiting for the uncertainty")
+    assert active_spread(viewer) is not None
+    _press(results.uncertainty)  # cancels it
+    qtbot.waitUntil(lambda: second.state == "done", timeout=30000)
+    assert first.state == "done"
+
+
+def test_closing_the_window_cancels_what_waits_for_an_uncertainty(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer()
+    _, panel = _with_an_uncertainty(viewer, picture, qtbot)
+    _press(panel.run)
+    run = active_run(viewer)
+    viewer.close()
+    qtbot.waitUntil(lambda: run.state == "cancelled" and active_spread(viewer) is None, timeout=30000)
+
+
+def test_the_newest_result_is_chosen_until_the_user_chooses(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    assert results.truth.value is None, "the source would be a perfect truth"
+    first = restore_layer(viewer, source, block=True)
+    assert results.result.value is first.layer
+    second = restore_layer(viewer, source, seed=1, block=True)
+    assert results.result.value is second.layer
+    results.result.value = first.layer
+    restore_layer(viewer, source, seed=2, block=True)
+    assert results.result.value is first.layer
 
 
 @pytest.mark.usefixtures("endless_presets")

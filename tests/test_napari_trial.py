@@ -349,13 +349,13 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     _press(widget.add_trial)
     widget.noise.value, widget.seed.value = "gaussian", 3
     _press(widget.add_trial)
-    assert _names(viewer) == ["cells", "part", "cells trial 1 (fast)"]
-    assert [run.layer.name for run in QUEUE.of(viewer)] == ["cells trial 1 (fast)", TRIAL_2], "in its turn"
+    assert _names(viewer) == ["cells", "part", "trial 1 (fast) of cells"]
+    assert [run.layer.name for run in QUEUE.of(viewer)] == ["trial 1 (fast) of cells", TRIAL_2], "in its turn"
     assert widget._queue.list.item(1).text() == f"{TRIAL_2}: waiting"
     assert widget.trial_text.value.startswith("18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'")
     assert not widget.region.enabled, "all trials are of one part"
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
-    assert _names(viewer)[2:] == ["cells trial 1 (fast)", TRIAL_2]
+    assert _names(viewer)[2:] == ["trial 1 (fast) of cells", TRIAL_2]
     assert made(viewer.layers[TRIAL_2])["seed"] == 3
     for trial in viewer.layers[2:]:
         np.testing.assert_allclose(_corners(trial, _whole(trial)), _corners(source, REGION))
@@ -381,7 +381,7 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
         widget.strength.value = strength
         _press(widget.add_trial)
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
-    assert _names(viewer)[1:] == ["cells trial 1 (fast)", "cells trial 2 (fast, strength 0.55)"]
+    assert _names(viewer)[1:] == ["trial 1 (fast) of cells", "trial 2 (fast, strength 0.55) of cells"]
     widget.strength.value = 1
     _press(widget.apply)
     assert widget.strength.value == 0.55
@@ -403,7 +403,7 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     _press(widget.add_trial)
     assert widget.trial.current_choice == "2: fast, channels one by one"
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
-    trials = [viewer.layers["cells trial 1 (fast)"], viewer.layers["cells trial 2 (fast, channels one by one)"]]
+    trials = [viewer.layers["trial 1 (fast) of cells"], viewer.layers["trial 2 (fast, channels one by one) of cells"]]
     assert {layer.data.shape[:2] for layer in trials} == {(1, 2)}
     np.testing.assert_allclose(trials[0].extent.world, trials[1].extent.world)
     _press(widget.beside)
@@ -419,7 +419,7 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     assert viewer.layers["cells denoised"].data.shape == (1, 2, 24, 28)
 
 
-TRIAL_2 = "cells trial 2 (fast, noise gaussian, seed 3)"
+TRIAL_2 = "trial 2 (fast, noise gaussian, seed 3) of cells"
 
 
 def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back(
@@ -438,7 +438,7 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
     source.contrast_limits = (90, 150)
     _press(widget.beside)
-    shown = ["cells", "cells trial 1 (fast, 2x)", "cells trial 2 (fast, 3x)"]
+    shown = ["cells", "trial 1 (fast, 2x) of cells", "trial 2 (fast, 3x) of cells"]
     assert grid(viewer).enabled
     assert widget.beside.text == "Back"
     assert [layer.name for layer in viewer.layers if layer.visible] == shown
@@ -468,7 +468,7 @@ def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
     _press(widget.beside)
     _press(widget.add_trial)
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)
-    second = viewer.layers["cells trial 2 (fast)"]
+    second = viewer.layers["trial 2 (fast) of cells"]
     assert second.visible
     assert second.name_overlay.visible
     grid(viewer).enabled = False  # by napari's own button
@@ -518,7 +518,7 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     parts = {layer.data.shape for layer in widget._trials._trials()}
     assert len(parts) == 1
     assert parts != {(1, 24, 28)}
-    assert [run.layer.name.split(" (")[0] for run in QUEUE.of(viewer)] == [f"stack trial {n}" for n in (1, 3, 4, 2)]
+    assert [run.layer.name.split(" (")[0] for run in QUEUE.of(viewer)] == [f"trial {n}" for n in (1, 3, 4, 2)]
     _press(widget.discard)
     assert QUEUE.of(viewer) == []
     assert _names(viewer) == ["stack", "other"]
@@ -544,10 +544,10 @@ def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
     assert "stopped by the user" in widget.status.value
     _press(widget.add_trial)
     _press(widget.cancel)
-    assert _names(viewer) == ["film", "holes", "film trial 1 (fast)"]
+    assert _names(viewer) == ["film", "holes", "trial 1 (fast) of film"]
     _press(widget.add_trial)
-    viewer.layers.remove("film trial 2 (fast)")
-    assert widget.trial.choices == (viewer.layers["film trial 1 (fast)"],)
+    viewer.layers.remove("trial 2 (fast) of film")
+    assert widget.trial.choices == (viewer.layers["trial 1 (fast) of film"],)
     mask.data = 0 * mask.data
     _press(widget.add_trial)
     assert widget.status.value.startswith("Nothing is marked as missing")

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.results import ResultsWidget
 from napari_deep_image_prior._napari.widgets import DenoiseWidget, InpaintWidget, SuperResolveWidget
 
 from .conftest import QUICK
@@ -306,6 +307,7 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     for name, add in (("a", widget.run), ("b", widget.queue), ("c", widget.queue)):
         widget.image.value = viewer.layers[name]
+        widget.seed.value = 7 if name == "c" else 0
         _press(add)
     viewer.window.remove_dock_widget(dock)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
@@ -314,16 +316,16 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     def lines() -> list[str]:
         return [listed.list.item(row).text() for row in range(listed.list.count())]
 
-    assert lines() == ["a denoised: running", "b denoised: waiting", "c denoised: waiting"]
+    assert lines() == ["running: a denoised (fast)", "waiting: b denoised (fast)", "waiting: c denoised (fast, seed 7)"]
     listed.list.setCurrentRow(2)
     listed.up.click()
-    assert lines() == ["a denoised: running", "c denoised: waiting", "b denoised: waiting"]
+    assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)", "waiting: b denoised (fast)"]
     assert listed.list.currentRow() == 1
     assert not listed.up.isEnabled()
     listed.down.click()
     listed.list.setCurrentRow(1)
     listed.remove.click()
-    assert lines() == ["a denoised: running", "c denoised: waiting"]
+    assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)"]
     _press(widget.cancel)
     _wait(qtbot, lambda: "Step" in widget.status.value)
     assert widget._run.layer.name == "c denoised", "the widget shows the next one"
@@ -338,6 +340,76 @@ def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:
     _press(widget.run)
     assert widget.status.value == "Choose an image layer first, not nothing."
     assert widget.run.enabled
+
+
+def test_the_panel_invites_to_what_is_to_be_done(viewer: Any, picture: np.ndarray) -> None:
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert widget.status.value == "Open an image to begin."
+    viewer.add_image(picture)
+    assert widget.status.value.startswith("Press Run")
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_the_panel_says_that_its_image_was_deleted_and_which_it_takes_now(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    _press(widget.run)
+    _wait(qtbot, lambda: "Step" in widget.status.value)
+    viewer.layers.remove("cells")
+    told = "'cells' was deleted: the image is now 'cells denoised'.\n"
+    assert widget.status.value.startswith(told)
+    _wait(qtbot, lambda: len(widget._run.misfits) > 0)
+    assert widget.status.value.startswith(told), "the next steps do not wipe it out"
+    _press(widget.stop)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert widget.status.value.startswith(told + "Done: ")
+    _press(widget.run)
+    assert "deleted" not in widget.status.value
+    _press(widget.cancel)
+
+
+def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.ndarray) -> None:
+    viewer.add_image(picture, name="cells")
+    widgets = [DenoiseWidget(viewer), InpaintWidget(viewer), ResultsWidget(viewer)]
+    for widget in widgets:
+        viewer.window.add_dock_widget(widget)
+    before = [widget.native.sizeHint().width() for widget in widgets]
+    viewer.add_labels(np.zeros((4, 4), dtype=int), name="mask of " * 30)
+    viewer.add_image(picture, name="cells of the " * 30)
+    for widget in widgets[:2]:
+        widget.image.value = viewer.layers[-1]
+    widgets[2].result.value = viewer.layers[-1]
+    assert [widget.native.sizeHint().width() for widget in widgets] == before
+
+
+def test_what_is_not_there_is_not_marked(viewer: Any, picture: np.ndarray) -> None:
+    viewer.add_image(picture)
+    widget = InpaintWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.marked.value = "NaN"
+    _press(widget.mark)
+    assert widget.status.value == "No pixel of this plane is NaN: nothing was marked."
+    assert len(viewer.layers) == 1, "no empty mask was added"
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_panel_tells_the_noise_that_was_found_and_what_was_kept(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="cells")
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    _press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    done, found = widget.status.value.split("\n")
+    assert done.startswith("Done: ")
+    assert found == widget._run.result.provenance["found"] != ""
+    _press(widget.keep)
+    assert widget.status.value == f"Kept as '{viewer.layers[-1].name}'."
 
 
 def test_a_new_mask_fits_its_image_and_is_ready_to_paint(viewer: Any, picture: np.ndarray) -> None:

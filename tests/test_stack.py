@@ -8,6 +8,8 @@ import pytest
 from napari_deep_image_prior import (
     Denoise,
     Inpaint,
+    LeanSettings,
+    MaskedFit,
     PriorFit,
     RestorationError,
     SuperResolve,
@@ -142,12 +144,29 @@ def test_a_stack_is_made_again_from_its_provenance(
         repeat(made, series[:1])
 
 
-def test_a_plane_that_fails_ends_the_stack_with_the_reason(picture: np.ndarray, hole: np.ndarray) -> None:
-    wider = np.stack([picture, picture])
+def _partly_failing(picture: np.ndarray, hole: np.ndarray, fits: tuple[bool, ...]) -> StackSteps:
+    series = np.stack([picture + place for place in range(len(fits))])
+    cannot_start = MaskedFit(LeanSettings(widths=(16, 16), depth=1), iterations=40, crop=48, learning_rate=1e38)
     planes = [
-        ((0,), iter_restore(Inpaint(picture, missing=hole), settings=QUICK["inpaint"])),
-        ((1,), iter_restore(Inpaint(wider, missing=hole, channel_axis=0), settings=QUICK["inpaint"])),
+        ((place,), iter_restore(Inpaint(plane, missing=hole), settings=QUICK["inpaint"] if fit else cannot_start))
+        for place, (plane, fit) in enumerate(zip(series, fits, strict=True))
     ]
-    steps = StackSteps(wider.astype(np.float32), planes, warm_start=True)
-    with pytest.raises(RestorationError, match="the fit failed"):
-        list(steps)
+    return StackSteps(series.astype(np.float32), planes, warm_start=True)
+
+
+def test_a_plane_that_fails_stays_as_it_was_and_the_others_are_restored(picture: np.ndarray, hole: np.ndarray) -> None:
+    steps = _partly_failing(picture, hole, (True, False, True))
+    reports = [(step.iteration, step.total) for step in steps]
+    assert reports == sorted(reports)
+    assert steps.result.stop_reason.startswith("2 of 3 planes done; left as given, as the fit failed: plane 1, the fit")
+    assert [made["index"] for made in steps.result.provenance["planes"]] == [[0], [2]]
+    assert [made["index"] for made in steps.result.provenance["failed"]] == [[1]]
+    assert "warm_start" in steps.result.provenance["planes"][1]
+    np.testing.assert_array_equal(steps.image[1][~hole], (picture + 1)[~hole].astype(np.float32))
+    for place in (0, 2):
+        assert (steps.image[place] != picture + place).any()
+
+
+def test_a_stack_of_which_all_planes_fail_is_an_error(picture: np.ndarray, hole: np.ndarray) -> None:
+    with pytest.raises(RestorationError, match="learning rate"):
+        list(_partly_failing(picture, hole, (False, False)))

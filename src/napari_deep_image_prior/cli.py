@@ -236,8 +236,7 @@ def _read_missing(source: ImageFile, path: Path, options: argparse.Namespace) ->
 
 def _restore_files(options: argparse.Namespace) -> int:
     if not options.input.is_dir():
-        _restore_file(options.input, options.output, options)
-        return 0
+        return _restore_file(options.input, options.output, options)
     paths = image_files(options.input)
     if not paths:
         raise FileError(f"{options.input}: no image ({', '.join(SUFFIXES)}) in this folder.")
@@ -252,17 +251,16 @@ def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
     from .restoration import RestorationError
 
     try:
-        _restore_file(path, options.output / path.name, options)
+        return _restore_file(path, options.output / path.name, options)
     except RestorationError as error:
         return _complain(f"{path.name}: {error}", EXIT_FAILED)
     except FileError as error:  # has the name already
         return _complain(error, EXIT_BAD_INPUT)
     except (ValueError, TypeError, OSError) as error:
         return _complain(f"{path.name}: {error}", EXIT_BAD_INPUT)
-    return 0
 
 
-def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None:
+def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     source = read_image(path)
     if output.exists() and output.samefile(path):
         raise FileError(f"{output}: would overwrite the input; choose another name or folder.")
@@ -270,6 +268,7 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> None
     result = _run(_steps(source, path, options), name=path.name)
     write_image(output, enlarged(source, result.image), result.provenance)
     print(f"{output}: {_summary(result)}")
+    return EXIT_FAILED if "failed" in result.provenance else 0  # planes of a stack
 
 
 def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Steps | StackSteps:

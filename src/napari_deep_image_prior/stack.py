@@ -74,6 +74,8 @@ def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArr
 class StackSteps:
     """Drives the restorations of planes one after another; what `Steps` does for one, but run on and repaint.
 
+    A plane whose fit fails stays as it was given, and the stop reason says so; only if all fail is it an error.
+
     Parameters
     ----------
     image : array
@@ -107,6 +109,7 @@ class StackSteps:
         self._planes, self._called = planes, called
         self._current = planes[0][1]
         self._done: list[tuple[Index, Restoration]] = []
+        self._failed: list[tuple[Index, RestorationError]] = []
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
@@ -200,6 +203,8 @@ class StackSteps:
         }
         if self._stop_requested:
             made["stack_stopped"] = True
+        if self._failed:
+            made["failed"] = [{"index": list(index), "error": str(error)} for index, error in self._failed]
         for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
             made.pop(name, None)
         return made
@@ -218,31 +223,55 @@ class StackSteps:
 
     def _working(self) -> Generator[Step, None, None]:
         latest: dict[int | None, Steps] = {}  # of each channel
+        told = None
         for index, steps in self._planes:
             self._current = steps
-            if self._stop_requested and self._done:
+            if self._stop_requested and (self._done or self._failed):
                 break  # asked for between two planes
             channel = None if self._channel_axis is None else index[self._channel_axis]
             if self._is_warm and channel in latest:
                 steps.start_from(latest[channel])
+            try:
+                for told in self._restoring(index, steps):
+                    yield told
+            except RestorationError as error:  # the planes that are done are worth having
+                self._failed.append((index, error))
+                self.image[selection(index)] = first_picture(steps.task, self.dtype)
+                steps.close()
+                continue
+            if channel in latest:
                 latest[channel].forget_network()
             latest[channel] = steps
-            before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
-            for step in steps:
-                if step.image is not None:
-                    self.image[selection(index)] = step.image
-                if step.result is not None:
-                    self._done.append((index, step.result))
-                    steps.close()
-                told = self._told(step, before, time.perf_counter() - started)
-                yield told
-        reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
-        if self._stop_requested:
-            reason = f"stopped by the user in {self._called} {len(self._done)} of {len(self._planes)}"
+        if told is None or not self._done:
+            raise self._failed[0][1]
+        reason = self._stop_reason()
         iterations = sum(done.iterations for _, done in self._done)
         history = [misfit for _, done in self._done for misfit in done.history]
         self._result = Restoration(self.image, reason, iterations, history, self._described(reason))
         yield replace(told, total=told.iteration, image=self.image, note=reason, seconds_left=0.0, result=self._result)
+
+    def _restoring(self, index: Index, steps: Steps) -> Generator[Step, None, None]:
+        """Make the steps of one plane, and lay its images into the stack."""
+        before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
+        for step in steps:
+            if step.image is not None:
+                self.image[selection(index)] = step.image
+            if step.result is not None:
+                self._done.append((index, step.result))
+                steps.close()
+            yield self._told(step, before, time.perf_counter() - started)
+
+    def _stop_reason(self) -> str:
+        at = f"{self._called} {len(self._done) + len(self._failed)} of {len(self._planes)}"
+        reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
+        if self._stop_requested:
+            reason = f"stopped by the user in {at}"
+        if self._failed:
+            index, error = self._failed[0]
+            place = ", ".join(str(i) for i in index if i is not None)
+            others = f" (and {len(self._failed) - 1} others)" if len(self._failed) > 1 else ""
+            reason += f"; left as given, as the fit failed: {self._called} {place}{others}, {error}"
+        return reason
 
     def _typical_seconds(self, this: float) -> float:
         """Return how long a plane still to come takes, from the one under way and those that are done."""
@@ -255,7 +284,7 @@ class StackSteps:
     def _told(self, step: Step, fitted: int, elapsed: float) -> Step:
         """Tell a plane's step as one of the whole stack's."""
         count = len(self._planes)
-        number = min(len(self._done) + (step.result is None), count)
+        number = min(len(self._done) + len(self._failed) + (step.result is None), count)
         left = step.seconds_left
         if left is not None:
             left += (count - number) * self._typical_seconds(elapsed + left)

@@ -39,8 +39,8 @@ class HeldOutPlateau:
             if mean < (1 - GAIN) * self._best:
                 self._best, self._best_step = mean, self._step
             ago = self._step - self._best_step
-            best = "the best so far" if ago == 0 else f"best {self._best:.1%} {ago} steps ago"
-            self.note = f"held-out error {mean:.1%} of the classical estimate's, {best}"
+            trend = "falling" if ago == 0 else f"no clear gain for {ago} steps"
+            self.note = f"held-out error {mean:.1%} of the classical estimate's, {trend}"
         if self._settled_at is None and self._step - self._best_step >= self._patience:
             self._settled_at = self._step
         return self._settled_at is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
-from magicgui.widgets import Container, Label, PushButton, Slider
+from magicgui.widgets import ComboBox, Container, Label, PushButton, Slider, create_widget
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
@@ -59,6 +59,17 @@ def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
     made: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label, name=name)
     made.margins = (0, 0, 0, 0)
     return made
+
+
+def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
+    """Make a choice among layers; a long name is cut in the panel, rather than make that wide."""
+    choice = create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
+    assert isinstance(choice, ComboBox)  # noqa: S101  (napari registers that for its layers)
+    combo = choice.native
+    combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(12)
+    combo.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    return choice
 
 
 def button(name: str, text: str, tooltip: str, pressed: Callable[[], object]) -> PushButton:
@@ -162,9 +173,11 @@ class HistoryControls(Container[Any]):
         if self._run is None:
             return
         try:
-            self._run.keep()
+            kept = self._run.keep()
         except RuntimeError as error:
             self._report(error)
+        else:
+            self._report(f"kept as '{kept.name}'.")
 
     def _save_gif(self) -> None:
         run = self._run

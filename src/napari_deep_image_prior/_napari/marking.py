@@ -44,10 +44,11 @@ def mark_pixels(
     what: str,
     value: float,
     channels: Channels = NO_CHANNELS,
-) -> tuple[Labels, int]:
+) -> tuple[Labels | None, int]:
     """Mark pixels of the displayed plane of `image` on `mask`, or on a new one where it is on another grid.
 
-    Of channels only the displayed one is looked at. Returns the mask and how many pixels were marked.
+    Of channels only the displayed one is looked at. Returns the mask and how many pixels were marked;
+    None and 0, and adds no mask, where there are none.
 
     Raises
     ------
@@ -56,6 +57,8 @@ def mark_pixels(
     """
     plane = displayed_plane(viewer, image)
     marked = BY_A_VALUE[what](plane.values, value) if what in BY_A_VALUE else BY_THEMSELVES[what](plane.values)
+    if not marked.any():
+        return None, 0
     onto = None
     if mask is not None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox, create_widget
+from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
 from napari.layers import Image
 
 from ..devices import available_devices
@@ -13,7 +13,7 @@ from ..restoration import RestorationError
 from ..settings import PRESETS
 from .blink import bind_compare
 from .channel_controls import ChannelControls
-from .controls import Folded, HistoryControls, at_the_end_of, button, listen, row, wrapping_label
+from .controls import Folded, HistoryControls, at_the_end_of, button, layer_choice, listen, row, wrapping_label
 from .curve import FitCurve
 from .estimating import Estimator
 from .label_column import LabelColumn
@@ -61,7 +61,10 @@ class RestorationWidget(Container[Any]):
         self._add_the_fit()
         self.native.layout().addStretch()
         LabelColumn(let_scroll(self.native))
+        self._image_before = self.image.value
+        self._notice = ""
         self.image.changed.connect(self._channels.offer)
+        self.image.changed.connect(self._tell_of_another_image)
         self._channels.offer(self.image.value)
         self._show_state()
         if (run := last_run(napari_viewer, self.kind)) is not None:
@@ -74,7 +77,7 @@ class RestorationWidget(Container[Any]):
 
     def _add_what_is_asked(self) -> None:
         """Add the image and how to restore it."""
-        self.append(create_widget(annotation=Image, name="image", options={"tooltip": "The layer to restore."}))
+        self.append(layer_choice(Image, "image", "The layer to restore."))
         for widget in self._own_widgets():
             self.append(widget)
         self._channels = ChannelControls(self._offer_planes)
@@ -171,6 +174,14 @@ class RestorationWidget(Container[Any]):
         image, channels = self.image.value, self._channels.axis
         return image is not None and image.ndim > (2 if channels is None else 3)
 
+    def _tell_of_another_image(self, image: Image | None) -> None:
+        """Say, until the next run, that the image is another one because the one before was deleted."""
+        before, self._image_before = self._image_before, image
+        self._notice = ""
+        if before is not None and image is not None and before not in self._viewer.layers:
+            self._notice = f"'{before.name}' was deleted: the image is now '{image.name}'."
+        self._show_state()
+
     def _offer_planes(self) -> None:
         self.planes.visible = self._is_stack
 
@@ -183,6 +194,7 @@ class RestorationWidget(Container[Any]):
             self._say("estimating …")
 
     def _start(self) -> None:
+        self._notice = ""
         try:
             run = restore_layer(self._viewer, self.image.value, **self._asked())
         except (ValueError, TypeError, RuntimeError) as error:
@@ -266,22 +278,27 @@ class RestorationWidget(Container[Any]):
         self.pause.text = "Resume" if state == "paused" else "Pause"
         self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
-            self._status.value = "Choose an image and press Run."
+            ready = "Press Run, or Estimate to know the time before."
+            invitation = "Open an image to begin." if self.image.value is None else ready
+            self._status.value = self._notice or invitation
             return
         if run.step is not None:
             self.progress.max = run.step.total
             self.progress.value = run.step.iteration if run.is_active else 0
         if state == "done":
             self.progress.value = self.progress.max
-        self._status.value = _status_text(run)
+        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run)]))
         self._curve.show_misfits(run.misfits)
 
 
 def _status_text(run: Run) -> str:
     if not run.is_active:
-        return f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+        found = run.result.provenance["found"] if run.state == "done" and run.result is not None else ""
+        return "\n".join(filter(None, [f"{run.state.capitalize()}: {run.message.removesuffix('.')}.", found]))
     if run.state == "waiting":
         before = QUEUE.of(run.viewer).index(run)
+        if before == 0:
+            return "Waiting for the uncertainty that is being found (Results), to be done after it."
         return f"Waiting for {before} other{'s' if before > 1 else ''}, to be done before it."
     if run.step is None:
         return f"Starting on {run.device} …"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from .run import Run
+    from .spread import Spread
 
 
 class Queue:
@@ -23,7 +24,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self._at_work: list[Run] = []
+        self._at_work: list[Run | Spread] = []
         self._ended: WeakSet[Run] = WeakSet()
 
     def of(self, viewer: ViewerModel) -> list[Run]:
@@ -43,9 +44,9 @@ class Queue:
         self._ended.discard(run)
 
     def join(self, run: Run) -> None:
-        """Put a run at the end; it begins at once if it is the only one."""
+        """Put a run at the end; it begins at once if it is the only one, and no uncertainty is at work."""
         self.runs.append(run)
-        if self.of(run.viewer) == [run]:
+        if self.of(run.viewer) == [run] and not self.is_kept(run.viewer):
             run.begin()
         self.changed.emit()
 
@@ -66,14 +67,22 @@ class Queue:
         self.runs.insert(place, run)
         self.changed.emit()
 
+    def is_kept(self, viewer: ViewerModel) -> bool:
+        """Whether an uncertainty is at work in a viewer, for which its restorations wait."""
+        return any(each.viewer is viewer and each not in self.runs for each in self._at_work if each.is_active)
+
+    def keep_busy(self, spread: Spread) -> None:
+        """Let the restorations of a viewer wait for an uncertainty, until its thread is given back."""
+        self._at_work.append(spread)
+
     def take_thread(self, run: Run) -> None:
         """Let a run work as soon as no other does in its viewer: an ended one may have yet to leave its thread."""
         if not any(each.viewer is run.viewer for each in self._at_work):
             self._at_work.append(run)
             run.launch()
 
-    def give_thread_back(self, run: Run) -> None:
-        """Note that a run's thread is free, and give it to the one whose turn it is."""
+    def give_thread_back(self, run: Run | Spread) -> None:
+        """Note that a thread is free, and give it to the run whose turn it is."""
         self._at_work.remove(run)
         for first in self.of(run.viewer)[:1]:
             if first.state == "waiting":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton, SpinBox, create_widget
+from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton, SpinBox
 from napari.layers import Image
 
 from ..files import SUFFIXES, TIFF_SUFFIXES
@@ -13,11 +13,13 @@ from ..pace import duration
 from ..quality import measure_quality, residual
 from ..repetition import script, where_from
 from .blink import KEY, bind_compare, compare
-from .controls import ask_where_to_save, at_the_end_of, listen, row, wrapping_label
+from .controls import ask_where_to_save, at_the_end_of, layer_choice, listen, row, wrapping_label
 from .label_column import LabelColumn
 from .provenances import given_plane, made, result_plane, run_again, source_plane, truth_plane
 from .proxies import unwrapped
+from .queue import QUEUE
 from .result_files import SUFFIX, read_layer, write_layer
+from .run import METADATA
 from .scrolling import let_scroll
 from .spread import Spread, active_spread, residual_layer
 
@@ -42,7 +44,7 @@ class ResultsWidget(Container[Any]):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer: ViewerModel = unwrapped(napari_viewer)
-        self.append(create_widget(annotation=Image, name="result", options={"tooltip": "A result of this plugin."}))
+        self.append(layer_choice(Image, "result", "A result of this plugin. A new one is chosen until you choose."))
         self._made = wrapping_label("made", 4)
         self.append(self._made)
         self._add_repeating()
@@ -55,12 +57,14 @@ class ResultsWidget(Container[Any]):
         self.native.layout().addStretch()
         LabelColumn(let_scroll(self.native))
         self._watched: Image | None = None
+        self._followed: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
         self._watch()
         bind_compare(self._viewer)
         self._spread: Spread | None = None
         if (spread := active_spread(self._viewer)) is not None:
             self._follow(spread)  # the widget was closed and opened again
+        listen(self.native, QUEUE.changed, self._follow_a_new_result)
         at_the_end_of(self.native, self._forget)
 
     def _add_repeating(self) -> None:
@@ -94,7 +98,7 @@ class ResultsWidget(Container[Any]):
 
     def _add_measuring(self) -> None:
         """Add what measures a result: against a truth, and over several seeds."""
-        self.append(create_widget(annotation=Image, name="truth", options={"tooltip": "A layer with the true image."}))
+        self.append(layer_choice(Image | None, "truth", "A layer with the true image, to measure against."))
         self.fit_brightness = CheckBox(
             name="fit_brightness",
             text="fit brightness",
@@ -138,6 +142,15 @@ class ResultsWidget(Container[Any]):
         if self._watched is not None:
             self._watched.events.metadata.connect(self._show_made)
         self._show_made()
+
+    def _follow_a_new_result(self) -> None:
+        """Choose the result of a run that has just ended, unless the user has chosen another result."""
+        chosen = self.result.value
+        is_free = chosen is None or chosen is self._followed or METADATA not in chosen.metadata
+        newest = QUEUE.ended(self._viewer)
+        if is_free and newest and newest[-1].layer in self._viewer.layers:
+            self.result.reset_choices()
+            self.result.value = self._followed = newest[-1].layer
 
     def _forget(self) -> None:
         """Hear nothing any more: the window is gone, which what is still running does not know."""
@@ -195,9 +208,9 @@ class ResultsWidget(Container[Any]):
         return f"'{layer.name}': input minus result, grey is zero. Of a good denoising it looks like pure noise."
 
     def _measure(self) -> str:
+        result = result_plane(self._viewer, self.result.value)
         if self.truth.value is None:
             raise ValueError("choose a layer with the true image first.")
-        result = result_plane(self._viewer, self.result.value)
         truth = truth_plane(self._viewer, result, self.truth.value)
         figures = f"result: {self._quality(result, truth)}"
         try:
@@ -240,7 +253,8 @@ class ResultsWidget(Container[Any]):
 
 def _told(provenance: dict[str, Any]) -> str:
     how = f"preset {provenance['preset']}" if provenance["preset"] else provenance["settings"]["method"]
-    steps = f"{provenance['iterations']} steps in {provenance['seconds']:.0f} s on {provenance['device_name']}"
+    took = f"{provenance['seconds']:.0f} s on {provenance['device_name']}"
+    steps = f"{provenance['iterations']} steps of the network in {took}"
     lines = [
         f"{provenance['task']['kind'].capitalize()}, {how}, seed {provenance['seed']}: {steps}.",
         provenance["found"],

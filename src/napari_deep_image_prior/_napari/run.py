@@ -48,6 +48,8 @@ class Run:
         The outcome, once done.
     message : str
         One line for people: why it ended, or what went wrong.
+    how : str
+        The preset, and what of the settings is not usual, in words.
     history : History
         Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
         layer is deleted or another run starts in the viewer.
@@ -58,8 +60,10 @@ class Run:
     changed = Signal(object)
     """Emitted with the run itself at each report and change of state, in the main thread."""
 
-    def __init__(self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps | StackSteps) -> None:
-        self.viewer, self.task, self.device = viewer, task, steps.device
+    def __init__(
+        self, viewer: ViewerModel, task: Task, plane: Plane, steps: Steps | StackSteps, how: str = "as before"
+    ) -> None:
+        self.viewer, self.task, self.device, self.how = viewer, task, steps.device, how
         self.state: State = "waiting"
         self.step: Step | None = None
         self.result: Restoration | None = None

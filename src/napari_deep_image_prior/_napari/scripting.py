@@ -21,6 +21,7 @@ from .repainting import MaskFollower
 from .run import Run
 from .stacking import stack_mask, stack_steps
 from .taking import Taken
+from .wording import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -114,15 +115,16 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer = unwrapped(viewer)
     taken = Taken(planes=planes, channel_axis=channel_axis, channels=channels, region=unwrapped(region))
+    how = in_words({"factor": factor, **options})
     source, parts, options = _asked_for(viewer, image_layer, task, taken, missing=missing, factor=factor, **options)
     # a colour picture must stay one that napari can show
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
     made = _first_task(parts)
     if source.is_stack:
-        run = Run(viewer, made, source, stack_steps(source, parts, options, warm_start=warm_start))
+        run = Run(viewer, made, source, stack_steps(source, parts, options, warm_start=warm_start), how)
     else:
         steps = iter_restore(made, **options)
-        run = Run(viewer, made, source, steps)
+        run = Run(viewer, made, source, steps, how)
         if isinstance(mask := unwrapped(missing), Labels) and task == "inpaint":
             run.mask = MaskFollower(viewer, mask, source, steps)
     run.start()

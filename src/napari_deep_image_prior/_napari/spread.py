@@ -15,7 +15,7 @@ from ..seeds import iter_uncertainty
 from .layers import picture, placement
 from .provenances import made, source_plane
 from .proxies import unwrapped
-from .queue import active_run
+from .queue import QUEUE, active_run
 from .worker import STATUS_SECONDS, Failure, closing
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Spread:
         self._worker.finished.connect(closing(self._steps))
         self._worker.finished.connect(self._worker_is_gone)
         _active.append(self)
+        QUEUE.keep_busy(self)
         self._worker.start()
 
     def cancel(self) -> None:
@@ -111,6 +112,9 @@ class Spread:
     def _worker_is_gone(self) -> None:
         if self.is_active:
             self._finish("the window was closed.")
+            for run in QUEUE.of(self.viewer):  # those that waited for it
+                run.cancel()
+        QUEUE.give_thread_back(self)
 
     def _finish(self, message: str) -> None:
         self.message = message

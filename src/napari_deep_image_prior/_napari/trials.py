@@ -14,6 +14,7 @@ from .proxies import unwrapped
 from .queue import QUEUE
 from .regions import region_of
 from .scripting import restore_layer
+from .wording import WHERE, in_words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from .run import Run
 
 MOST = 4
-WHERE = ("task", "planes", "missing", "channel_axis", "channels")
-USUAL = {"device": "auto", "seed": 0, "noise": "auto", "strength": 1}
-"""What goes without saying in a trial's name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +49,7 @@ class Trial:
     @property
     def words(self) -> str:
         """Its settings, as far as they are not the usual ones; the preset always."""
-        factor = self.asked.get("factor")
-        told = [self.asked["preset"], *([] if factor is None else [f"{factor}x"])]
-        others = [name for name in self.settings if name not in ("preset", "factor")]
-        others.sort(key=lambda name: name in ("seed", "device"))  # what matters more comes first
-        told += [f"{name} {self.asked[name]}" for name in others if self.asked[name] != USUAL.get(name)]
-        if None in self.plane and self.asked["channels"] == "separately":
-            told.insert(1, "channels one by one")
-        return ", ".join(told)
+        return in_words(self.asked, one_by_one=None in self.plane and self.asked["channels"] == "separately")
 
     @property
     def place(self) -> str:
@@ -112,7 +103,7 @@ def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, ask
     run = restore_layer(viewer, image, region=part, **{**asked, "planes": "displayed"})
     number = min(set(range(1, MOST + 1)) - {trial.number for trial in there})
     trial = _made[run.layer] = Trial(number, image, plane, part, asked)
-    run.layer.name = f"{image.name} trial {number} ({trial.words})"
+    run.layer.name = f"trial {number} ({trial.words}) of {image.name}"  # what differs first: long names are cut
     QUEUE.changed.emit()  # the lists show its name
     return run
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from magicgui.widgets import ComboBox, FloatSlider, SpinBox, create_widget
+from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Labels
 
 from ..tasks import STRONGEST, WEAKEST, NoiseKind
 from .axes import Channels
-from .controls import button, row
+from .controls import button, layer_choice, row
 from .layers import empty_mask
 from .marking import MarkControls, mark_pixels
 from .panel import RestorationWidget
@@ -64,11 +64,7 @@ class InpaintWidget(RestorationWidget):
     warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
-        missing = create_widget(
-            annotation=Labels,
-            name="missing",
-            options={"tooltip": "Painted pixels are unknown and will be filled in."},
-        )
+        missing = layer_choice(Labels, "missing", "Painted pixels are unknown and will be filled in.")
         new_mask = button("new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask)
         self._marking = MarkControls(self._mark)
         return [missing, row("mask_row", new_mask), self._marking]
@@ -100,6 +96,9 @@ class InpaintWidget(RestorationWidget):
             )
         except ValueError as error:
             self._say(error)
+            return
+        if mask is None:
+            self._say(f"no pixel of this plane is {what}: nothing was marked.")
             return
         self.missing.reset_choices()
         self.missing.value = mask
