@@ -136,7 +136,7 @@ def test_the_planes_that_are_done_are_written_though_another_fails(
 
     monkeypatch.setattr(Steps, "__next__", fail_on_the_second)
     assert main(["denoise", str(files / "two.tif"), "-o", str(files / "out.tif")]) == 1
-    assert "left as given, as the fit failed: plane 1, the fit diverged." in capsys.readouterr().out
+    assert "left as given, as the fit failed: plane 1, the fit diverged." in capsys.readouterr().err
     found = read_image(files / "out.tif").image
     np.testing.assert_array_equal(found[1], stack[1])
     assert (found[0] != stack[0]).any()

@@ -297,6 +297,20 @@ def test_a_restoration_waits_for_an_uncertainty(viewer: Any, picture: np.ndarray
     assert first.state == "done"
 
 
+def test_a_restoration_waits_for_an_uncertainty_also_when_an_earlier_thread_ends_meanwhile(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    results, panel = _with_an_uncertainty(viewer, picture, qtbot)
+    lingering = restore_layer(viewer, viewer.layers["cells"])
+    lingering.cancel()
+    QUEUE._at_work.append(lingering)  # as if it were in a slow step
+    _press(panel.run)
+    QUEUE.give_thread_back(lingering)
+    assert active_run(viewer).state == "waiting"
+    _press(results.uncertainty)  # cancels it
+    qtbot.waitUntil(lambda: not QUEUE.runs, timeout=30000)
+
+
 def test_closing_the_window_cancels_what_waits_for_an_uncertainty(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
@@ -304,7 +318,9 @@ def test_closing_the_window_cancels_what_waits_for_an_uncertainty(
     _, panel = _with_an_uncertainty(viewer, picture, qtbot)
     _press(panel.run)
     run = active_run(viewer)
+    assert run.state == "waiting"
     viewer.close()
+    qtbot.waitUntil(lambda: not any(each.viewer is run.viewer for each in QUEUE._at_work), timeout=30000)
     qtbot.waitUntil(lambda: run.state == "cancelled" and active_spread(viewer) is None, timeout=30000)
 
 

@@ -351,7 +351,7 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     _press(widget.add_trial)
     assert _names(viewer) == ["cells", "part", "trial 1 (fast) of cells"]
     assert [run.layer.name for run in QUEUE.of(viewer)] == ["trial 1 (fast) of cells", TRIAL_2], "in its turn"
-    assert widget._queue.list.item(1).text() == f"{TRIAL_2}: waiting"
+    assert widget._queue.list.item(1).text() == f"waiting: {TRIAL_2}"
     assert widget.trial_text.value.startswith("18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'")
     assert not widget.region.enabled, "all trials are of one part"
     qtbot.waitUntil(lambda: not QUEUE.runs, timeout=60000)

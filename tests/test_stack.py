@@ -1,6 +1,8 @@
 """Planes and channels restored one after another, without a window."""
 
+import gc
 import json
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from napari_deep_image_prior import (
     repeat,
     restore,
 )
+from napari_deep_image_prior import steps as steps_module
 from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.repetition import script
 from napari_deep_image_prior.stack import StackSteps
@@ -167,6 +170,26 @@ def test_a_plane_that_fails_stays_as_it_was_and_the_others_are_restored(picture:
         assert (steps.image[place] != picture + place).any()
 
 
-def test_a_stack_of_which_all_planes_fail_is_an_error(picture: np.ndarray, hole: np.ndarray) -> None:
-    with pytest.raises(RestorationError, match="learning rate"):
-        list(_partly_failing(picture, hole, (False, False)))
+def test_a_stack_whose_planes_all_fail_is_an_error_after_three_of_them(picture: np.ndarray, hole: np.ndarray) -> None:
+    for count, tried in ((2, 2), (5, 3)):
+        steps = _partly_failing(picture, hole, (False,) * count)
+        with pytest.raises(RestorationError, match="learning rate"):
+            list(steps)
+        assert len(steps._failed) == tried
+
+
+def test_a_plane_that_fails_first_is_told_frees_its_memory_and_is_not_made_again(
+    picture: np.ndarray, hole: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    choose = steps_module.choose_restorer
+    monkeypatch.setattr(
+        steps_module, "choose_restorer", lambda *asked: (restorer := choose(*asked), made.append(ref(restorer)))[0]
+    )
+    steps = _partly_failing(picture, hole, (False, True))
+    notes = [step.note for step in steps]
+    assert any(note.startswith("plane 2 of 2 (1 failed): ") for note in notes)
+    gc.collect()
+    assert [restorer() for restorer in made] == [None, None]
+    with pytest.raises(ValueError, match="fits of some of its planes failed"):
+        repeat(steps.result.provenance, np.stack([picture, picture + 1]))

@@ -268,7 +268,9 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     result = _run(_steps(source, path, options), name=path.name)
     write_image(output, enlarged(source, result.image), result.provenance)
     print(f"{output}: {_summary(result)}")
-    return EXIT_FAILED if "failed" in result.provenance else 0  # planes of a stack
+    if "failed" in result.provenance:  # planes of a stack
+        return _complain(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
+    return 0
 
 
 def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Steps | StackSteps:

@@ -42,6 +42,7 @@ _STEERED = {
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
     "warm_start": "its fit began with the network of another image",
+    "failed": "it is a stack, and the fits of some of its planes failed",
     "stack_stopped": "it is a stack, and was stopped before all of it was restored",
 }
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PLANE_TELLS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
 """What of a plane's own provenance stands in that of the stack."""
+HOPELESS = 3
+"""Failed planes after which no other is tried, if none has succeeded."""
 TASK_TELLS = ("image_sha256", "missing_zlib")
 """What of a plane's task does: the rest is the same for all."""
 
@@ -74,7 +76,8 @@ def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArr
 class StackSteps:
     """Drives the restorations of planes one after another; what `Steps` does for one, but run on and repaint.
 
-    A plane whose fit fails stays as it was given, and the stop reason says so; only if all fail is it an error.
+    A plane whose fit fails stays as it was given, and the stop reason says so; it is an error if the first three
+    fail, or all.
 
     Parameters
     ----------
@@ -109,7 +112,7 @@ class StackSteps:
         self._planes, self._called = planes, called
         self._current = planes[0][1]
         self._done: list[tuple[Index, Restoration]] = []
-        self._failed: list[tuple[Index, RestorationError]] = []
+        self._failed: list[tuple[Index, str]] = []  # the errors themselves would hold the fits in memory
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
@@ -204,7 +207,7 @@ class StackSteps:
         if self._stop_requested:
             made["stack_stopped"] = True
         if self._failed:
-            made["failed"] = [{"index": list(index), "error": str(error)} for index, error in self._failed]
+            made["failed"] = [{"index": list(index), "error": error} for index, error in self._failed]
         for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
             made.pop(name, None)
         return made
@@ -235,15 +238,17 @@ class StackSteps:
                 for told in self._restoring(index, steps):
                     yield told
             except RestorationError as error:  # the planes that are done are worth having
-                self._failed.append((index, error))
+                self._failed.append((index, str(error)))
                 self.image[selection(index)] = first_picture(steps.task, self.dtype)
                 steps.close()
+                if len(self._failed) == HOPELESS and not self._done:
+                    break
                 continue
             if channel in latest:
                 latest[channel].forget_network()
             latest[channel] = steps
         if told is None or not self._done:
-            raise self._failed[0][1]
+            raise RestorationError(self._failed[0][1])
         reason = self._stop_reason()
         iterations = sum(done.iterations for _, done in self._done)
         history = [misfit for _, done in self._done for misfit in done.history]
@@ -269,7 +274,7 @@ class StackSteps:
         if self._failed:
             index, error = self._failed[0]
             place = ", ".join(str(i) for i in index if i is not None)
-            others = f" (and {len(self._failed) - 1} others)" if len(self._failed) > 1 else ""
+            others = f" and {len(self._failed) - 1} more" if len(self._failed) > 1 else ""
             reason += f"; left as given, as the fit failed: {self._called} {place}{others}, {error}"
         return reason
 
@@ -291,12 +296,13 @@ class StackSteps:
         # counted as if all planes took as many steps; a fit that ends early leaps to its end
         self._steps_of_one = self._steps_of_one or step.total
         within = round(self._steps_of_one * step.iteration / step.total)
+        failed = f" ({len(self._failed)} failed)" if self._failed else ""
         return replace(
             step,
             iteration=(number - 1) * self._steps_of_one + within,
             total=count * self._steps_of_one,
             image=None if step.image is None else self.image,
-            note=f"{self._called} {number} of {count}: {step.note}",
+            note=f"{self._called} {number} of {count}{failed}: {step.note}",
             seconds_left=left,
             fitted=fitted + step.fitted,
             result=None,

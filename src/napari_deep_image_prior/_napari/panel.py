@@ -293,7 +293,8 @@ class RestorationWidget(Container[Any]):
 
 def _status_text(run: Run) -> str:
     if not run.is_active:
-        found = run.result.provenance["found"] if run.state == "done" and run.result is not None else ""
+        is_told = run.state == "done" and not run.is_stack  # of a stack each plane has its own
+        found = run.result.provenance["found"] if is_told and run.result is not None else ""
         return "\n".join(filter(None, [f"{run.state.capitalize()}: {run.message.removesuffix('.')}.", found]))
     if run.state == "waiting":
         before = QUEUE.of(run.viewer).index(run)

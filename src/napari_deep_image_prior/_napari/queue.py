@@ -21,6 +21,8 @@ class Queue:
 
     changed = Signal()
     """Emitted when one joins, leaves, moves or begins."""
+    restored = Signal(object)
+    """Emitted with a run that has ended with a result, once its layer shows that."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
@@ -84,6 +86,8 @@ class Queue:
     def give_thread_back(self, run: Run | Spread) -> None:
         """Note that a thread is free, and give it to the run whose turn it is."""
         self._at_work.remove(run)
+        if self.is_kept(run.viewer):
+            return
         for first in self.of(run.viewer)[:1]:
             if first.state == "waiting":
                 first.begin()

@@ -52,7 +52,7 @@ class QueueList(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipp
         self._runs = runs
         self.list.blockSignals(True)
         self.list.clear()
-        self.list.addItems([f"{run.state}: {run.layer.name} ({run.how})" for run in runs])
+        self.list.addItems([f"{run.state}: {run.layer.name}{run.how and f' ({run.how})'}" for run in runs])
         for row in range(len(runs)):
             self.list.item(row).setToolTip(self.list.item(row).text())  # long ones are cut
         self.list.setCurrentRow(runs.index(chosen) if chosen in runs else -1)

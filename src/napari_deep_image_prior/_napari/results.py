@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from .layers import Plane
+    from .run import Run
 
 WARNING = (
     "A prior invents: filled or enlarged pixels are plausible, not measured, and faint detail may be smoothed away. "
@@ -64,7 +65,7 @@ class ResultsWidget(Container[Any]):
         self._spread: Spread | None = None
         if (spread := active_spread(self._viewer)) is not None:
             self._follow(spread)  # the widget was closed and opened again
-        listen(self.native, QUEUE.changed, self._follow_a_new_result)
+        listen(self.native, QUEUE.restored, self._follow_a_new_result)
         at_the_end_of(self.native, self._forget)
 
     def _add_repeating(self) -> None:
@@ -143,14 +144,13 @@ class ResultsWidget(Container[Any]):
             self._watched.events.metadata.connect(self._show_made)
         self._show_made()
 
-    def _follow_a_new_result(self) -> None:
+    def _follow_a_new_result(self, run: Run) -> None:
         """Choose the result of a run that has just ended, unless the user has chosen another result."""
         chosen = self.result.value
         is_free = chosen is None or chosen is self._followed or METADATA not in chosen.metadata
-        newest = QUEUE.ended(self._viewer)
-        if is_free and newest and newest[-1].layer in self._viewer.layers:
+        if is_free and run.layer in self._viewer.layers:
             self.result.reset_choices()
-            self.result.value = self._followed = newest[-1].layer
+            self.result.value = self._followed = run.layer
 
     def _forget(self) -> None:
         """Hear nothing any more: the window is gone, which what is still running does not know."""

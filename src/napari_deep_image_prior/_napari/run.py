@@ -49,7 +49,7 @@ class Run:
     message : str
         One line for people: why it ended, or what went wrong.
     how : str
-        The preset, and what of the settings is not usual, in words.
+        The preset, and what of the settings is not usual, in words; nothing where the layer's name says it.
     history : History
         Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
         layer is deleted or another run starts in the viewer.
@@ -334,6 +334,7 @@ class Run:
         self.layer.__dict__[METADATA] = self
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)
+        QUEUE.restored.emit(self)
 
     def _show_result(self, snapshot: Snapshot) -> None:
         self._remember(snapshot)

@@ -115,16 +115,17 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         raise ValueError("psf belongs to deconvolution, which this version does not have.")
     viewer = unwrapped(viewer)
     taken = Taken(planes=planes, channel_axis=channel_axis, channels=channels, region=unwrapped(region))
-    how = in_words({"factor": factor, **options})
+    asked = {"factor": factor, **options}
     source, parts, options = _asked_for(viewer, image_layer, task, taken, missing=missing, factor=factor, **options)
     # a colour picture must stay one that napari can show
     options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
     made = _first_task(parts)
     if source.is_stack:
-        run = Run(viewer, made, source, stack_steps(source, parts, options, warm_start=warm_start), how)
+        planned = stack_steps(source, parts, options, warm_start=warm_start)
+        run = Run(viewer, made, source, planned, in_words(asked))
     else:
         steps = iter_restore(made, **options)
-        run = Run(viewer, made, source, steps, how)
+        run = Run(viewer, made, source, steps, in_words(asked))
         if isinstance(mask := unwrapped(missing), Labels) and task == "inpaint":
             run.mask = MaskFollower(viewer, mask, source, steps)
     run.start()

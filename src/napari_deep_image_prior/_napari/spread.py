@@ -103,18 +103,22 @@ class Spread:
         elif outcome.result is not None:
             layer = uncertainty_layer(self._plane, self._task, outcome.result.std)
             layer.metadata["deep_image_prior_uncertainty"] = {"seeds": list(range(outcome.seeds))}
-            self.viewer.add_layer(layer)
-            self._finish(
-                f"'{layer.name}' has the standard deviation over {outcome.seeds} seeds. Small is no proof: "
-                "what all seeds have in common may be wrong too."
-            )
+            try:
+                self.viewer.add_layer(layer)
+            finally:
+                self._finish(
+                    f"'{layer.name}' has the standard deviation over {outcome.seeds} seeds. Small is no proof: "
+                    "what all seeds have in common may be wrong too."
+                )
 
     def _worker_is_gone(self) -> None:
-        if self.is_active:
-            self._finish("the window was closed.")
-            for run in QUEUE.of(self.viewer):  # those that waited for it
-                run.cancel()
-        QUEUE.give_thread_back(self)
+        try:
+            if self.is_active:
+                for run in QUEUE.of(self.viewer):  # those that wait for it
+                    run.cancel()
+                self._finish("the window was closed.")
+        finally:
+            QUEUE.give_thread_back(self)
 
     def _finish(self, message: str) -> None:
         self.message = message

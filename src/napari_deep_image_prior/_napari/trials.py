@@ -103,6 +103,7 @@ def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, ask
     run = restore_layer(viewer, image, region=part, **{**asked, "planes": "displayed"})
     number = min(set(range(1, MOST + 1)) - {trial.number for trial in there})
     trial = _made[run.layer] = Trial(number, image, plane, part, asked)
+    run.how = ""
     run.layer.name = f"trial {number} ({trial.words}) of {image.name}"  # what differs first: long names are cut
     QUEUE.changed.emit()  # the lists show its name
     return run
