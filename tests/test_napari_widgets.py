@@ -320,6 +320,10 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     listed.list.setCurrentRow(2)
     listed.up.click()
     assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)", "waiting: b denoised (fast)"]
+    _press(widget.pause)
+    assert lines()[0] == "paused: a denoised (fast)"
+    _press(widget.pause)
+    assert lines()[0] == "running: a denoised (fast)"
     assert listed.list.currentRow() == 1
     assert not listed.up.isEnabled()
     listed.down.click()

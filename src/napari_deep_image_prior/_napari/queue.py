@@ -20,7 +20,7 @@ class Queue:
     """Those of all viewers that have not ended, in their order; each viewer has its own turn."""
 
     changed = Signal()
-    """Emitted when one joins, leaves, moves or begins."""
+    """Emitted when one joins, leaves, moves, begins, or is held or stopped."""
     restored = Signal(object)
     """Emitted with a run that has ended with a result, once its layer shows that."""
 
