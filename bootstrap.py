@@ -114,7 +114,8 @@ def run_tests(arguments: list[str]) -> int:
     if lacking or not ctypes.util.find_library("EGL") or not ctypes.util.find_library("xcb-cursor"):
         install_system_packages(SYSTEM_PACKAGES)
     # a virtual screen even on a desktop: the same size everywhere, and no windows popping up
-    environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
+    # one thread for what is not capped by the program itself: on a busy machine more of them wait for one another
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
     return subprocess.call(["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command], cwd=ROOT, env=environment)
 
 
