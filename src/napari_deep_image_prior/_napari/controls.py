@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakMethod
 
-from magicgui.widgets import ComboBox, Container, Label, PushButton, Slider, create_widget
+from magicgui.widgets import Container, Label, PushButton, Slider, create_widget
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from magicgui.widgets import ComboBox
     from magicgui.widgets.bases import Widget
     from napari.layers import Layer
     from psygnal import SignalInstance
@@ -63,8 +64,8 @@ def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
 
 def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
     """Make a choice among layers; a long name is cut in the panel, rather than make that wide."""
-    choice = create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
-    assert isinstance(choice, ComboBox)  # noqa: S101  (napari registers that for its layers)
+    # napari registers this kind of widget for its layers
+    choice = cast("ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip}))
     combo = choice.native
     combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(12)
