@@ -131,6 +131,7 @@ class Run:
         if self.state == "running":
             self._going.clear()
             self._change("paused")
+            QUEUE.changed.emit()
 
     def resume(self) -> None:
         """Go on with a paused fit."""
@@ -139,6 +140,7 @@ class Run:
             if len(self.history):
                 self._show(self.history[-1])
             self._change("running")
+            QUEUE.changed.emit()
 
     def stop(self) -> None:
         """End the fit and keep the best image so far as the result."""
@@ -146,6 +148,7 @@ class Run:
             self._steps.stop()
             self._going.set()
             self._change("stopping")
+            QUEUE.changed.emit()
 
     def cancel(self) -> None:
         """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
@@ -382,4 +385,3 @@ class Run:
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
-        QUEUE.changed.emit()  # the lists show the state
