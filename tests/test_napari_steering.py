@@ -2,6 +2,7 @@
 
 import gc
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,8 @@ class User:
         masks = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
         for mask in masks:
             place = tuple(np.array([self.chance.randrange(size)]) for size in mask.data.shape)
-            mask.data_setitem(place, self.chance.choice([0, 1, 1]))
+            with suppress(IndexError):  # napari's own, where the viewer is beside the mask: its view has no such pixel
+                mask.data_setitem(place, self.chance.choice([0, 1, 1]))
         return f"paint on {len(masks)}"
 
     def _move_plane(self) -> str:
