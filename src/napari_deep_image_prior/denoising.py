@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .even_noise import EvenNoise
 from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
 from .grouping import group_denoise, without_values
-from .noise import measure_noise, noise_in_common
+from .noise import measure_noise
 from .prior import build_network
 from .stopping import HeldOutPlateau
 from .views import Crops, mean_over_views
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .even_noise import Even
     from .settings import GuidedFit
 
 PARTS = 20
@@ -36,8 +38,6 @@ JUDGED_CROPS = 2
 """Crops of a newly noised image, not learnt from, by which the fit is stopped."""
 JUDGEMENTS = 2
 """Parts of the image on which the network is judged."""
-IN_COMMON = 0.15
-"""Correlation of the noise of two channels from which on they are not turned onto their principal axes."""
 SPLIT = 0.5
 """Share of fresh noise that is added to one half of a judged pair and divides that of the other."""
 
@@ -117,33 +117,21 @@ class GuidedRestorer:
         strength: float = 1.0,
     ) -> None:
         self._settings = settings
-        self._noise = [
-            measure_noise(channel, noise, noise_std, seen) for channel, seen in zip(image, known, strict=True)
-        ]
-        stabilised = np.stack([model.stabilise(channel) for model, channel in zip(self._noise, image, strict=True)])
-        self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
+        models = [measure_noise(channel, noise, noise_std, seen) for channel, seen in zip(image, known, strict=True)]
         self._image, self._known = image, known
         # up to 1 the strength is the share of the noise that is taken out; from there on the noise is taken for so
         # many times stronger: what follows takes it for 1, and so is the fresh noise
         self._share, self._excess = min(strength, 1.0), max(strength, 1.0)
-        scaled = (stabilised - self._offset) / self._excess
-        self._blurs = [model.blur for model in self._noise]
-        whitened = np.stack([blur.whiten(one) if blur else one for blur, one in zip(self._blurs, scaled, strict=True)])
-        # colours share most of their structure: turned onto what they share, the rest is weak and cheap to clean;
-        # not where they share noise as well, which would be louder along one axis than along another
-        share_noise = noise_in_common(stabilised) > IN_COMMON
-        self._turn = np.eye(len(image)) if share_noise else _principal_axes(whitened)
-        turned = np.einsum("ij,jyx->iyx", self._turn, whitened)
-        self._noisy = torch.from_numpy(turned.astype(np.float32)).to(device)
+        self._noise = EvenNoise(image, models, self._excess, device, seed)
+        self._noisy, self._variance = self._noise.image.noisy, self._noise.image.variance
         self._classical: Tensor | None = None
-        self._generator = torch.Generator(device).manual_seed(seed)
         self._places = Crops(settings.region, seed)
         self._model = GuidedModel(len(image), settings, device, seed)
         self._rule = HeldOutPlateau(settings.patience)
         self._fit = Fit(self._model, lean_schedule(settings), self._rule)
         self._drawn = 0
         self._trust = 1.0
-        self.found = "; ".join(dict.fromkeys(model.describe() for model in self._noise))
+        self.found = "; ".join(dict.fromkeys(model.describe() for model in models))
         if self._excess > 1:
             self.found += f", taken for {strength:g} times as strong"
         elif self._share < 1:
@@ -152,13 +140,13 @@ class GuidedRestorer:
     def steps(self) -> Iterator[Progress]:
         """Make the classical estimate, then fit the network to correct it."""
         if self._classical is None:
-            self._classical = yield from self._denoised(self._noisy, 0, self._excess)
+            self._classical = yield from self._denoised(self._noise.image, 0, self._excess)
         while self._drawn < self._settings.draws + 1:
             clean = self._places.draw([self._classical], 1)[0]
-            noisy = clean + self._fresh_noise(clean)
-            classical = yield from self._denoised(noisy, (1 + self._drawn) * PARTS)
+            anew = self._noise.noised_anew(clean)
+            classical = yield from self._denoised(anew, (1 + self._drawn) * PARTS)
             use = self._model.learn_from if self._drawn < self._settings.draws else self._model.judge_by
-            use(noisy, classical, clean)
+            use(anew.noisy, classical, clean)
             self._drawn += 1
         done = (2 + self._settings.draws) * PARTS
         for progress in self._fit:
@@ -168,10 +156,10 @@ class GuidedRestorer:
         """Go on with what was not done yet, and with the fit."""
         self._fit.run_on(iterations)
 
-    def _denoised(self, noisy: Tensor, done: int, excess: float = 1.0) -> Generator[Progress, None, Tensor]:
+    def _denoised(self, even: Even, done: int, excess: float = 1.0) -> Generator[Progress, None, Tensor]:
         """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
         total = (2 + self._settings.draws) * PARTS + self._fit.end
-        working = group_denoise(noisy, excess)
+        working = group_denoise(even.noisy, excess, even.variance)
         part, estimate = 1, None
         while estimate is None:
             try:
@@ -205,7 +193,7 @@ class GuidedRestorer:
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
         if self._classical is None:  # stopped before there was anything to look at
-            self._classical = yield from without_values(group_denoise(self._noisy, self._excess))
+            self._classical = yield from without_values(group_denoise(self._noisy, self._excess, self._variance))
         estimate = self._classical
         self._trust = (yield from self._judged_trust()) if self._rule.has_errors else 0.0
         if self._trust > 0:
@@ -214,12 +202,7 @@ class GuidedRestorer:
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        whitened = np.einsum("ij,iyx->jyx", self._turn, estimate.cpu().numpy().astype(np.float64))
-        scaled = np.stack(
-            [blur.unwhiten(one) if blur else one for blur, one in zip(self._blurs, whitened, strict=True)]
-        )
-        stabilised = scaled * self._excess + self._offset
-        restored = np.stack([model.invert(channel) for model, channel in zip(self._noise, stabilised, strict=True)])
+        restored = self._noise.restored(estimate)
         if self._share == 1:
             return restored
         return np.where(self._known, self._image + self._share * (restored - self._image), restored)
@@ -233,35 +216,13 @@ class GuidedRestorer:
         agreed = power = 0.0
         spread = math.sqrt(1 + SPLIT**2)
         for _ in range(JUDGEMENTS):
-            part = self._places.draw([self._noisy], 1)[0]
-            fresh = self._fresh_noise(part) / self._excess  # as the image's own
+            noisy_and_variance = torch.cat([self._noisy, self._variance])
+            part, variance = self._places.draw([noisy_and_variance], 1)[0].chunk(2)
+            fresh = self._noise.fresh_noise(part) * variance.sqrt() / self._excess  # as the image's own
             seen = (part + SPLIT * fresh) / spread  # as strong as before
-            classical = yield from without_values(group_denoise(seen, self._excess))
+            classical = yield from without_values(group_denoise(seen, self._excess, variance))
             correction = (yield from self._model.mean_correction(seen, classical)) * spread
             wanted = part - fresh / SPLIT - classical * spread
             agreed += float((correction * wanted).sum())
             power += float(correction.square().sum())
         return 0.0 if power == 0 else min(max(agreed / power, 0.0), 1.0)
-
-    def _fresh_noise(self, like: Tensor) -> Tensor:
-        """Draw noise of standard deviation 1 that neighbours share as they do the image's own."""
-        noise = torch.randn(like.shape, device=like.device, generator=self._generator)
-        if not any(self._blurs):
-            return noise
-        height, width = like.shape[-2:]
-        strength = torch.from_numpy(np.stack([blur.left((height, width)) for blur in self._blurs])).to(noise)
-        shared = torch.fft.ifft2(torch.fft.fft2(noise) * strength).real
-        return torch.einsum("ij,jyx->iyx", torch.from_numpy(self._turn).to(noise), shared)
-
-
-def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the principal axes of (C, Y, X) channels of mean 0 as the rows of an orthonormal (C, C) matrix.
-
-    White noise of the same level in all channels, independent between them, stays such noise when they are turned
-    onto these axes.
-    """
-    pixels = channels.reshape(len(channels), -1)
-    _, vectors = np.linalg.eigh(pixels @ pixels.T)
-    vectors *= np.where(vectors.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary: those of a single channel stay
-    axes: NDArray[np.float64] = vectors[:, ::-1].T.copy()  # torch refuses a view that runs backwards
-    return axes

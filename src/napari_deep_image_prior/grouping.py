@@ -6,7 +6,9 @@ with the weights that minimise the expected error under the known noise:
     T = I - n s^2 (X X' + n s^2 I)^-1,     estimate = T Y,
 
 Y the (k, n) noisy patches, X the same of the best estimate so far. What is alike is
-looked for in all channels together; each channel then has weights of its own.
+looked for in all channels together; each channel then has weights of its own. Where the noise is
+weaker than elsewhere, n s^2 is a diagonal matrix. The same is done at half and a quarter of the size,
+whose low frequencies are better: a patch there sees more of the image.
 Herbreteau and Kervrann, "Towards a unified view of unsupervised non-local methods for image
 denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
 """
@@ -34,18 +36,59 @@ BAND = 16
 """Rows of patches done at once: bounds the memory."""
 CHUNK = 1024
 """Groups solved at once: bounds the memory."""
+HALVINGS = 2
+"""How often the image is halved to denoise its low frequencies."""
+SMALLEST = 4 * PATCH
+"""Edge of an image below which it is not halved."""
+FINEST = 0.75
+"""Share of the time that the finest of the scales takes."""
 
 
-def group_denoise(noisy: Tensor, excess: float = 1.0) -> Generator[float, None, Tensor]:
+def group_denoise(
+    noisy: Tensor, excess: float = 1.0, variance: Tensor | None = None, halvings: int = HALVINGS
+) -> Generator[float, None, Tensor]:
     """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate.
 
     `excess`, 1 or more: the noise may be so many times weaker than that, and more is smoothed on purpose.
+    `variance`, like the image: that of the noise, where it is not 1 everywhere.
     """
+    if variance is None:
+        variance = torch.ones(1, device=noisy.device).expand_as(noisy)
+    is_halved = halvings > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
+    share = FINEST if is_halved else 1.0
     mean = noisy.mean(dim=(1, 2), keepdim=True)
     centred = noisy - mean
-    first = yield from _one_pass(centred, None, GROUPS[0], excess)
-    second = yield from _one_pass(centred, first, GROUPS[1])
-    return second + mean
+    first = yield from _part_of(_one_pass(centred, None, variance, excess), 0, share / 2)
+    second = yield from _part_of(_one_pass(centred, first, variance), share / 2, share)
+    estimate = second + mean
+    if not is_halved:
+        return estimate
+    # 4 pixels are averaged: twice that has noise of standard deviation 1 again
+    smaller = group_denoise(2 * _halved(noisy), excess, _halved(variance), halvings - 1)
+    coarse = (yield from _part_of(smaller, share, 1)) / 2
+    return estimate + _enlarged(coarse - _halved(estimate), estimate)
+
+
+def _part_of(working: Generator[float, None, Tensor], start: float, end: float) -> Generator[float, None, Tensor]:
+    """Count what is done as a part of more."""
+    while True:
+        try:
+            fraction = next(working)
+        except StopIteration as done:
+            return cast("Tensor", done.value)
+        yield start + (end - start) * fraction
+
+
+def _halved(image: Tensor) -> Tensor:
+    return functional.avg_pool2d(image[None], 2)[0]
+
+
+def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
+    """Return a difference of halved images at full size, without what is too fine to be told at half of it."""
+    smooth = functional.avg_pool2d(functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1)
+    large = functional.interpolate(smooth, scale_factor=2, mode="bilinear", align_corners=False)[0]
+    height, width = like.shape[-2:]
+    return _extended(large, [height - large.shape[-2], width - large.shape[-1]])
 
 
 def without_values(working: Generator[float, None, Tensor]) -> Generator[None, None, Tensor]:
@@ -58,12 +101,16 @@ def without_values(working: Generator[float, None, Tensor]) -> Generator[None, N
         yield
 
 
-def _one_pass(noisy: Tensor, guide: Tensor | None, group: int, excess: float = 1.0) -> Generator[float, None, Tensor]:
+def _one_pass(
+    noisy: Tensor, guide: Tensor | None, variance: Tensor, excess: float = 1.0
+) -> Generator[float, None, Tensor]:
+    group = GROUPS[0] if guide is None else GROUPS[1]
     channels, height, width = noisy.shape
     # mirrored at the far border until patches at every STEP pixels cover all
     extra = [max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)]
     noisy = _extended(noisy, extra)
     alike = noisy if guide is None else _extended(guide, extra)
+    variance = _extended(variance, extra)
     _, tall, wide = noisy.shape
     total = torch.zeros((channels, tall * wide), device=noisy.device)
     weight = torch.zeros_like(total)
@@ -73,8 +120,9 @@ def _one_pass(noisy: Tensor, guide: Tensor | None, group: int, excess: float = 1
         corners = _alike_patches(alike, rows[start : start + BAND], group)  # (patches, group)
         for chunk in corners.split(CHUNK):
             pixels = chunk[:, :, None] + offsets
-            _restore_groups(noisy, guide if guide is None else alike, pixels, total, weight, excess=excess)
-            yield (0 if guide is None else 0.5) + 0.5 * start / len(rows)
+            power = PATCH**2 * _taken(variance, pixels[..., PATCH**2 // 2])  # of a patch's noise, by its middle
+            _restore_groups(noisy, guide if guide is None else alike, power, pixels, (total, weight), excess)
+            yield start / len(rows)
     restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
     return restored[:, :height, :width]
 
@@ -120,9 +168,12 @@ def _in_reach(starts: range, size: int) -> int:
 
 
 def _restore_groups(
-    noisy: Tensor, guide: Tensor | None, pixels: Tensor, total: Tensor, weight: Tensor, *, excess: float
+    noisy: Tensor, guide: Tensor | None, noise: Tensor, pixels: Tensor, sums: tuple[Tensor, Tensor], excess: float
 ) -> None:
-    """Restore groups of patches and add them into `total` and `weight`; pixels: (groups, k, PATCH^2) flat indices."""
+    """Restore groups of patches and add them into `sums`, total and weight.
+
+    noise: (C, groups, k), the power of each patch's noise; pixels: (groups, k, PATCH^2) flat indices.
+    """
     channels = noisy.shape[0]
     _, size, area = pixels.shape
     observed = _taken(noisy, pixels)  # (C, groups, k, area)
@@ -133,11 +184,13 @@ def _restore_groups(
     # without that, T would turn noise around. The rest keeps the inverse stable in float32,
     # where patches are equal and the noise is next to none
     lacking = 1 - 1 / excess**2 + 1e-3 if guide is None else 1.0
-    ridge = area * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    combine = eye - area * torch.linalg.inv(power + ridge * eye)  # T
+    ridge = noise * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+    combine = eye - noise[..., None] * torch.linalg.inv(power + torch.diag_embed(ridge))  # T
     # patches whose estimate keeps little noise count more
-    trust = 1 / combine.square().sum(dim=-1, keepdim=True).clamp_min(1 / size)  # (C, groups, k, 1)
+    left = (combine.square() @ noise[..., None]) / area  # (C, groups, k, 1)
+    trust = 1 / left.maximum(noise.mean(dim=-1)[..., None, None] / (area * size))
     places = pixels.reshape(-1)
+    total, weight = sums
     weight.index_add_(1, places, trust.expand(-1, -1, -1, area).reshape(channels, -1))
     total.index_add_(1, places, (combine @ observed * trust).reshape(channels, -1))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.restoration import estimate_sigma
 
+from .clipping import Clipping, find_clipping
 from .shared_noise import BLOCK, WHITE, Blur, blur_of, plane_basis, remainder
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class NoiseModel:
     """A monotone curve (from, to) that evens out what the square root leaves uneven: few photons, clipped values."""
     blur: Blur = WHITE
     """How far neighbours share the noise."""
+    clipping: Clipping | None = None
+    """The ends of the range at which it was cut off; only of white noise that is the same everywhere."""
 
     def stabilise(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the noise's standard deviation 1 everywhere."""
@@ -73,7 +76,8 @@ class NoiseModel:
         doi:10.1109/TIP.2012.2202675: the closed form of the exact unbiased inverse.
         """
         if self.photon is None:
-            return stabilised * self.std
+            image = stabilised * self.std
+            return image if self.clipping is None else self.clipping.unclipped(image)
         a, b = self.photon
         z = stabilised if self.stretch is None else np.interp(stabilised, self.stretch[1], self.stretch[0])
         z = np.maximum(z, 2 * math.sqrt(0.375))
@@ -81,11 +85,23 @@ class NoiseModel:
         counts = z**2 / 4 + k / (4 * z) - 11 / (8 * z**2) + 5 * k / (8 * z**3) - 1 / 8
         return a * np.maximum(counts, 0) - b / a
 
+    def noised(self, stabilised: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add noise of standard deviation 1 to a stabilised image that has none, clipped as the image was."""
+        if self.clipping is None:
+            return stabilised + noise
+        truth = self.clipping.unclipped(stabilised * self.std)
+        return self.clipping.clip(truth + noise * self.std) / self.std
+
+    def variance(self, stabilised: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the variance of the stabilised noise around these local means: 1, less where it was clipped."""
+        return np.ones_like(stabilised) if self.clipping is None else self.clipping.variance(stabilised * self.std)
+
     def describe(self) -> str:
         """Say in words what was found."""
         shared = ", shared by neighbouring pixels" if self.blur else ""
         if self.photon is None:
-            return f"noise of standard deviation {self.std:.3g}{shared}"
+            clipped = f", {self.clipping.describe()}" if self.clipping else ""
+            return f"noise of standard deviation {self.std:.3g}{shared}{clipped}"
         a, b = self.photon
         return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){shared}"
 
@@ -114,8 +130,9 @@ def measure_noise(
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
     blocks = _noisy_blocks(image, known)
     if std is not None:
-        can_tell = kind == "correlated" and len(blocks) >= MIN_BLOCKS
-        return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur if can_tell else WHITE)
+        if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
+            return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur)
+        return _white_noise(max(std, least), image, known)
     if len(blocks) < MIN_BLOCKS:
         sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
         return NoiseModel(max(sigma, least))
@@ -129,7 +146,7 @@ def measure_noise(
         shared = math.sqrt(float(np.median(flat.tenths)) / remainder(flat.blur).quantile(0.1))
         if kind == "correlated" or (shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)):
             return NoiseModel(max(shared, least), blur=flat.blur)
-    return NoiseModel(white)
+    return _white_noise(white, image, known)
 
 
 def noise_in_common(channels: NDArray[np.float64]) -> float:
@@ -150,6 +167,11 @@ def noise_in_common(channels: NDArray[np.float64]) -> float:
     spread = np.sqrt(np.square(flat).mean(axis=1)).clip(1e-12)
     alike = np.abs(flat @ flat.T / flat.shape[1] / np.outer(spread, spread))
     return float(alike[~np.eye(len(channels), dtype=bool)].max())
+
+
+def _white_noise(std: float, image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> NoiseModel:
+    observed = image if known is None or not known.any() else image[known]
+    return NoiseModel(std, clipping=find_clipping(observed, std))
 
 
 def _found_photons(
