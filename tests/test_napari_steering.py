@@ -166,7 +166,7 @@ class User:
         masks = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
         for mask in masks:
             place = tuple(np.array([self.chance.randrange(size)]) for size in mask.data.shape)
-            with suppress(IndexError):  # napari's own, where the viewer is beside the mask: its view has no such pixel
+            with suppress(IndexError):  # napari's own, of a hidden mask: its view is of another place
                 mask.data_setitem(place, self.chance.choice([0, 1, 1]))
         return f"paint on {len(masks)}"
 

@@ -400,6 +400,22 @@ def test_what_is_not_there_is_not_marked(viewer: Any, picture: np.ndarray) -> No
     assert len(viewer.layers) == 1, "no empty mask was added"
 
 
+def test_a_hidden_mask_is_marked_too(viewer: Any) -> None:
+    stack = np.random.default_rng(0).random((2, 40, 40))
+    stack[:, 21, 30] = np.nan
+    viewer.add_image(np.zeros((9, 40, 40)), translate=(-4, 0, 0))
+    viewer.dims.set_current_step(0, 0)  # beside the stack
+    image = viewer.add_image(stack, name="cells")
+    mask = viewer.add_labels(np.zeros(stack.shape, dtype=int), visible=False)
+    viewer.dims.set_current_step(0, 5)  # its second plane
+    widget = InpaintWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.image.value, widget.missing.value = image, mask
+    widget.marked.value = "NaN"
+    _press(widget.mark)
+    np.testing.assert_array_equal(mask.data != 0, np.isnan(stack) & (np.arange(2) == 1)[:, None, None])
+
+
 @pytest.mark.usefixtures("quick_presets")
 def test_the_panel_tells_the_noise_that_was_found_and_what_was_kept(
     viewer: Any, picture: np.ndarray, qtbot: Any

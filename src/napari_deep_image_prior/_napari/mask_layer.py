@@ -77,6 +77,7 @@ class MaskLayer:
         rows, columns = np.nonzero(marked)
         if len(rows):
             where = first_index(self._index)
+            self.labels.set_view_slice()  # napari leaves that of a hidden layer as it was, and then paints beside it
             self.labels.data_setitem((*(np.full(len(rows), i) for i in where), rows, columns), 1)
 
     def _painted(self) -> NDArray[np.bool_]:
