@@ -46,6 +46,10 @@ SPREAD = 0.085
 """How much more than noise the variances of an image's blocks may scatter (10 % quantile over 30 % quantile)."""
 
 
+WHOLE = 2
+"""Standard deviations from an end of the range beyond which noise is hardly clipped any more."""
+
+
 @dataclass(frozen=True)
 class NoiseModel:
     """The noise of one channel."""
@@ -132,7 +136,7 @@ def measure_noise(
     if std is not None:
         if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
             return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur)
-        return _white_noise(max(std, least), image, known)
+        return NoiseModel(max(std, least), clipping=_clipping(image, max(std, least), known))
     if len(blocks) < MIN_BLOCKS:
         sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
         return NoiseModel(max(sigma, least))
@@ -141,12 +145,16 @@ def measure_noise(
         if model is not None:
             return model
     white = max(_white_std(image, blocks), least)
+    clipping = _clipping(image, white, known)
+    if clipping is not None:
+        whole = _away_from_ends(blocks, clipping)
+        white = max(_white_std(image, whole), least) if len(whole) >= MIN_BLOCKS else white
     if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
         flat = _flat_blocks(blocks)
         shared = math.sqrt(float(np.median(flat.tenths)) / remainder(flat.blur).quantile(0.1))
         if kind == "correlated" or (shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)):
             return NoiseModel(max(shared, least), blur=flat.blur)
-    return _white_noise(white, image, known)
+    return NoiseModel(white, clipping=_clipping(image, white, known))
 
 
 def noise_in_common(channels: NDArray[np.float64]) -> float:
@@ -169,9 +177,15 @@ def noise_in_common(channels: NDArray[np.float64]) -> float:
     return float(alike[~np.eye(len(channels), dtype=bool)].max())
 
 
-def _white_noise(std: float, image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> NoiseModel:
-    observed = image if known is None or not known.any() else image[known]
-    return NoiseModel(std, clipping=find_clipping(observed, std))
+def _clipping(image: NDArray[np.float64], std: float, known: NDArray[np.bool_] | None) -> Clipping | None:
+    return find_clipping(image if known is None or not known.any() else image[known], std)
+
+
+def _away_from_ends(blocks: NDArray[np.float64], clipping: Clipping) -> NDArray[np.float64]:
+    """Leave out the blocks whose noise was clipped: it is weaker there."""
+    means, margin = blocks.mean(axis=1), WHOLE * clipping.std
+    whole: NDArray[np.float64] = blocks[(means > clipping.low + margin) & (means < clipping.high - margin)]
+    return whole
 
 
 def _found_photons(
