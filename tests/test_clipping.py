@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from napari_deep_image_prior import Denoise, restore
 from napari_deep_image_prior.clipping import Clipping, find_clipping
+from napari_deep_image_prior.even_noise import EvenNoise
+from napari_deep_image_prior.fit import run_to_end
+from napari_deep_image_prior.grouping import group_denoise
 from napari_deep_image_prior.noise import measure_noise
 
 from .conftest import QUICK
@@ -48,21 +52,46 @@ def test_what_was_found_is_said() -> None:
     assert "clipped" not in measure_noise(_noisy()).describe()
 
 
-@pytest.mark.parametrize("strength", [0.5, 1, 1.5])
-def test_the_mean_that_clipping_hides_is_restored(strength: float) -> None:
+def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray:
+    """Return the classical estimate of (C, Y, X)."""
+    models = [measure_noise(channel, std=std) for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)]
+    even = EvenNoise(noisy, models, 1.0, torch.device("cpu"), 0)
+    return even.restored(run_to_end(group_denoise(even.image.noisy, 1.0, even.image.variance)))
+
+
+def test_the_mean_that_clipping_hides_is_restored() -> None:
     noisy = _noisy().clip(0, 255)
-    dark = SCENE == 0
-    assert noisy[dark].mean() > 9
-    restored = restore(Denoise(noisy, strength=strength), settings=QUICK["denoise"]).image
-    assert restored[dark].mean() < 9 * (1 - min(strength, 1)) + 1.5
+    estimated = _estimated(noisy[None], [25])[0]
+    for end, flat in ((0, SCENE == 0), (255, SCENE == 255)):
+        assert abs(noisy[flat].mean() - end) > 9
+        assert abs(estimated[flat].mean() - end) < 1
 
 
-def test_colours_of_which_one_is_clipped_are_not_spoilt() -> None:
-    random = np.random.default_rng(0)
-    truth = np.stack([SCENE, 128 + 0 * SCENE, 255 - SCENE], axis=-1)
-    unclipped = truth + random.normal(0, 25, truth.shape)
-    errors = []
-    for noisy in (unclipped, unclipped.clip(0, 255)):
-        restored = restore(Denoise(noisy, channel_axis=2), settings=QUICK["denoise"]).image
-        errors.append(np.square(restored.clip(0, 255) - truth).mean())
-    assert errors[1] < 1.2 * errors[0]
+def test_the_level_of_noise_is_that_before_it_was_clipped() -> None:
+    assert measure_noise(_noisy().clip(0)).std == pytest.approx(25, rel=0.05)
+
+
+def test_a_colour_that_is_clipped_does_not_spoil_the_others() -> None:
+    truth = np.stack([SCENE, 128 + 0 * SCENE, 255 - SCENE])
+    unclipped = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
+    errors = [np.square(_estimated(noisy) - truth).mean() for noisy in (unclipped, unclipped.clip(0, 255))]
+    assert errors[1] < 1.5 * errors[0]
+
+
+def test_an_image_is_noised_anew_as_it_was_clipped() -> None:
+    noisy = _noisy().clip(0, 255)[None]
+    even = EvenNoise(noisy, [measure_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
+    anew = [even.noised_anew(even.image.noisy * 0 + even.image.noisy[0, SCENE == 0].mean()) for _ in range(2)]
+    observed = [even.image.noisy[0, SCENE == 0], anew[0].noisy, anew[1].noisy]
+    assert [float(one.mean()) for one in observed[1:]] == pytest.approx([float(observed[0].mean())] * 2, abs=0.02)
+    assert [float(one.std()) for one in observed[1:]] == pytest.approx([float(observed[0].std())] * 2, rel=0.05)
+    assert float(anew[0].variance.mean()) == pytest.approx(float(observed[0].var()), rel=0.15)
+    assert not torch.equal(anew[0].noisy, anew[1].noisy)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1, 1.5])
+def test_a_clipped_image_is_restored_at_any_strength(strength: float) -> None:
+    noisy = _noisy().clip(0, 255)
+    result = restore(Denoise(noisy, strength=strength), settings=QUICK["denoise"])
+    assert "clipped at 0 and 255" in result.provenance["found"]
+    assert np.square(result.image - SCENE).mean() < 0.5 * np.square(noisy - SCENE).mean()
