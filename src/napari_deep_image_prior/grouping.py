@@ -141,19 +141,20 @@ def _alike_patches(image: Tensor, rows: range, group: int) -> Tensor:
     ys = torch.tensor(list(rows), device=image.device)
     xs = torch.arange(0, wide - PATCH + 1, STEP, device=image.device)
     side = 2 * REACH + 1
-    distances = torch.full((side * side, len(ys), len(xs)), torch.inf, device=image.device)
+    shifts = torch.arange(-REACH, REACH + 1, device=image.device)
+    fits_x = (xs + shifts[:, None] >= 0) & (xs + shifts[:, None] <= wide - PATCH)  # (side, X)
+    distances = torch.full((side, side, len(ys), len(xs)), torch.inf, device=image.device)
     for dy in range(-REACH, REACH + 1):
         if not any(0 <= y + dy <= tall - PATCH for y in rows):
             continue
         fits_y = (ys + dy >= 0) & (ys + dy <= tall - PATCH)
-        for dx in range(-REACH, REACH + 1):
-            fits = fits_y[:, None] & ((xs + dx >= 0) & (xs + dx <= wide - PATCH))
-            moved = around[:, REACH + dy : REACH + dy + bottom - top, REACH + dx : REACH + dx + wide]
-            squares = (moved - band).square_().sum(dim=0)
-            distance = functional.avg_pool2d(squares[None, None], PATCH, STEP)[0, 0]
-            if dy == 0 and dx == 0:
-                distance = distance - 1  # itself first, whatever else is equal
-            distances[(dy + REACH) * side + dx + REACH] = distance.masked_fill(~fits, torch.inf)
+        moved = around[:, REACH + dy : REACH + dy + bottom - top].unfold(-1, wide, 1).permute(2, 0, 1, 3)
+        difference = torch.empty(moved.shape, device=image.device)  # (side, C, Y, X), in that order in memory too
+        squares = torch.sub(moved, band, out=difference).square_().sum(dim=1)
+        distance = functional.avg_pool2d(squares[None], PATCH, STEP)[0]
+        if dy == 0:
+            distance[REACH] -= 1  # itself first, whatever else is equal
+        distances[dy + REACH] = distance.masked_fill(~(fits_y[:, None] & fits_x[:, None]), torch.inf)
     distances = distances.view(side * side, -1).T
     group = min(group, _in_reach(rows, tall) * _in_reach(range(0, wide - PATCH + 1, STEP), wide))
     chosen = distances.topk(group, dim=1, largest=False).indices
