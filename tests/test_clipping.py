@@ -6,8 +6,7 @@ from napari_deep_image_prior import Denoise, restore
 from napari_deep_image_prior.clipping import Clipping, find_clipping
 from napari_deep_image_prior.even_noise import EvenNoise
 from napari_deep_image_prior.fit import run_to_end
-from napari_deep_image_prior.grouping import group_denoise
-from napari_deep_image_prior.noise import measure_noise
+from napari_deep_image_prior.noise import NoiseModel, measure_noise
 
 from .conftest import QUICK
 
@@ -31,7 +30,8 @@ def test_the_mean_and_the_variance_of_clipped_noise_are_known(low: float, high: 
 
 
 def test_what_is_bright_or_dark_beyond_the_range_is_at_its_end() -> None:
-    assert list(Clipping(0, 255, 25).unclipped(np.array([0.0, 3, 254, 255]))) == [0, 0, 255, 255]
+    model = NoiseModel(25, clipping=Clipping(0, 255, 25))
+    assert list(model.invert(np.array([0.0, 3, 254, 255]) / 25)) == [0, 0, 255, 255]
 
 
 @pytest.mark.parametrize("step", [0, 1, 8])
@@ -56,7 +56,7 @@ def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray
     """Return the classical estimate of (C, Y, X)."""
     models = [measure_noise(channel, std=std) for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)]
     even = EvenNoise(noisy, models, 1.0, torch.device("cpu"), 0)
-    return even.restored(run_to_end(group_denoise(even.image.noisy, 1.0, even.image.variance)))
+    return even.restored(run_to_end(even.image.grouped(1.0)))
 
 
 def test_the_mean_that_clipping_hides_is_restored() -> None:
@@ -95,3 +95,33 @@ def test_a_clipped_image_is_restored_at_any_strength(strength: float) -> None:
     result = restore(Denoise(noisy, strength=strength), settings=QUICK["denoise"])
     assert "clipped at 0 and 255" in result.provenance["found"]
     assert np.square(result.image - SCENE).mean() < 0.5 * np.square(noisy - SCENE).mean()
+
+
+@pytest.mark.parametrize(("size", "background", "peak"), [(96, 0.1, 1), (96, 0.3, 3), (96, 0, 4), (64, 0.1, 1)])
+def test_a_few_counts_are_not_taken_for_a_clipped_tail(size: int, background: float, peak: float) -> None:
+    y, x = np.mgrid[:size, :size] - size / 2
+    photons = background + peak * np.exp(-(y**2 + x**2) / 200)
+    counts = np.random.default_rng(0).poisson(photons).astype(float)
+    assert measure_noise(counts).clipping is None
+    assert measure_noise(counts, "gaussian").clipping is None
+
+
+def test_texture_is_not_taken_for_noise_where_only_it_is_not_clipped() -> None:
+    y, x = np.mgrid[:96, :96]
+    random = np.random.default_rng(0)
+    texture = 150 + 40 * np.sin(1.1 * x) * np.cos(0.9 * y) + 30 * np.round(random.normal(size=x.shape))
+    cell = np.where((y - 48) ** 2 + (x - 48) ** 2 < 20**2, texture, 0)
+    assert measure_noise((cell + random.normal(0, 10, x.shape)).clip(0)).std < 15
+
+
+def test_an_area_beyond_the_end_is_noised_anew_as_it_is() -> None:
+    noisy = (np.where(X < 80, 330, 150) + np.random.default_rng(0).normal(0, 25, X.shape)).clip(0, 255)[None]
+    even = EvenNoise(noisy, [measure_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
+    saturated = torch.from_numpy(X < 70)[None]
+    end = even.image.noisy[saturated].max()
+    assert float(even.noised_anew(torch.full_like(even.image.noisy, float(end))).noisy.sub(end).abs().mean()) < 0.01
+    assert float(even.image.variance[saturated].max()) < 0.05
+
+
+def test_large_ends_are_said_in_full() -> None:
+    assert Clipping(0, 65535, 900).describe() == "clipped at 0 and 65535"

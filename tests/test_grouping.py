@@ -12,7 +12,7 @@ WHITE = np.random.default_rng(0).normal(0, 1, SCENE.shape).astype(np.float32)
 
 def _error(noisy: np.ndarray, halvings: int = HALVINGS, variance: np.ndarray | None = None) -> np.ndarray:
     told = None if variance is None else torch.from_numpy(variance)
-    estimate = run_to_end(group_denoise(torch.from_numpy(noisy), 1.0, told, halvings)).numpy()
+    estimate = run_to_end(group_denoise(torch.from_numpy(noisy), 1.0, told, torch.ones(halvings, 1))).numpy()
     return np.square(estimate - SCENE)[0]
 
 

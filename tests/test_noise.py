@@ -157,3 +157,8 @@ def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(s
     own, common = RNG.normal(0, 20, (3, *SCENE.shape)), RNG.normal(0, 20, SCENE.shape)
     noise = np.sqrt(share) * common + np.sqrt(1 - share) * own
     assert noise_in_common(SCENE * np.array([1, 0.8, -0.5])[:, None, None] + noise) == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize(("blur", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))])
+def test_noise_that_neighbours_share_grows_when_an_image_is_halved(blur: float, expected: tuple[float, float]) -> None:
+    assert np.sqrt(np.cumprod(Blur(blur, blur).growth(2))) == pytest.approx(expected, abs=0.02)

@@ -24,7 +24,9 @@ LEAST_SHARE = 1e-3
 NEXT = 0.25
 """Standard deviations from an extreme value in which a tail that is not clipped holds more than at its very end."""
 REACH = 4
-"""Standard deviations from an end of the range beyond which nothing is clipped."""
+"""Standard deviations from an end of the range beyond which nothing, or all, is clipped."""
+MOST_HIDDEN = 1.72
+"""Noise looks so many times weaker at most where half of it was clipped."""
 POINTS = 2001
 """Of the tables."""
 
@@ -43,7 +45,7 @@ class Clipping:
         return np.clip(noisy, self.low, self.high)
 
     def unclipped(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the truth from the mean of what is observed, both in the range."""
+        """Return the truth from the mean of what is observed; it may lie up to 4 standard deviations beyond an end."""
         truths, means, _ = self._tables
         return np.where(self._is_inside(mean), mean, np.interp(mean, means, truths))
 
@@ -54,7 +56,7 @@ class Clipping:
 
     def describe(self) -> str:
         """Say in words at which values."""
-        return f"clipped at {' and '.join(f'{end:.3g}' for end in (self.low, self.high) if math.isfinite(end))}"
+        return f"clipped at {' and '.join(f'{end:.6g}' for end in (self.low, self.high) if math.isfinite(end))}"
 
     def _is_inside(self, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
         reach = REACH * self.std
@@ -64,13 +66,9 @@ class Clipping:
     @cached_property
     def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return truths, the means observed of them, and the noise's variance there as a share."""
-        ends = [end for end in (self.low, self.high) if math.isfinite(end)]
         reach = REACH * self.std
-        start = self.low if math.isfinite(self.low) else ends[0] - reach
-        stop = self.high if math.isfinite(self.high) else ends[-1] + reach
-        near = np.linspace(start, min(stop, start + reach), POINTS)
-        far = np.linspace(max(start, stop - reach), stop, POINTS)
-        truths = np.unique(np.concatenate([near, far]))
+        around = np.linspace(-reach, reach, POINTS)
+        truths = np.unique(np.concatenate([end + around for end in (self.low, self.high) if math.isfinite(end)]))
         # of a standard normal variable clipped to a..b
         a, b = (self.low - truths) / self.std, (self.high - truths) / self.std
         below, above = ndtr(a), ndtr(-b)
@@ -94,12 +92,14 @@ def _spike(values: NDArray[np.float64], std: float) -> float:
     """Return the largest value if a tail was clipped there, infinity otherwise."""
     top = values.max()
     at_top = int((values == top).sum())
-    near = values[(values < top) & (values >= top - 4 * std)]
+    near = values[(values < top) & (values >= top - REACH * std)]
     if at_top < max(LEAST_SHARE * values.size, 2) or not near.size:
         return math.inf
+    following = float(near.max())
+    if top - following >= std:
+        return math.inf  # a few counts, a few grey levels: they look alike, but nothing was cut off
     # whole numbers: at least the next one
-    reach = max(NEXT * std, float(top - near.max()))
-    return float(top) if at_top > (near >= top - reach).sum() else math.inf
+    return float(top) if at_top > (near >= min(top - NEXT * std, following)).sum() else math.inf
 
 
 def _density(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ correction is followed as far as held-out noise says that it helps.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from .even_noise import EvenNoise
 from .fit import Fit, Progress, lean_schedule, relative_to, with_trust
-from .grouping import group_denoise, without_values
+from .grouping import without_values
 from .noise import measure_noise
 from .prior import build_network
 from .stopping import HeldOutPlateau
@@ -123,7 +124,7 @@ class GuidedRestorer:
         # many times stronger: what follows takes it for 1, and so is the fresh noise
         self._share, self._excess = min(strength, 1.0), max(strength, 1.0)
         self._noise = EvenNoise(image, models, self._excess, device, seed)
-        self._noisy, self._variance = self._noise.image.noisy, self._noise.image.variance
+        self._noisy = self._noise.image.noisy
         self._classical: Tensor | None = None
         self._places = Crops(settings.region, seed)
         self._model = GuidedModel(len(image), settings, device, seed)
@@ -159,7 +160,7 @@ class GuidedRestorer:
     def _denoised(self, even: Even, done: int, excess: float = 1.0) -> Generator[Progress, None, Tensor]:
         """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
         total = (2 + self._settings.draws) * PARTS + self._fit.end
-        working = group_denoise(even.noisy, excess, even.variance)
+        working = even.grouped(excess)
         part, estimate = 1, None
         while estimate is None:
             try:
@@ -185,7 +186,9 @@ class GuidedRestorer:
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the classical estimate, corrected as far as the network has learnt."""
-        estimate = self._noisy if self._classical is None else self._classical
+        if self._classical is None:
+            return self._image
+        estimate = self._classical
         if self._rule.has_errors:
             estimate = estimate + self._model.correction(self._noisy, estimate)
         return self._restored(estimate)
@@ -193,7 +196,7 @@ class GuidedRestorer:
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
         if self._classical is None:  # stopped before there was anything to look at
-            self._classical = yield from without_values(group_denoise(self._noisy, self._excess, self._variance))
+            self._classical = yield from without_values(self._noise.image.grouped(self._excess))
         estimate = self._classical
         self._trust = (yield from self._judged_trust()) if self._rule.has_errors else 0.0
         if self._trust > 0:
@@ -213,14 +216,15 @@ class GuidedRestorer:
         With fresh noise n, y + a n and y - n / a are two images of the same truth
         with independent noise: the first is restored, the second judges.
         """
+        even = self._noise.image
         agreed = power = 0.0
         spread = math.sqrt(1 + SPLIT**2)
         for _ in range(JUDGEMENTS):
-            noisy_and_variance = torch.cat([self._noisy, self._variance])
+            noisy_and_variance = torch.cat([even.noisy, even.variance])
             part, variance = self._places.draw([noisy_and_variance], 1)[0].chunk(2)
             fresh = self._noise.fresh_noise(part) * variance.sqrt() / self._excess  # as the image's own
             seen = (part + SPLIT * fresh) / spread  # as strong as before
-            classical = yield from without_values(group_denoise(seen, self._excess, variance))
+            classical = yield from without_values(replace(even, noisy=seen, variance=variance).grouped(self._excess))
             correction = (yield from self._model.mean_correction(seen, classical)) * spread
             wanted = part - fresh / SPLIT - classical * spread
             agreed += float((correction * wanted).sum())

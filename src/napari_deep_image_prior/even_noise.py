@@ -15,10 +15,11 @@ import torch
 from scipy.ndimage import uniform_filter
 from torch import Tensor
 
+from .grouping import HALVINGS, group_denoise
 from .noise import noise_in_common
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,11 +33,18 @@ NEIGHBOURHOOD = 9
 
 @dataclass(frozen=True)
 class Even:
-    """An image of even noise; both (C, Y, X)."""
+    """An image of even noise."""
 
     noisy: Tensor
+    """(C, Y, X)."""
     variance: Tensor
-    """Of its noise: 1, less where the noise was clipped."""
+    """Of its noise, like the image: 1, less where the noise was clipped."""
+    growth: Tensor
+    """(halvings, C): factors on the variance each time the image is halved."""
+
+    def grouped(self, excess: float) -> Generator[float, None, Tensor]:
+        """Make the classical estimate, see `group_denoise`."""
+        return group_denoise(self.noisy, excess, self.variance, self.growth)
 
 
 class EvenNoise:
@@ -64,7 +72,7 @@ class EvenNoise:
         self._models, self._excess = models, excess
         self._generator = torch.Generator(device).manual_seed(seed)
         self._blurs = [model.blur for model in models]
-        # noise taken for stronger than it is would be clipped at other means
+        # noise taken for stronger than it is would be clipped at other means, blurred noise is weaker elsewhere too
         self._is_clipped = excess == 1 and not any(self._blurs) and any(model.clipping for model in models)
         stabilised = np.stack([model.stabilise(channel) for model, channel in zip(models, image, strict=True)])
         self._offset = stabilised.mean(axis=(1, 2), keepdims=True)
@@ -72,6 +80,8 @@ class EvenNoise:
         # not where they share noise as well, which would be louder along one axis than along another
         share_noise = noise_in_common(stabilised) > IN_COMMON
         self._turn = np.eye(len(image)) if share_noise else _principal_axes(whitened)
+        growth = np.stack([blur.growth(HALVINGS) for blur in self._blurs], axis=1)
+        self._growth = torch.from_numpy((growth @ self._turn.T**2).astype(np.float32)).to(device)
         self.image = self._even(stabilised, device)
 
     def restored(self, estimate: Tensor) -> NDArray[np.float64]:
@@ -82,7 +92,7 @@ class EvenNoise:
     def noised_anew(self, clean: Tensor) -> Even:
         """Noise an image (or a part of one), like `Even.noisy` but without noise, as the image itself is noised."""
         if not self._is_clipped:
-            return Even(clean + self.fresh_noise(clean), torch.ones_like(clean))
+            return Even(clean + self.fresh_noise(clean), torch.ones_like(clean), self._growth)
         fresh = torch.randn(clean.shape, device=clean.device, generator=self._generator).cpu().numpy()
         channels = zip(self._models, self._stabilised(clean), fresh, strict=True)
         noisy = [model.noised(channel, noise.astype(np.float64)) for model, channel, noise in channels]
@@ -102,11 +112,11 @@ class EvenNoise:
         turned = np.einsum("ij,jyx->iyx", self._turn, self._whitened(stabilised))
         noisy = torch.from_numpy(turned.astype(np.float32)).to(device)
         if not self._is_clipped:
-            return Even(noisy, torch.ones_like(noisy))
-        means = uniform_filter(stabilised, (0, NEIGHBOURHOOD, NEIGHBOURHOOD), mode="nearest")
+            return Even(noisy, torch.ones_like(noisy), self._growth)
+        means = uniform_filter(stabilised, (1, NEIGHBOURHOOD, NEIGHBOURHOOD), mode="nearest")
         variances = np.stack([model.variance(mean) for model, mean in zip(self._models, means, strict=True)])
         turned = np.einsum("ij,jyx->iyx", self._turn**2, variances)
-        return Even(noisy, torch.from_numpy(turned.astype(np.float32)).to(device))
+        return Even(noisy, torch.from_numpy(turned.astype(np.float32)).to(device), self._growth)
 
     def _whitened(self, stabilised: NDArray[np.float64]) -> NDArray[np.float64]:
         scaled = (stabilised - self._offset) / self._excess

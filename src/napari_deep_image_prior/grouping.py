@@ -39,22 +39,30 @@ CHUNK = 1024
 HALVINGS = 2
 """How often the image is halved to denoise its low frequencies."""
 SMALLEST = 4 * PATCH
-"""Edge of an image below which it is not halved."""
+"""Edge of a halved image, at least."""
+LEAST = 0.34
+"""Variance that the noise of a patch is taken for at least: half of it clipped. Estimates of less count too much."""
 FINEST = 0.75
 """Share of the time that the finest of the scales takes."""
 
 
 def group_denoise(
-    noisy: Tensor, excess: float = 1.0, variance: Tensor | None = None, halvings: int = HALVINGS
+    noisy: Tensor,
+    excess: float = 1.0,
+    variance: Tensor | None = None,
+    growth: Tensor | None = None,
 ) -> Generator[float, None, Tensor]:
     """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate.
 
     `excess`, 1 or more: the noise may be so many times weaker than that, and more is smoothed on purpose.
     `variance`, like the image: that of the noise, where it is not 1 everywhere.
+    `growth`, (halvings, C): the factor on it each time the image is halved; 1 if neighbours share no noise.
     """
     if variance is None:
         variance = torch.ones(1, device=noisy.device).expand_as(noisy)
-    is_halved = halvings > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
+    if growth is None:
+        growth = torch.ones((HALVINGS, len(noisy)), device=noisy.device)
+    is_halved = len(growth) > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
     share = FINEST if is_halved else 1.0
     mean = noisy.mean(dim=(1, 2), keepdim=True)
     centred = noisy - mean
@@ -63,8 +71,8 @@ def group_denoise(
     estimate = second + mean
     if not is_halved:
         return estimate
-    # 4 pixels are averaged: twice that has noise of standard deviation 1 again
-    smaller = group_denoise(2 * _halved(noisy), excess, _halved(variance), halvings - 1)
+    # 4 pixels are averaged: twice that has white noise of standard deviation 1 again
+    smaller = group_denoise(2 * _halved(noisy), excess, _halved(variance) * growth[0][:, None, None], growth[1:])
     coarse = (yield from _part_of(smaller, share, 1)) / 2
     return estimate + _enlarged(coarse - _halved(estimate), estimate)
 
@@ -120,8 +128,9 @@ def _one_pass(
         corners = _alike_patches(alike, rows[start : start + BAND], group)  # (patches, group)
         for chunk in corners.split(CHUNK):
             pixels = chunk[:, :, None] + offsets
-            power = PATCH**2 * _taken(variance, pixels[..., PATCH**2 // 2])  # of a patch's noise, by its middle
-            _restore_groups(noisy, guide if guide is None else alike, power, pixels, (total, weight), excess)
+            # of a patch, by its middle
+            noise_power = PATCH**2 * _taken(variance, pixels[..., PATCH**2 // 2]).clamp_min(LEAST)
+            _restore_groups(noisy, guide if guide is None else alike, noise_power, pixels, (total, weight), excess)
             yield start / len(rows)
     restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
     return restored[:, :height, :width]
@@ -169,11 +178,11 @@ def _in_reach(starts: range, size: int) -> int:
 
 
 def _restore_groups(
-    noisy: Tensor, guide: Tensor | None, noise: Tensor, pixels: Tensor, sums: tuple[Tensor, Tensor], excess: float
+    noisy: Tensor, guide: Tensor | None, noise_power: Tensor, pixels: Tensor, sums: tuple[Tensor, Tensor], excess: float
 ) -> None:
     """Restore groups of patches and add them into `sums`, total and weight.
 
-    noise: (C, groups, k), the power of each patch's noise; pixels: (groups, k, PATCH^2) flat indices.
+    noise_power: (C, groups, k), that in each patch; pixels: (groups, k, PATCH^2) flat indices.
     """
     channels = noisy.shape[0]
     _, size, area = pixels.shape
@@ -185,11 +194,11 @@ def _restore_groups(
     # without that, T would turn noise around. The rest keeps the inverse stable in float32,
     # where patches are equal and the noise is next to none
     lacking = 1 - 1 / excess**2 + 1e-3 if guide is None else 1.0
-    ridge = noise * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
-    combine = eye - noise[..., None] * torch.linalg.inv(power + torch.diag_embed(ridge))  # T
+    ridge = noise_power * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+    combine = eye - noise_power[..., None] * torch.linalg.inv(power + torch.diag_embed(ridge))  # T
     # patches whose estimate keeps little noise count more
-    left = (combine.square() @ noise[..., None]) / area  # (C, groups, k, 1)
-    trust = 1 / left.maximum(noise.mean(dim=-1)[..., None, None] / (area * size))
+    left = (combine.square() @ noise_power[..., None]) / area  # (C, groups, k, 1)
+    trust = 1 / left.maximum(noise_power.mean(dim=-1)[..., None, None] / (area * size))
     places = pixels.reshape(-1)
     total, weight = sums
     weight.index_add_(1, places, trust.expand(-1, -1, -1, area).reshape(channels, -1))

@@ -1,4 +1,4 @@
-"""What noise an image has: its level, whether it grows with brightness, and whether neighbours share it.
+"""What noise an image has: its level, whether it grows with brightness, is shared by neighbours or was clipped.
 
 Measured on the flattest blocks of the image itself. Photon noise is stabilised: a
 square root (generalised Anscombe), and a stretch that evens out the rest, make its
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.restoration import estimate_sigma
 
-from .clipping import Clipping, find_clipping
+from .clipping import MOST_HIDDEN, Clipping, find_clipping
 from .shared_noise import BLOCK, WHITE, Blur, blur_of, plane_basis, remainder
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ EVENLY = 0.16
 """Median distance of the brightness classes' variances from their median, as a share of it, where noise is Gaussian."""
 SPREAD = 0.085
 """How much more than noise the variances of an image's blocks may scatter (10 % quantile over 30 % quantile)."""
-
-
 WHOLE = 2
 """Standard deviations from an end of the range beyond which noise is hardly clipped any more."""
 
@@ -81,7 +79,7 @@ class NoiseModel:
         """
         if self.photon is None:
             image = stabilised * self.std
-            return image if self.clipping is None else self.clipping.unclipped(image)
+            return image if self.clipping is None else self.clipping.clip(self.clipping.unclipped(image))
         a, b = self.photon
         z = stabilised if self.stretch is None else np.interp(stabilised, self.stretch[1], self.stretch[0])
         z = np.maximum(z, 2 * math.sqrt(0.375))
@@ -133,10 +131,11 @@ def measure_noise(
     # numbers below this are rounding, and dividing by them would blow up
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
     blocks = _noisy_blocks(image, known)
+    observed = image if known is None or not known.any() else image[known]
     if std is not None:
         if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
             return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur)
-        return NoiseModel(max(std, least), clipping=_clipping(image, max(std, least), known))
+        return NoiseModel(max(std, least), clipping=find_clipping(observed, max(std, least)))
     if len(blocks) < MIN_BLOCKS:
         sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
         return NoiseModel(max(sigma, least))
@@ -145,16 +144,18 @@ def measure_noise(
         if model is not None:
             return model
     white = max(_white_std(image, blocks), least)
-    clipping = _clipping(image, white, known)
+    clipping = find_clipping(observed, white)
     if clipping is not None:
         whole = _away_from_ends(blocks, clipping)
-        white = max(_white_std(image, whole), least) if len(whole) >= MIN_BLOCKS else white
+        if len(whole) >= MIN_BLOCKS:  # of a few, it could be their texture
+            white = min(max(_white_std(image, whole), least), MOST_HIDDEN * white)
+        clipping = replace(clipping, std=white)
     if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
         flat = _flat_blocks(blocks)
         shared = math.sqrt(float(np.median(flat.tenths)) / remainder(flat.blur).quantile(0.1))
         if kind == "correlated" or (shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)):
             return NoiseModel(max(shared, least), blur=flat.blur)
-    return NoiseModel(white, clipping=_clipping(image, white, known))
+    return NoiseModel(white, clipping=clipping)
 
 
 def noise_in_common(channels: NDArray[np.float64]) -> float:
@@ -175,10 +176,6 @@ def noise_in_common(channels: NDArray[np.float64]) -> float:
     spread = np.sqrt(np.square(flat).mean(axis=1)).clip(1e-12)
     alike = np.abs(flat @ flat.T / flat.shape[1] / np.outer(spread, spread))
     return float(alike[~np.eye(len(channels), dtype=bool)].max())
-
-
-def _clipping(image: NDArray[np.float64], std: float, known: NDArray[np.bool_] | None) -> Clipping | None:
-    return find_clipping(image if known is None or not known.any() else image[known], std)
 
 
 def _away_from_ends(blocks: NDArray[np.float64], clipping: Clipping) -> NDArray[np.float64]:

@@ -28,6 +28,8 @@ NARROWEST = 0.25
 """Blurs below are chance: neighbours of white noise are alike by up to 0.1 in some images."""
 AMPLIFIED = 1.5
 """Frequencies that the blur has weakened are brought up by this at most."""
+GRID = 64
+"""Frequencies along an axis, where those of no image are meant."""
 MARGIN = 16
 """Pixels by which an image is mirrored beyond its border before its frequencies are changed."""
 
@@ -70,6 +72,18 @@ class Blur:
     def left(self, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return the strength of whitened noise at each frequency, mean square 1."""
         return self.transfer(shape) * self.whitening(shape)
+
+    def growth(self, halvings: int) -> NDArray[np.float64]:
+        """Return by what factors the variance of whitened noise grows when the image is halved, again and again.
+
+        Of white noise it stays the same: 4 pixels are averaged, and the mean doubled.
+        """
+        power = np.square(self.left((GRID, GRID)))
+        variances = []
+        for factor in 2 ** np.arange(halvings + 1):
+            box = np.abs(np.fft.fft(np.arange(GRID) < factor)) ** 2 / factor
+            variances.append(float((power * np.outer(box, box)).mean()))
+        return np.divide(variances[1:], variances[:-1])
 
 
 WHITE = Blur()
