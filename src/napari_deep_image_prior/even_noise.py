@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .grouping import HALVINGS, group_denoise
 from .noise import noise_in_common
+from .shared_noise import WHITE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -80,7 +81,7 @@ class EvenNoise:
         # not where they share noise as well, which would be louder along one axis than along another
         share_noise = noise_in_common(stabilised) > IN_COMMON
         self._turn = np.eye(len(image)) if share_noise else _principal_axes(whitened)
-        growth = np.stack([blur.growth(HALVINGS) for blur in self._blurs], axis=1)
+        growth = np.stack([(blur or WHITE).growth(HALVINGS) for blur in self._blurs], axis=1)
         self._growth = torch.from_numpy((growth @ self._turn.T**2).astype(np.float32)).to(device)
         self.image = self._even(stabilised, device)
 
