@@ -4,6 +4,7 @@ import torch
 
 from napari_deep_image_prior import Denoise, restore
 from napari_deep_image_prior.clipping import Clipping, find_clipping
+from napari_deep_image_prior.denoising import GuidedRestorer
 from napari_deep_image_prior.even_noise import EvenNoise
 from napari_deep_image_prior.fit import run_to_end
 from napari_deep_image_prior.noise import NoiseModel, measure_noise
@@ -125,3 +126,10 @@ def test_an_area_beyond_the_end_is_noised_anew_as_it_is() -> None:
 
 def test_large_ends_are_said_in_full() -> None:
     assert Clipping(0, 65535, 900).describe() == "clipped at 0 and 65535"
+
+
+def test_the_first_preview_is_the_image_itself() -> None:
+    noisy = _noisy().clip(0, 255)[None]
+    known = np.ones_like(noisy, dtype=bool)
+    restorer = GuidedRestorer(noisy, known, QUICK["denoise"], 0, device=torch.device("cpu"))
+    np.testing.assert_array_equal(restorer.estimate(), noisy)
