@@ -133,3 +133,4 @@ def test_the_first_preview_is_the_image_itself() -> None:
     known = np.ones_like(noisy, dtype=bool)
     restorer = GuidedRestorer(noisy, known, QUICK["denoise"], 0, device=torch.device("cpu"))
     np.testing.assert_array_equal(restorer.estimate(), noisy)
+    assert not np.shares_memory(restorer.estimate(), noisy)

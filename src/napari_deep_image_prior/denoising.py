@@ -187,7 +187,7 @@ class GuidedRestorer:
     def estimate(self) -> NDArray[np.float64]:
         """Return the classical estimate, corrected as far as the network has learnt."""
         if self._classical is None:
-            return self._image
+            return self._image.copy()  # it stays the fit's, whoever writes into the preview
         estimate = self._classical
         if self._rule.has_errors:
             estimate = estimate + self._model.correction(self._noisy, estimate)
