@@ -10,16 +10,18 @@ import numpy as np
 from skimage.metrics import structural_similarity
 from skimage.restoration import estimate_sigma
 
-from napari_deep_image_prior.files import read_image
-from napari_deep_image_prior.reproduce.cases import SIGMA, luma, make_case, psnr
-from napari_deep_image_prior.reproduce.published import TABLES
-from napari_deep_image_prior.tasks import Denoise, Inpaint, SuperResolve
+from napari_deep_image_prior.io.files import read_image
+from napari_deep_image_prior.methods.denoising.task import Denoise
+from napari_deep_image_prior.methods.inpainting.task import Inpaint
+from napari_deep_image_prior.methods.super_resolution.task import SuperResolve
+from napari_deep_image_prior.reproduction.cases import SIGMA, luma, make_case, psnr
+from napari_deep_image_prior.reproduction.published import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_deep_image_prior.tasks import Task
+    from napari_deep_image_prior.methods.task import Task
 
 GREY = ("house", "peppers", "cameraman", "montage")
 FMD = ("fmd_confocal_mice", "fmd_confocal_bpae_b", "fmd_confocal_bpae_g", "fmd_confocal_bpae_r")

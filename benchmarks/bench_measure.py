@@ -10,17 +10,22 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bench_noise
 import torch
 from bench_cases import SUITES, Case
 from bench_methods import CLASSICAL, PAPER, START
 
-from napari_deep_image_prior.devices import choose_device
-from napari_deep_image_prior.fit import CHECK_EVERY
-from napari_deep_image_prior.restoration import Steps, iter_restore
-from napari_deep_image_prior.settings import Settings, preset_settings
-from napari_deep_image_prior.tasks import SuperResolve
+from napari_deep_image_prior.fitting.recovery import CHECK_EVERY
+from napari_deep_image_prior.methods.registry import preset_settings
+from napari_deep_image_prior.methods.super_resolution.task import SuperResolve
+from napari_deep_image_prior.restoration.api import iter_restore
+from napari_deep_image_prior.restoration.devices import choose_device
+
+if TYPE_CHECKING:
+    from napari_deep_image_prior.fitting.settings import Settings
+    from napari_deep_image_prior.restoration.steps import Steps
 
 LOOK_EVERY = 20
 """Iterations between looks at the PSNR of a fit."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.restoration import denoise_tv_chambolle
 
-from napari_deep_image_prior.reproduce import baselines
+from napari_deep_image_prior.reproduction import baselines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ PAPER = "paper time"
 START = "start of fast"
 """The classical estimate that `fast` starts from."""
 
-ESTIMATE = "measure_noise"
+ESTIMATE = "estimate_noise"
 METHODS = (ESTIMATE, *(name for kind in CLASSICAL.values() for name in kind), START, PAPER, *FITS)
 """In the order of the tables, the quickest first."""
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from bench_cases import read_grey
 
-from napari_deep_image_prior.noise import measure_noise
-from napari_deep_image_prior.reproduce.published import TABLES
+from napari_deep_image_prior.noise.estimation import estimate_noise
+from napari_deep_image_prior.reproduction.published import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]
     else:
         clean = amount * truth / truth.max()
         noisy, true = random.poisson(clean).astype(float), float(np.sqrt(clean.mean()))
-    model = measure_noise(noisy)
+    model = estimate_noise(noisy)
     std = model.std
     if model.photon is not None:
         a, b = model.photon

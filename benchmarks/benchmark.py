@@ -27,8 +27,8 @@ from bench_measure import Conditions, Job, in_child, measure, settings_of
 from bench_methods import ESTIMATE, FITS, METHODS, PAPER, START, methods
 from bench_report import draw, write_tables
 
-from napari_deep_image_prior.devices import choose_device, device_name
-from napari_deep_image_prior.restoration import RestorationError
+from napari_deep_image_prior.restoration.base import RestorationError
+from napari_deep_image_prior.restoration.devices import choose_device, device_name
 
 TABLES = {
     "noise": tuple(bench_noise.LEVELS),

@@ -17,17 +17,17 @@ import numpy as np
 from skimage import data, transform
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.files import read_image, write_image
-from napari_deep_image_prior.image_file import ImageFile
-from napari_deep_image_prior.reproduce.baselines import bicubic
-from napari_deep_image_prior.reproduce.cases import CROP as CUT
-from napari_deep_image_prior.reproduce.cases import make_case
-from napari_deep_image_prior.reproduce.examples import EXAMPLES
-from napari_deep_image_prior.reproduce.measuring import read_figure
-from napari_deep_image_prior.reproduce.panels import side_by_side
-from napari_deep_image_prior.reproduce.plans import methods
-from napari_deep_image_prior.reproduce.published import TABLES
-from napari_deep_image_prior.reproduce.tables import switches, write_pictures, write_table
+from napari_deep_image_prior.io.files import read_image, write_image
+from napari_deep_image_prior.io.image_file import ImageFile
+from napari_deep_image_prior.reproduction.baselines import bicubic
+from napari_deep_image_prior.reproduction.cases import CROP as CUT
+from napari_deep_image_prior.reproduction.cases import make_case
+from napari_deep_image_prior.reproduction.examples import EXAMPLES
+from napari_deep_image_prior.reproduction.measuring import read_figure
+from napari_deep_image_prior.reproduction.panels import side_by_side
+from napari_deep_image_prior.reproduction.plans import methods
+from napari_deep_image_prior.reproduction.published import TABLES
+from napari_deep_image_prior.reproduction.tables import switches, write_pictures, write_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "reproduction"
@@ -45,7 +45,9 @@ def impedance(iterations: int, size: int, threads: int) -> None:
         "image, pixels shuffled": random.permutation(image.reshape(-1, 3)).reshape(image.shape),
         "white noise": random.uniform(size=image.shape),
     }
-    settings = dip.PriorFit(network=dip.published_settings("denoise").network, iterations=iterations, jitter=0.0)
+    settings = dip.DeepImagePriorFit(
+        network=dip.published_settings("denoise").network, iterations=iterations, jitter=0.0
+    )
     curves = {}
     for name, target in targets.items():
         result = dip.restore(dip.Denoise(target, channel_axis=-1), settings=settings, device="cpu", threads=threads)

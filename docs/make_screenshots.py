@@ -19,8 +19,8 @@ import napari
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_deep_image_prior._napari.queue import QUEUE
-from napari_deep_image_prior.samples import noisy_tissue
+from napari_deep_image_prior._napari.jobs.queue import QUEUE
+from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,22 +3,24 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
-from napari_deep_image_prior import cli, settings
-from napari_deep_image_prior.settings import CrossScaleFit, GuidedFit, LeanSettings, MaskedFit
+from napari_deep_image_prior import CompactNetwork, DenoisingFit, InpaintingFit, Settings, SuperResolutionFit
+from napari_deep_image_prior.cli import main as cli
+from napari_deep_image_prior.methods import registry
 
 # before napari reads where: the tests neither see nor change the settings of who runs them
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-settings-")) / "settings.yaml")
-TINY = LeanSettings(widths=(8,), depth=0)
+TINY = CompactNetwork(widths=(8,), depth=0)
 QUICK = {
-    "denoise": GuidedFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24),
-    "inpaint": MaskedFit(TINY, iterations=40, crop=16, batch=2),
-    "super-resolve": CrossScaleFit(TINY, iterations=40, crop=16, batch=2),
+    "denoise": DenoisingFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24),
+    "inpaint": InpaintingFit(TINY, iterations=40, crop=16, batch=2),
+    "super-resolve": SuperResolutionFit(TINY, iterations=40, crop=16, batch=2),
 }
 ENDLESS = {kind: type(quick)(TINY, iterations=10**6, patience=10**6, crop=16, batch=2) for kind, quick in QUICK.items()}
 
@@ -27,6 +29,13 @@ def python_blocks(page: Path) -> list[str]:
     """The Python examples of a page of the documentation."""
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(block) for block in blocks]
+
+
+def use_settings(monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings, preset: str = "fast") -> None:
+    """Let a preset of a task stand for other settings."""
+    method = registry.method_of(kind)
+    changed = replace(method, presets={**method.presets, preset: settings})
+    monkeypatch.setitem(registry._METHODS, kind, changed)
 
 
 @pytest.fixture
@@ -41,14 +50,14 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: np.nda
 def quick_presets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the preset fast take a second: what is tested with it does not depend on quality."""
     for kind, quick in QUICK.items():
-        monkeypatch.setitem(settings._FAST, kind, quick)
+        use_settings(monkeypatch, kind, quick)
 
 
 @pytest.fixture
 def endless_presets(monkeypatch: pytest.MonkeyPatch, quick_presets: None) -> None:
     """Make the preset fast go on until it is told to end, also where a whole module asks for the quick ones."""
     for kind, endless in ENDLESS.items():
-        monkeypatch.setitem(settings._FAST, kind, endless)
+        use_settings(monkeypatch, kind, endless)
 
 
 @pytest.fixture
@@ -68,11 +77,12 @@ def hole() -> np.ndarray:
 @pytest.fixture
 def _no_leftovers() -> Iterator[None]:
     """Fail a test that leaves a restoration running."""
-    from napari_deep_image_prior._napari import spread
-    from napari_deep_image_prior._napari.queue import QUEUE
+    from napari_deep_image_prior._napari.jobs.queue import Queue
+    from napari_deep_image_prior._napari.viewer.state import all_states
 
     yield
-    left = [*QUEUE.runs, *spread._active]
-    QUEUE.runs.clear()
-    spread._active.clear()
+    queues = [state.part(Queue) for state in all_states()]
+    left = [job for queue in queues for job in {*queue.jobs, *queue.at_work} if job.is_active]
+    for queue in queues:
+        queue.jobs.clear()
     assert not left, f"{len(left)} restorations are still running"

@@ -4,20 +4,20 @@ from napari.layers import Image
 from napari.utils.notifications import show_info
 from napari.viewer import Viewer  # napari hands the viewer on by this annotation
 
-from .blink import bind_compare, compare
-from .proxies import unwrapped
-from .queue import QUEUE, active_run
-from .spread import active_spread
+from .actions.before_after import bind_compare, compare
+from .jobs.current import active_run, runs_of
+from .jobs.uncertainty import active_uncertainty
+from .viewer.proxies import unwrap_proxy
 
 PLUGIN = "napari-deep-image-prior"
 
 
 def quick_denoise(viewer: Viewer) -> None:
     """Denoise the active layer, in its turn, as the Denoise widget is set; it opens, to show how the fit goes on."""
-    layer = unwrapped(viewer).layers.selection.active
+    layer = unwrap_proxy(viewer).layers.selection.active
     if not isinstance(layer, Image):
         show_info("select an image layer first: the active layer is denoised.")
-    elif any(run.layer is layer for run in QUEUE.of(unwrapped(viewer))):
+    elif any(run.layer is layer for run in runs_of(viewer)):
         show_info(f"'{layer.name}' is still being restored: select another image layer, or wait.")
     else:
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
@@ -28,7 +28,7 @@ def quick_denoise(viewer: Viewer) -> None:
 
 def stop(viewer: Viewer) -> None:
     """Stop what is running and keep the best image so far; an uncertainty is given up."""
-    run, spread = active_run(viewer), active_spread(viewer)
+    run, spread = active_run(viewer), active_uncertainty(viewer)
     if run is not None:
         run.stop()
     if spread is not None:

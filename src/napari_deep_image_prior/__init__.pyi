@@ -1,0 +1,82 @@
+# Every public name and its home: `__init__.py` fetches a name from here when it is first used.
+from ._napari.actions.restore import restore_layer as restore_layer
+from .evaluation.quality import Quality as Quality
+from .evaluation.quality import measure_quality as measure_quality
+from .evaluation.quality import residual as residual
+from .evaluation.uncertainty import SeedStep as SeedStep
+from .evaluation.uncertainty import Uncertainty as Uncertainty
+from .evaluation.uncertainty import iter_uncertainty as iter_uncertainty
+from .evaluation.uncertainty import uncertainty as uncertainty
+from .fitting.base import Progress as Progress
+from .fitting.settings import CompactNetwork as CompactNetwork
+from .fitting.settings import HourglassNetwork as HourglassNetwork
+from .fitting.settings import Settings as Settings
+from .io.animation import write_animation as write_animation
+from .methods.base import Restorer as Restorer
+from .methods.deep_image_prior.settings import DeepImagePriorFit as DeepImagePriorFit
+from .methods.deep_image_prior.settings import published_settings as published_settings
+from .methods.denoising.settings import DenoisingFit as DenoisingFit
+from .methods.denoising.task import Denoise as Denoise
+from .methods.inpainting.settings import InpaintingFit as InpaintingFit
+from .methods.inpainting.task import Inpaint as Inpaint
+from .methods.registry import Method as Method
+from .methods.registry import Option as Option
+from .methods.registry import preset_settings as preset_settings
+from .methods.registry import register_method as register_method
+from .methods.registry import settings_from_dict as settings_from_dict
+from .methods.registry import settings_to_dict as settings_to_dict
+from .methods.registry import unregister_method as unregister_method
+from .methods.super_resolution.settings import SuperResolutionFit as SuperResolutionFit
+from .methods.super_resolution.task import SuperResolve as SuperResolve
+from .methods.task import Task as Task
+from .restoration.api import iter_restore as iter_restore
+from .restoration.api import restore as restore
+from .restoration.base import Restoration as Restoration
+from .restoration.base import RestorationError as RestorationError
+from .restoration.base import RestorationSteps as RestorationSteps
+from .restoration.base import Step as Step
+from .restoration.repeat import repeat as repeat
+from .restoration.steps import Steps as Steps
+
+__version__: str
+
+__all__ = [
+    "CompactNetwork",
+    "DeepImagePriorFit",
+    "Denoise",
+    "DenoisingFit",
+    "HourglassNetwork",
+    "Inpaint",
+    "InpaintingFit",
+    "Method",
+    "Option",
+    "Progress",
+    "Quality",
+    "Restoration",
+    "RestorationError",
+    "RestorationSteps",
+    "Restorer",
+    "SeedStep",
+    "Settings",
+    "Step",
+    "Steps",
+    "SuperResolutionFit",
+    "SuperResolve",
+    "Task",
+    "Uncertainty",
+    "iter_restore",
+    "iter_uncertainty",
+    "measure_quality",
+    "preset_settings",
+    "published_settings",
+    "register_method",
+    "repeat",
+    "residual",
+    "restore",
+    "restore_layer",
+    "settings_from_dict",
+    "settings_to_dict",
+    "uncertainty",
+    "unregister_method",
+    "write_animation",
+]

@@ -1,0 +1,387 @@
+"""One restoration in a viewer: the handle that steers the fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from napari.utils.notifications import show_error
+from psygnal import Signal
+
+from ...restoration.base import RestorationError
+from ..layers.result import ResultLayer, Snapshot
+from ..viewer.preferences import preferences
+from .history import History
+from .queue import queue_of
+from .worker import Failure, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from ...methods.task import Task
+    from ...restoration.base import Restoration, RestorationSteps, Step
+    from ..layers.plane import Plane
+    from .base import State
+    from .mask_follower import MaskFollower
+
+
+class Run:
+    """The handle of a restoration in a viewer.
+
+    Attributes
+    ----------
+    state : {"waiting", "running", "paused", "stopping", "done", "cancelled", "failed"}
+    step : Step or None
+        The last step that was reported.
+    result : Restoration or None
+        The outcome, once done.
+    message : str
+        One line for people: why it ended, or what went wrong.
+    how : str
+        The preset, and what of the settings is not usual, in words; nothing where the layer's name says it.
+    history : History
+        Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
+        layer is deleted or another run starts in the viewer.
+    """
+
+    changed = Signal(object)
+    """Emitted with the run itself at each report and change of state, in the main thread."""
+
+    def __init__(
+        self, viewer: ViewerModel, task: Task, plane: Plane, steps: RestorationSteps, how: str = "as before"
+    ) -> None:
+        self._viewer, self._queue = ref(viewer), queue_of(viewer)
+        self.task, self.device, self.how = task, steps.device, how
+        self.state: State = "waiting"
+        self.step: Step | None = None
+        self.result: Restoration | None = None
+        self.message = ""
+        self.misfits: list[float] = []
+        self.history = History()
+        self.mask: MaskFollower | None = None
+        self._steps = steps
+        self._ended_with: Snapshot | None = None
+        self._preview_taken = True
+        self._worker: Worker | None = None
+        self._is_launched = False
+        self._layer = ResultLayer(plane, task, steps.initial_image)
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer that it is in; RuntimeError if that is gone."""
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("the viewer of this restoration is gone.")
+        return viewer
+
+    @property
+    def layer(self) -> Image:
+        """The result layer, updated as the fit goes on."""
+        return self._layer.image
+
+    @property
+    def shown(self) -> Snapshot | None:
+        """Which snapshot the layer shows."""
+        return self._layer.shown
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the fit has not ended yet."""
+        return self.state in ("waiting", "running", "paused", "stopping")
+
+    @property
+    def is_one_fit(self) -> bool:
+        """Whether a single fit makes the result, not one for each plane or channel."""
+        return self._steps.is_one_fit
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of the time to the end, None before the first report."""
+        return self.step.seconds_left if self.step is not None and self.is_active else None
+
+    def start(self) -> None:
+        """Show the result layer and start the fit in a worker thread, once it is its turn in the viewer."""
+        self.viewer.layers.events.removed.connect(self._layer_was_removed)
+        self._queue.join(self)
+
+    def begin(self) -> None:
+        """Show the result layer and start the fit: it is its turn."""
+        self._queue.release_ended(but=self)
+        if self.layer not in self.viewer.layers:
+            self.viewer.add_layer(self.layer)
+        self._is_launched = False
+        self._change("running")
+        self._queue.take_thread(self)
+
+    def launch(self) -> None:
+        """Start the worker."""
+        self._preview_taken, self._preview_seconds = True, preferences().preview_seconds
+        self._steps.wants_image = self._preview_is_due
+        # the steps stay open: a fit that has ended may be run on
+        self._worker = Worker(
+            _to_result(self._steps),
+            reported=self._take_step,
+            ended=self._end,
+            gone=self._worker_is_gone,
+            closes=False,
+        )
+        if self.state == "paused":
+            self._worker.pause()
+        self._is_launched = True
+        self._worker.start()
+
+    def pause(self) -> None:
+        """Hold the fit after the step it is at."""
+        if self.state == "running":
+            if self._worker is not None:
+                self._worker.pause()
+            self._change("paused")
+            self._queue.changed.emit()
+
+    def resume(self) -> None:
+        """Go on with a paused fit."""
+        if self.state == "paused":
+            if self._worker is not None:
+                self._worker.resume()
+            if len(self.history):
+                self._layer.show(self.history[-1])
+            self._change("running")
+            self._queue.changed.emit()
+
+    def stop(self) -> None:
+        """End the fit and keep the best image so far as the result."""
+        if self.state in ("running", "paused"):
+            self._steps.stop()
+            if self._worker is not None:
+                self._worker.resume()
+            self._change("stopping")
+            self._queue.changed.emit()
+
+    def cancel(self) -> None:
+        """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
+        if not self.is_active:
+            return
+        if self._ended_with is not None:
+            self._show_result(self._ended_with)
+            self.abandon("the earlier result is back")
+            return
+        self.abandon("it was still waiting" if self.state == "waiting" else "the result layer was removed")
+        self._remove_layer()
+
+    @property
+    def can_run_on(self) -> bool:
+        """Whether the fit has ended and is still in memory."""
+        return self.state == "done" and self._steps.can_run_on
+
+    def run_on(self, iterations: int | None = None) -> None:
+        """Go on with an ended fit where it was, see `Steps.run_on`.
+
+        Raises
+        ------
+        RestorationError
+            If the fit has not ended or is no longer in memory.
+        """
+        self._steps.run_on(iterations)
+        self._layer.show(self.history[-1])
+        self.state = "waiting"
+        self._queue.join(self)
+
+    @property
+    def can_be_scrubbed(self) -> bool:
+        """Whether the fit is not running, and there are snapshots to look at."""
+        return self.state not in ("waiting", "running", "stopping") and len(self.history) > 0
+
+    def scrub(self, index: int) -> None:
+        """Show a snapshot of a paused or ended fit in the layer; its metadata say which one.
+
+        Raises
+        ------
+        RuntimeError
+            If the fit is running, or the snapshots are no longer in memory.
+        """
+        if not self.can_be_scrubbed:
+            raise RuntimeError("there is no paused or ended fit to look at: pause or stop it first.")
+        snapshot = self.history[index]
+        self._layer.show(snapshot, self._made(snapshot))
+        self.changed.emit(self)
+
+    def keep(self) -> Image:
+        """Add what the result layer shows as a layer of its own, and return that.
+
+        Raises
+        ------
+        RuntimeError
+            If there is nothing to keep yet.
+        """
+        kept = self._layer.copy({} if self.shown is None else self._made(self.shown))
+        self.viewer.add_layer(kept)
+        return kept
+
+    def write_animation(self, path: str | Path) -> None:
+        """Write the snapshots as an animated GIF, as bright as the layer is shown.
+
+        Raises
+        ------
+        FileError, ValueError
+            If it cannot be written, or there is no snapshot.
+        """
+        self._layer.write_animation(path, self.history, self.viewer)
+
+    def release(self) -> None:
+        """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""
+        if self.is_active:
+            return
+        self.history.clear()
+        if self._worker is None:
+            self._steps.close()
+        self._queue.forget(self)
+        self.changed.emit(self)
+
+    def wait(self, timeout: float | None = None) -> Restoration | None:
+        """Wait for the end while the window stays alive, and return the result.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Raises
+        ------
+        TimeoutError
+            If the run has not ended by then; it goes on.
+        RestorationError
+            If the fit failed.
+        """
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        loop = QEventLoop()
+
+        def leave_at_the_end() -> None:
+            if not self.is_active:
+                loop.quit()
+
+        # a timer rather than a signal: it also sees an end that came before the loop
+        timer = QTimer()
+        timer.timeout.connect(leave_at_the_end)
+        timer.start(20)
+        if timeout is not None:
+            QTimer.singleShot(int(timeout * 1000), loop.quit)
+        if self.is_active:
+            loop.exec()
+        timer.stop()
+        if self.is_active:
+            raise TimeoutError(f"the restoration has not ended after {timeout} s; it goes on.")
+        if self.state == "failed":
+            raise RestorationError(self.message)
+        return self.result
+
+    def _preview_is_due(self) -> bool:
+        """Tell the worker whether to copy an image: not before the last one is on the screen."""
+        if not self._preview_taken or not self._steps.image_is_due(self._preview_seconds):
+            return False
+        self._preview_taken = False
+        return True
+
+    def _take_step(self, step: Step | None) -> None:
+        if step is None or not self.is_active:
+            return
+        self.step = step
+        if step.misfit:
+            self.misfits.append(step.misfit)
+        if step.image is not None and step.result is None:  # the result comes by itself
+            snapshot = Snapshot(step.image, step.iteration, step.fitted)
+            # who looks back in a pause is not disturbed
+            is_live = self.shown is None or self.shown is self.history[-1]
+            self._remember(snapshot)
+            if is_live:
+                self._layer.show(snapshot)
+            self._preview_taken = True
+        self.changed.emit(self)
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        if not self.is_one_fit:
+            self.history.clear()  # a stack is one array that fills: there is nothing to look back at
+        self.history.add(snapshot)
+
+    def _made(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Return how a snapshot was made."""
+        return snapshot.made or self._steps.provenance(
+            f"chosen by the user as it was at step {snapshot.iteration}", snapshot.fitted
+        )
+
+    def _end(self, outcome: Restoration | Failure) -> None:
+        if not self.is_active:
+            return
+        if isinstance(outcome, Failure):
+            self._fail(outcome.error)
+            return
+        self.result = outcome
+        iteration = outcome.iterations if self.step is None else self.step.iteration
+        self._ended_with = Snapshot(outcome.image, iteration, outcome.iterations, outcome.provenance)
+        self._queue.keep(self)  # a widget may be closed and opened again
+        self._show_result(self._ended_with)
+        self._finish("done", outcome.stop_reason)
+        self._queue.restored.emit(self)
+
+    def _show_result(self, snapshot: Snapshot) -> None:
+        self._remember(snapshot)
+        self._layer.show(snapshot, self._made(snapshot))
+
+    def _fail(self, error: Exception) -> None:
+        known = isinstance(error, RestorationError)
+        message = str(error) if known else f"{type(error).__name__}: {error} (please report this)"
+        self._finish("failed", message)
+        if self.step is None:
+            self._remove_layer()  # it shows nothing but the input
+        show_error(f"{self.layer.name}: {message}")
+
+    def _remove_layer(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self.layer in viewer.layers:
+            viewer.layers.remove(self.layer)
+
+    def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
+        if event.value is self.layer and self.is_active:
+            self.abandon("the result layer was deleted")
+        elif event.value is self.layer:
+            self.release()
+        elif event.value is self._layer.source and self.state == "waiting":
+            self.abandon("its image layer was deleted before its turn")
+
+    def _worker_is_gone(self) -> None:
+        self._worker = None
+        if self.is_active and self._is_launched:  # the window was closed
+            for job in list(self._queue.jobs):
+                job.abandon("the window was closed")
+        if not self.is_active and (self.state != "done" or not len(self.history)):
+            # quit leaves the generator open, and with it the fit's memory
+            self._steps.close()
+        self._queue.give_thread_back(self)
+
+    def abandon(self, message: str) -> None:
+        """End without a new result; the layer stays."""
+        if self._worker is None:
+            self._steps.close()
+        else:
+            self._worker.quit()
+        self._finish("cancelled", message)
+
+    def _finish(self, state: State, message: str) -> None:
+        self.state, self.message = state, message
+        self._queue.leave(self)
+        self.changed.emit(self)
+
+    def _change(self, state: State) -> None:
+        self.state = state
+        self.changed.emit(self)
+
+
+def _to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
+    """Make all steps, and return the result."""
+    for step in steps:  # noqa: UP028  (with `yield from` the steps would be closed along with this)
+        yield step
+    return steps.result

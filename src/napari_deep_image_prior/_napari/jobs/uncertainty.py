@@ -1,0 +1,150 @@
+"""The uncertainty of a result in a viewer: the same restoration with several seeds, in a worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from psygnal import Signal
+
+from ...evaluation.uncertainty import iter_uncertainty
+from ...restoration.base import RestorationError
+from ...restoration.repeat import repeated_options
+from ..layers.maps import uncertainty_layer
+from ..layers.provenance import made, source_plane
+from .current import active_run
+from .queue import queue_of
+from .worker import Failure, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from ...evaluation.uncertainty import SeedStep
+    from .base import State
+
+
+def active_uncertainty(viewer: ViewerModel) -> UncertaintyJob | None:
+    """Return the uncertainty that is being computed in `viewer`, if there is one."""
+    jobs = (job for job in queue_of(viewer).at_work if isinstance(job, UncertaintyJob))
+    return next((job for job in jobs if job.is_active), None)
+
+
+class UncertaintyJob:
+    """The handle of an uncertainty that is being computed; its end is a new layer.
+
+    It does not wait in the queue of its viewer, but occupies it.
+
+    Attributes
+    ----------
+    state : {"waiting", "running", "done", "cancelled", "failed"}
+    step : SeedStep or None
+        The last step that was reported.
+    message : str
+        One line for people, once it has ended.
+    """
+
+    changed = Signal(object)
+    """Emitted with the job itself at each report and at the end, in the main thread."""
+
+    def __init__(self, viewer: ViewerModel, result: Layer | None, seeds: int) -> None:
+        if active_run(viewer) is not None:
+            raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
+        task, self._plane = source_plane(viewer, result)
+        # "same" would round the differences away
+        options = repeated_options(made(result)) | {"dtype": "float32"}
+        options.pop("seed")
+        self._viewer, self._queue, self._task = ref(viewer), queue_of(viewer), task
+        self.state: State = "waiting"
+        self.step: SeedStep | None = None
+        self.message = ""
+        self._steps = iter_uncertainty(task, seeds=seeds, **options)
+        self._worker: Worker | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it works, and has not ended yet."""
+        return self.state == "running"
+
+    def start(self) -> None:
+        """Start the restorations in a worker thread."""
+        self.begin()
+        self._queue.occupy(self)
+        self.launch()
+
+    def begin(self) -> None:
+        """Take the turn."""
+        self.state = "running"
+
+    def launch(self) -> None:
+        """Start the worker."""
+        self._worker = Worker(
+            _to_uncertainty(self._steps), reported=self._take_step, ended=self._end, gone=self._worker_is_gone
+        )
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """End it without a layer."""
+        self.abandon("the uncertainty was cancelled.")
+
+    def abandon(self, message: str) -> None:
+        """End it without a layer, as what it works for is gone."""
+        if self.is_active and self._worker is not None:
+            self._worker.quit()
+            self._finish("cancelled", message)
+
+    def release(self) -> None:
+        """Nothing is kept after the end."""
+
+    def _take_step(self, step: SeedStep | None) -> None:
+        if step is not None and self.is_active:
+            self.step = step
+            self.changed.emit(self)
+
+    def _end(self, outcome: SeedStep | Failure) -> None:
+        if not self.is_active:
+            return
+        if isinstance(outcome, Failure):
+            error, known = outcome.error, isinstance(outcome.error, RestorationError)
+            message = str(error) if known else f"{type(error).__name__}: {error} (please report this)"
+            self._finish("failed", message)
+        elif outcome.result is not None:
+            layer = uncertainty_layer(self._plane, self._task, outcome.result.std)
+            layer.metadata["deep_image_prior_uncertainty"] = {"seeds": list(range(outcome.seeds))}
+            try:
+                viewer: Any = self._viewer()
+                if viewer is not None:
+                    viewer.add_layer(layer)
+            finally:
+                self._finish(
+                    "done",
+                    f"'{layer.name}' has the standard deviation over {outcome.seeds} seeds. Small is no proof: "
+                    "what all seeds have in common may be wrong too.",
+                )
+
+    def _worker_is_gone(self) -> None:
+        try:
+            if self.is_active:
+                for job in list(self._queue.jobs):  # those that wait for it
+                    job.cancel()
+                self._finish("cancelled", "the window was closed.")
+        finally:
+            self._queue.give_thread_back(self)
+
+    def _finish(self, state: State, message: str) -> None:
+        self.state, self.message = state, message
+        self.changed.emit(self)
+
+
+def _to_uncertainty(steps: Iterator[SeedStep]) -> Generator[SeedStep, None, SeedStep]:
+    """Make the steps up to the one that has the result, and return that."""
+    try:
+        for step in steps:
+            if step.result is not None:
+                return step
+            yield step
+    finally:
+        steps.close()  # type: ignore[attr-defined]  # a generator
+    raise RestorationError("the restorations ended without a result: try again, or with fewer seeds.")

@@ -1,0 +1,43 @@
+"""Layers that map how far a result is to be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+
+from .plane import picture, placement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...methods.task import Task
+    from .plane import Plane
+
+
+def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
+    """Return a map of a standard deviation that lies on its source; of colours their mean."""
+    values = (std if not plane.is_rgb else std.mean(axis=task.channel_axis)).astype(np.float32)
+    return Image(
+        picture(plane, values),
+        name=f"{plane.layer.name} uncertainty",
+        colormap="magma",
+        contrast_limits=(0, float(np.percentile(values, 99.9)) or 1.0),
+        **placement(plane, values.shape[-2:]),
+    )
+
+
+def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Image:
+    """Return a map of a residual that lies on its source, zero in the middle; of colours their mean."""
+    if plane.is_rgb:
+        values = values.mean(axis=task.channel_axis)
+    known = np.abs(values[np.isfinite(values)])
+    limit = float(np.percentile(known, 99.5)) if known.size else 0.0
+    return Image(
+        picture(plane, values),
+        name=f"{plane.layer.name} residual",
+        colormap="gray",
+        contrast_limits=(-(limit or 1.0), limit or 1.0),
+        **placement(plane, values.shape[-2:]),
+    )

@@ -1,0 +1,114 @@
+"""A mask layer as seen from an image: brought onto the image's pixels, whatever its own grid is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import affine_transform
+
+from ...arrays import selection
+from .channels import Channels
+from .plane import displayed_plane, first_index
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from .plane import Plane
+
+EXACT = 1e-6
+"""Pixels by which two grids may differ and still be the same."""
+
+
+class MaskLayer:
+    """The plane of a Labels layer that lies on a restored plane; of one with channels, it may have as many.
+
+    Raises
+    ------
+    ValueError
+        If they lie nowhere on each other, or are tilted against each other.
+    """
+
+    def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane) -> None:
+        self.labels, self._shape = labels, plane.size
+        channel_axis = _channel_axis(labels, plane)
+        self._index = displayed_plane(viewer, labels, Channels(channel_axis)).index
+        corners = np.array([[0, 0], [1, 0], [0, 1]]) + plane.corner
+        points = np.array([plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners])
+        # a mask of fewer or more axes than the image: its other coordinates are where the viewer is
+        position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
+        shared = min(points.shape[1], labels.ndim)
+        position[:, -shared:] = points[:, -shared:]
+        seen = np.array([labels.world_to_data(point) for point in position])
+        elsewhere = [i is not None and bool((abs(seen[:, axis] - i) > 0.5).any()) for axis, i in enumerate(self._index)]
+        if any(elsewhere):
+            raise ValueError(
+                f"labels '{labels.name}' are tilted against image '{plane.layer.name}' or lie in another plane: "
+                "make a fitting layer with 'New mask'."
+            )
+        self._offset = seen[0, -2:]
+        self._matrix = (seen[1:, -2:] - self._offset).T
+        if plane.region is None and not self._overlaps():
+            raise ValueError(
+                f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
+                "make a fitting layer with 'New mask'."
+            )
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which of the image's pixels are painted now, (Y, X) or (C, Y, X); outside of the labels none is."""
+        painted = self._painted()
+        if self.is_exact:
+            return painted
+        # each pixel takes what is painted at its centre
+        planes = painted.reshape(-1, *painted.shape[-2:]).astype(np.uint8)
+        moved = [affine_transform(plane, self._matrix, self._offset, self._shape, order=0) for plane in planes]
+        return np.not_equal(np.reshape(moved, painted.shape[:-2] + self._shape), 0)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each of its pixels is one of the image's."""
+        same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(self._offset, 0, atol=EXACT)
+        return bool(same) and self._painted().shape[-2:] == self._shape
+
+    def mark(self, marked: NDArray[np.bool_]) -> None:
+        """Paint pixels of the image, if `is_exact`; can be undone in the viewer."""
+        rows, columns = np.nonzero(marked)
+        if len(rows):
+            where = first_index(self._index)
+            self.labels.set_view_slice()  # napari leaves that of a hidden layer as it was, and then paints beside it
+            self.labels.data_setitem((*(np.full(len(rows), i) for i in where), rows, columns), 1)
+
+    def _painted(self) -> NDArray[np.bool_]:
+        pixels = self.labels.data[0] if self.labels.multiscale else self.labels.data
+        painted: NDArray[np.bool_] = np.asarray(pixels[selection(self._index)]) != 0
+        return painted[0] if None in self._index and len(painted) == 1 else painted
+
+    def _overlaps(self) -> bool:
+        """Tell whether the centre of any pixel of the image lies on the labels."""
+        inside = affine_transform(
+            np.ones(self._painted().shape[-2:], dtype=np.uint8), self._matrix, self._offset, self._shape, order=0
+        )
+        return bool(inside.any())
+
+
+def _channel_axis(labels: Labels, plane: Plane) -> int | None:
+    """Return the axis along which labels have one plane for all channels, or one for each; None if they have no such.
+
+    Raises
+    ------
+    ValueError
+        If their number is another.
+    """
+    axis = plane.channels.axis
+    if axis is None or plane.index[axis] is not None or axis < plane.layer.ndim - labels.ndim:
+        return None
+    own: int = axis - (plane.layer.ndim - labels.ndim)
+    wanted, found = plane.leading[axis], (labels.data[0] if labels.multiscale else labels.data).shape[own]
+    if found not in (1, wanted):
+        raise ValueError(
+            f"labels '{labels.name}' have {found} channels, but image '{plane.layer.name}' has {wanted}: "
+            "paint in one plane, which counts for all channels ('New mask'), or in as many."
+        )
+    return own

@@ -1,0 +1,1 @@
+"""The host: where napari versions differ, and the state of a viewer."""

@@ -1,0 +1,51 @@
+"""Arrays as text: fingerprints, packed masks, and arrays inside a JSON-able record."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def fingerprint(array: NDArray[Any]) -> str:
+    """Return 16 hexadecimal digits by which an array's values can be recognized."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
+def packed(mask: NDArray[np.bool_]) -> str:
+    """Return a mask as text: its bits, compressed."""
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode()
+
+
+def unpacked(text: str, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Undo `packed`."""
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+    return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
+
+
+def encoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
+    """Return an option as something JSON holds: an array with its dtype, shape and compressed values."""
+    if isinstance(value, tuple):
+        return list(value)
+    if not isinstance(value, np.ndarray):
+        return value
+    plain = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+    values = base64.b64encode(zlib.compress(plain.tobytes())).decode()
+    return {"array_dtype": plain.dtype.str, "array_shape": list(value.shape), "array_zlib": values}
+
+
+def decoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
+    """Undo `encoded`."""
+    if not isinstance(value, dict) or "array_zlib" not in value:
+        return value
+    values = np.frombuffer(zlib.decompress(base64.b64decode(value["array_zlib"])), dtype=value["array_dtype"])
+    return values.reshape(value["array_shape"]).copy()

@@ -1,0 +1,168 @@
+"""How far to trust a restored image: what it left out of its input, and how near it comes to a known truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays import channels_first
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..methods.task import Task
+
+SSIM_WINDOW = 11
+"""Pixels; the Gaussian window of the SSIM's authors."""
+RESOLVED = 0.5
+"""Ring correlation with a noise-free truth above which detail counts as resolved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """How near an image comes to the truth."""
+
+    psnr: float
+    """Peak signal-to-noise ratio in dB; the peak is the range of the truth. Infinite for the truth itself."""
+    ssim: float
+    """Structural similarity, 1 for the truth itself (Wang et al. 2004, doi:10.1109/TIP.2003.819861)."""
+    frequencies: NDArray[np.float64]
+    """Of the Fourier rings, in cycles per pixel."""
+    ring_correlations: NDArray[np.float64]
+    """Of image and truth, on each ring (Saxton and Baumeister 1982, doi:10.1111/j.1365-2818.1982.tb00405.x)."""
+
+    @property
+    def resolution(self) -> float:
+        """Period in pixels of the finest detail that is right: where the ring correlation first falls below 0.5.
+
+        One half against a noise-free reference means what 1/7 does between two noisy
+        halves (Rosenthal and Henderson 2003, doi:10.1016/j.jmb.2003.07.013). Never below
+        2 pixels, which is all that an image can hold.
+        """
+        below = np.flatnonzero(self.ring_correlations < RESOLVED)
+        if not below.size:
+            return 2.0
+        first = int(below[0])
+        if first == 0:
+            return math.inf
+        ends = slice(first - 1, first + 1)
+        crossing = np.interp(-RESOLVED, -self.ring_correlations[ends], self.frequencies[ends])
+        return float(1 / crossing)
+
+
+def measure_quality(
+    image: ArrayLike, truth: ArrayLike, *, channel_axis: int | None = None, fit_brightness: bool = False
+) -> Quality:
+    """Compare an image with the truth, where that is known.
+
+    Parameters
+    ----------
+    image, truth : (Y, X) arrays, or with channels
+        Of the same shape, without NaN, 11 pixels at least along each side.
+    channel_axis : int, optional
+        The axis of the channels.
+    fit_brightness : bool
+        Scale and shift the intensities of `image` to the truth's first (least squares),
+        for a truth in other units, such as a longer exposure.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.random.default_rng(0).random((32, 32))
+    >>> measure_quality(5 * truth + 3, truth, fit_brightness=True).psnr > 100
+    True
+    """
+    from skimage.metrics import structural_similarity
+
+    restored, true = _comparable(image, truth, channel_axis)
+    if fit_brightness:
+        restored = _brightness_fitted(restored, true)
+    peak = float(np.ptp(true))
+    error = float(np.mean((restored - true) ** 2))
+    psnr = 10 * math.log10(peak**2 / error) if error > 0 else math.inf
+    ssim = structural_similarity(
+        true, restored, data_range=peak, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    return Quality(psnr, float(ssim), *_ring_correlation(restored.mean(axis=0), true.mean(axis=0)))
+
+
+def residual(task: Task, restored: ArrayLike) -> NDArray[np.float32]:
+    """Return what a restoration left out: the input minus the restored image.
+
+    Of a good denoising it looks like noise; structure in it is structure that was
+    removed. An enlarged image is shrunk to the input's pixels first. Unknown pixels are NaN.
+
+    Parameters
+    ----------
+    task : Denoise, Inpaint or SuperResolve
+        What was asked for.
+    restored : array
+        The result.
+
+    Raises
+    ------
+    ValueError
+        If the result has another shape than the task's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_deep_image_prior import Denoise
+    >>> float(residual(Denoise(np.full((8, 8), 7.0)), np.full((8, 8), 5.0)).mean())
+    2.0
+    """
+    return task.residual(restored)
+
+
+def _comparable(
+    image: ArrayLike, truth: ArrayLike, channel_axis: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both as (C, Y, X)."""
+    restored, true = (np.asarray(array).astype(np.float64) for array in (image, truth))
+    if restored.shape != true.shape:
+        raise ValueError(
+            f"the image has shape {restored.shape}, but the truth {true.shape}: choose one of equal shape."
+        )
+    for name, array in {"image": restored, "truth": true}.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"the {name} has NaN or infinite pixels: fill them in or crop them off first.")
+    restored, true = channels_first(restored, channel_axis), channels_first(true, channel_axis)
+    if true.ndim != 3 or min(true.shape[1:]) < SSIM_WINDOW:
+        raise ValueError(f"shape {true.shape[1:]} is too small to compare: {SSIM_WINDOW} pixels are needed at least.")
+    if np.ptp(true) == 0:
+        raise ValueError("the truth is the same everywhere: there is nothing to compare with.")
+    return restored, true
+
+
+def _brightness_fitted(image: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = image - image.mean()
+    spread = float(np.mean(centred**2))
+    slope = float(np.mean(centred * (truth - truth.mean()))) / spread if spread > 0 else 0.0
+    fitted: NDArray[np.float64] = slope * centred + truth.mean()
+    return fitted
+
+
+def _ring_correlation(image: NDArray[Any], truth: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the frequencies of the rings and the correlation of two (Y, X) images on each."""
+    height, width = image.shape
+    window = np.outer(np.hanning(height), np.hanning(width))  # the edges of the image are no detail
+    first, second = (np.fft.fft2((array - array.mean()) * window) for array in (image, truth))
+    distance = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
+    count = min(height, width) // 2
+    ring = np.rint(distance * 2 * count).astype(int).ravel()
+
+    def summed(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(ring, weights=values.real.ravel()).astype(np.float64)[1 : count + 1]
+
+    power = summed(np.abs(first) ** 2) * summed(np.abs(second) ** 2)
+    shared = summed(first * second.conj())
+    correlation = np.divide(shared, np.sqrt(power), out=np.zeros_like(shared), where=power > 0)
+    return np.arange(1, count + 1) / (2 * count), correlation

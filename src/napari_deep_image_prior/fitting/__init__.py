@@ -1,0 +1,1 @@
+"""Fitting an untrained network to one image."""

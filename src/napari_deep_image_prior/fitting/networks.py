@@ -1,0 +1,278 @@
+"""The untrained network that is the prior: an hourglass with skip connections.
+
+Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
+One class serves the published networks and the lean ones; they differ in their
+`HourglassNetwork` only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .settings import CompactNetwork, HourglassNetwork
+
+FOLD = 2
+"""Edge of the square of pixels that a lean network folds into channels."""
+
+
+class HourglassModule(nn.Module):
+    """An encoder-decoder with (optionally) a thin skip connection at each scale.
+
+    Parameters
+    ----------
+    settings : HourglassNetwork
+    in_channels, out_channels : int
+        Depth of the input tensor and of the image.
+
+    Notes
+    -----
+    Input and output are (N, C, Y, X); Y and X must be multiples of `stride`.
+    """
+
+    def __init__(self, settings: HourglassNetwork, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.stride = 2 ** len(settings.widths)
+        scale = _Scale if settings.architecture == "hourglass" else _UScale
+        self.body = scale(settings, in_channels, level=0)
+        self.head = nn.Conv2d(settings.widths[0], out_channels, 1)
+        self.sigmoid = settings.head == "sigmoid"
+        self.uniform_gain = settings.norm_gain == "uniform"
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights as torch does by default."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(_bias(module), -bound, bound, generator=generator)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+                if self.uniform_gain:
+                    nn.init.uniform_(module.weight, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the image that the network makes of its input."""
+        image: Tensor = self.head(self.body(x))
+        return torch.sigmoid(image) if self.sigmoid else image
+
+
+class _Scale(nn.Module):
+    """One scale: down, the next scale (recursively), up, and the skip beside them."""
+
+    def __init__(self, settings: HourglassNetwork, in_channels: int, level: int) -> None:
+        super().__init__()
+        width, skip = settings.widths[level], settings.skips[level]
+        is_deepest = level + 1 == len(settings.widths)
+        deeper_width = width if is_deepest else settings.widths[level + 1]
+        self.upsample = settings.upsample
+        self.align_corners = settings.align_corners
+        self.skip = _block(settings, in_channels, skip, 1) if skip else None
+        self.down = nn.Sequential(
+            *_downsampling(settings, in_channels, width),
+            _block(settings, width, width, settings.down_kernel),
+        )
+        self.deeper = nn.Identity() if is_deepest else _Scale(settings, width, level + 1)
+        self.up = nn.Sequential(
+            _norm(settings, deeper_width + skip),
+            _block(settings, deeper_width + skip, width, settings.up_kernel),
+            _block(settings, width, width, 1) if settings.up_1x1 else nn.Identity(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        deeper = self.deeper(self.down(x))  # (N, width, Y / 2, X / 2)
+        if self.upsample == "bilinear":
+            up = functional.interpolate(deeper, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+        else:
+            up = functional.interpolate(deeper, scale_factor=2, mode="nearest")
+        joined = up if self.skip is None else torch.cat([self.skip(x), up], dim=1)
+        image: Tensor = self.up(joined)  # (N, width, Y, X)
+        return image
+
+
+class _UScale(nn.Module):
+    """One scale of a U-Net: two convolutions, the next scale by max-pooling, and both joined by two more."""
+
+    def __init__(self, settings: HourglassNetwork, in_channels: int, level: int) -> None:
+        super().__init__()
+        width = settings.widths[level]
+        is_deepest = level + 1 == len(settings.widths)
+        self.upsample = settings.upsample
+        self.enter = nn.Sequential(_block(settings, in_channels, width, 3), _block(settings, width, width, 3))
+        self.deeper = None if is_deepest else _UScale(settings, width, level + 1)
+        joined = width if is_deepest else width + settings.widths[level + 1]
+        self.leave = nn.Sequential(_block(settings, joined, width, 3), _block(settings, width, width, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined = self.enter(x)  # (N, width, Y, X)
+        if self.deeper is not None:
+            below = self.deeper(functional.max_pool2d(joined, 2))
+            below = functional.interpolate(below, scale_factor=2, mode=self.upsample)
+            joined = torch.cat([joined, below], dim=1)
+        image: Tensor = self.leave(joined)
+        return image
+
+
+def _downsampling(settings: HourglassNetwork, in_channels: int, width: int) -> list[nn.Module]:
+    strided = settings.downsample == "stride"
+    convolution = _convolution(settings, in_channels, width, settings.down_kernel, stride=2 if strided else 1)
+    pooling = [] if strided else [nn.AvgPool2d(2)]
+    return [convolution, *pooling, _norm(settings, width), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _block(settings: HourglassNetwork, in_channels: int, width: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        _convolution(settings, in_channels, width, kernel),
+        _norm(settings, width),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _convolution(settings: HourglassNetwork, in_channels: int, width: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels,
+        width,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        padding_mode=settings.padding if kernel > 1 else "zeros",
+    )
+
+
+def _norm(settings: HourglassNetwork, width: int) -> nn.Module:
+    # running statistics would only be kept, never used: the network stays in training mode
+    return nn.BatchNorm2d(width, track_running_stats=False) if settings.norm == "batch" else nn.Identity()
+
+
+class CompactModule(nn.Module):
+    """A small hourglass that corrects a first estimate: quick on a CPU, quick to fit.
+
+    It works on 2x2 pixels folded into channels (a quarter of the cost of the full
+    grid), has no normalisation (a third of the time of small networks), pads with
+    zeros, and starts by changing nothing.
+
+    Parameters
+    ----------
+    settings : CompactNetwork
+    in_channels, out_channels : int
+
+    Notes
+    -----
+    Input and output are (N, C, Y, X) of any size.
+    """
+
+    def __init__(self, settings: CompactNetwork, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        widths = settings.widths
+        self.stride = FOLD * 2 ** (len(widths) - 1)
+        self.first = nn.Sequential(
+            _compact_block(in_channels * FOLD**2, widths[0]),
+            *(_compact_block(widths[0], widths[0]) for _ in range(settings.depth)),
+        )
+        steps = list(itertools.pairwise(widths))
+        self.down = nn.ModuleList(nn.Sequential(_compact_block(a, b, stride=2), _compact_block(b, b)) for a, b in steps)
+        self.skip = nn.ModuleList(_compact_block(a, a // 2, kernel=1) for a, _ in steps)
+        self.up = nn.ModuleList(_compact_block(b + a // 2, a) for a, b in steps)
+        self.last = nn.Conv2d(widths[0], out_channels * FOLD**2, 3, padding=1)
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights; those of the last layer are 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=0.2, generator=generator)
+                nn.init.zeros_(_bias(module))
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the correction for the input."""
+        height, width = x.shape[-2:]
+        x = functional.pad(x, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
+        x = functional.pixel_unshuffle(x, FOLD).contiguous(memory_format=torch.channels_last)
+        x = self.first(x)  # (N, widths[0], Y / 2, X / 2)
+        passed = []
+        for down in self.down:
+            passed.append(x)
+            x = down(x)
+        for level in reversed(range(len(passed))):
+            x = functional.interpolate(x, scale_factor=2, mode="nearest")
+            x = self.up[level](torch.cat([x, self.skip[level](passed[level])], dim=1))
+        return functional.pixel_shuffle(self.last(x), FOLD)[..., :height, :width]
+
+
+def _compact_block(in_channels: int, width: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2), nn.LeakyReLU(0.2, inplace=True)
+    )
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    bias: Tensor = convolution.bias  # type: ignore[assignment]  # none of ours goes without
+    return bias
+
+
+def build_network(
+    settings: HourglassNetwork | CompactNetwork,
+    in_channels: int,
+    out_channels: int,
+    seed: int,
+    device: torch.device | None = None,
+) -> nn.Module:
+    """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
+    with torch.device("meta"):  # torch's own initialisation would draw from the caller's random numbers
+        empty = (
+            CompactModule(settings, in_channels, out_channels)
+            if isinstance(settings, CompactNetwork)
+            else HourglassModule(settings, in_channels, out_channels)
+        )
+    network = empty.to_empty(device="cpu")
+    # drawn on the CPU, so that a seed means the same weights on every device
+    network.draw_weights(torch.Generator().manual_seed(seed))
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
+
+
+def padded_shape(shape: tuple[int, int], settings: HourglassNetwork) -> tuple[int, int]:
+    """Return the smallest (Y, X) that the network can halve and double and that holds `shape`.
+
+    Even the coarsest scale is then large enough to be padded by reflection.
+    """
+    stride = 2 ** len(settings.widths)
+    coarsest = max(2, settings.down_kernel // 2 + 1, settings.up_kernel // 2 + 1)
+    height, width = (stride * max(math.ceil(size / stride), coarsest) for size in shape)
+    return height, width
+
+
+def noise_input(depth: int, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Draw the fixed random input z ~ U(0, 0.1), (1, depth, Y, X)."""
+    return 0.1 * torch.rand((1, depth, *shape), generator=generator)
+
+
+def meshgrid_input(shape: tuple[int, int]) -> Tensor:
+    """Return the coordinates as an input, (1, 2, Y, X), each from 0 to 1."""
+    axes = [torch.linspace(0, 1, size) for size in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
+
+
+OVERHEAD = 1.3
+"""Memory of a network at work, in units of that of its layers' outputs; measured."""
+
+
+def activation_bytes(network: nn.Module, shape: tuple[int, ...]) -> float:
+    """Predict the memory of a network at work on an input of an (N, C, Y, X) shape; moves the network to `meta`."""
+    network = network.to("meta")
+    outputs = 0
+
+    def count(_module: nn.Module, _inputs: Any, output: Tensor) -> None:  # noqa: ANN401  (torch's hook)
+        nonlocal outputs
+        outputs += output.numel()
+
+    for module in network.modules():
+        if not any(module.children()):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.empty(shape, device="meta"))  # shapes only: nothing is computed
+    return OVERHEAD * outputs * 4

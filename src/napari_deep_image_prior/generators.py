@@ -1,0 +1,38 @@
+"""Generators that work step by step and return a value in the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+Yielded = TypeVar("Yielded")
+Shown = TypeVar("Shown")
+Result = TypeVar("Result")
+
+
+def mapped(
+    working: Generator[Yielded, None, Result], show: Callable[[Yielded], Shown]
+) -> Generator[Shown, None, Result]:
+    """Yield `show` of each value that a generator yields, and return what it returns."""
+    while True:
+        try:
+            value = next(working)
+        except StopIteration as done:
+            return cast("Result", done.value)
+        yield show(value)
+
+
+def silent(working: Generator[object, None, Result]) -> Generator[None, None, Result]:
+    """Yield nothing whenever a generator yields, and return what it returns."""
+    return mapped(working, lambda _value: None)
+
+
+def run_to_end(working: Generator[object, None, Result]) -> Result:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(working)
+        except StopIteration as done:
+            return cast("Result", done.value)

@@ -1,0 +1,1 @@
+"""Images from and to files, and progress on the console."""

@@ -1,0 +1,236 @@
+r"""The published method: fit f(z) to the one image that there is.
+
+    theta* = argmin_theta || A f_theta(z + jitter) - observed ||^2  over the known pixels.
+
+Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...arrays import full_range_scaling
+from ...fitting.base import FitFailedError, Progress
+from ...fitting.loop import Fit, Schedule
+from ...fitting.networks import activation_bytes, build_network, meshgrid_input, noise_input, padded_shape
+from ..base import Restorer, image_and_known, measure
+from .settings import DeepImagePriorFit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from numpy.typing import NDArray
+
+    from ...arrays import Scaling
+    from ...operators import Measurement
+    from ..base import Rehearsal
+    from ..task import Task
+
+
+class DeepImagePriorModel:
+    """One network with its fixed input z, fitted to a measurement."""
+
+    def __init__(self, measurement: Measurement, settings: DeepImagePriorFit, seed: int) -> None:
+        self.measurement = measurement
+        """What it is fitted to; may be exchanged for another of the same shape."""
+        self._settings = settings
+        device = measurement.observed.device
+        # streams of their own: from one, z and the weights would begin with the same numbers
+        of_z, of_weights, of_jitter = (int(word) for word in np.random.SeedSequence(seed).generate_state(3))
+        shape = padded_shape(measurement.shape, settings.network)
+        random = settings.input == "noise"
+        drawing = torch.Generator().manual_seed(of_z)
+        z = noise_input(settings.input_depth, shape, drawing) if random else meshgrid_input(shape)
+        self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
+        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device)
+        self._generator = torch.Generator(device).manual_seed(of_jitter)
+        self._last: Tensor | None = None
+        self._average: Tensor | None = None
+
+    def loss(self) -> Tensor:
+        """Return the misfit of one output, and keep that output."""
+        if self._settings.weight_noise:
+            self._shake_weights()
+        z = self._z
+        if self._settings.jitter:
+            # added to the saved z each time: a jitter, not a random walk
+            noise = torch.empty_like(z).normal_(generator=self._generator)
+            z = z + self._settings.jitter * noise
+        height, width = self.measurement.shape
+        output = self.network(z)[..., :height, :width]
+        self._keep(output.detach())
+        loss: Tensor = self.measurement.misfit(output)
+        self.misfit = loss.detach()
+        return loss
+
+    def _keep(self, output: Tensor) -> None:
+        self._last = output
+        if not self._settings.averaging:
+            return
+        if self._average is None:
+            self._average = output.clone()
+        else:
+            self._average.lerp_(output, 1 - self._settings.averaging)
+
+    def _shake_weights(self) -> None:
+        with torch.no_grad():
+            for weight in self.network.parameters():
+                if weight.ndim == 4:
+                    noise = torch.empty_like(weight).normal_(generator=self._generator)
+                    weight.add_(noise * weight.std() * self._settings.weight_noise)
+
+    def estimate(self) -> Tensor:
+        """Return the averaged output, or the last one; before the first step, that of the fresh network."""
+        kept = self._average if self._average is not None else self._last
+        if kept is None:
+            height, width = self.measurement.shape
+            with torch.no_grad():
+                kept = self.network(self._z)[..., :height, :width]
+        return kept.clone()
+
+    def kept(self) -> list[Tensor]:
+        """Return the last output and the average, which a recovery takes back too."""
+        return [tensor for tensor in (self._last, self._average) if tensor is not None]
+
+    def last(self) -> Tensor | None:
+        """Return the output of the last step, without averaging."""
+        return self._last
+
+    def state(self) -> dict[str, Any]:
+        """Return what there is beside the weights."""
+        return {"random": self._generator.get_state(), "last": self._last, "average": self._average}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Bring back a `state`."""
+        self._generator.set_state(state["random"].cpu())
+        device = self._z.device
+        kept = (state["last"], state["average"])
+        self._last, self._average = (None if tensor is None else tensor.to(device) for tensor in kept)
+
+
+class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
+    """Runs the published method, once or several times with the results averaged."""
+
+    @classmethod
+    def for_task(
+        cls, task: Task, settings: DeepImagePriorFit, device: torch.device, seed: int
+    ) -> DeepImagePriorRestorer:
+        """Make the restorer of any task that has a forward operator."""
+        scaling = full_range_scaling(*image_and_known(task))
+        return cls(measure(task, scaling, device), scaling, settings, seed)
+
+    def __init__(self, measurement: Measurement, scaling: Scaling, settings: DeepImagePriorFit, seed: int) -> None:
+        self._measurement, self._settings, self._seed = measurement, settings, seed
+        self.scaling = scaling
+        self._finished: list[Tensor] = []
+        self._running: tuple[DeepImagePriorModel, Fit] | None = None
+        self._recovered = 0
+        self._total = settings.iterations * settings.runs
+
+    @property
+    def note(self) -> str:
+        """How long it goes on: there is no stopping rule."""
+        return f"runs its {self._total} iterations"
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        return f"all {self._total} iterations done"
+
+    def steps(self) -> Iterator[Progress]:
+        """Fit, one step at a time."""
+        while len(self._finished) < self._settings.runs:
+            model, fit = self._running or self._begin()
+            done = len(self._finished) * self._settings.iterations
+            for progress in fit:
+                yield Progress(done + progress.iteration, self._total, progress.misfit)
+            if len(self._finished) + 1 == self._settings.runs:
+                return  # the last network stays, to be run on
+            self._finished.append(model.estimate())
+            self._recovered += fit.recoveries
+            self._running = None
+
+    @property
+    def recoveries(self) -> int:
+        """Bad steps taken back so far, over all runs."""
+        return self._recovered + (0 if self._running is None else self._running[1].recoveries)
+
+    def _begin(self) -> tuple[DeepImagePriorModel, Fit]:
+        model = DeepImagePriorModel(self._measurement, self._settings, self._seed + len(self._finished))
+        self._running = model, Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate))
+        return self._running
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the network of a single run."""
+        if self._running is None or self._settings.runs > 1:
+            raise FitFailedError("the mean of several runs cannot be run on: their networks are gone.")
+        _, fit = self._running
+        fit.run_on(iterations)
+        self._total = fit.end
+
+    def remeasure(self, task: Task, device: torch.device) -> None:
+        """Fit to another measurement from the next step on."""
+        measurement = self._measurement = measure(task, self.scaling, device)
+        if self._running is not None:
+            model, fit = self._running
+            model.measurement = measurement
+            fit.expect_a_jump()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on, to go on from later."""
+        running = None if self._running is None else [part.state() for part in self._running]
+        return {"finished": self._finished, "running": running, "recovered": self._recovered}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from the `state` of a restorer of the same measurement, settings and seed."""
+        device = self._measurement.observed.device
+        self._finished, self._running = [image.to(device) for image in state["finished"]], None
+        self._recovered = state["recovered"]
+        if state["running"] is not None:
+            model, fit = self._begin()
+            model.resume(state["running"][0])
+            fit.resume(state["running"][1])
+
+    def last_output(self) -> NDArray[np.float64]:
+        """Return the running network's last output without averaging; between the runs, their mean."""
+        last = None if self._running is None else self._running[0].last()
+        return self.estimate() if last is None else self.scaling.invert(last[0].cpu().numpy())
+
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the image as restored so far: the mean over the runs."""
+        running = [] if self._running is None else [self._running[0].estimate()]
+        mean = torch.stack(self._finished + running).mean(dim=0)
+        return self.scaling.invert(mean[0].cpu().numpy())
+
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+        """Return that mean."""
+        yield from ()
+        return self.estimate()
+
+    @classmethod
+    def rehearsal_edge(cls, task: Task, settings: DeepImagePriorFit, edge: int) -> int:  # noqa: ARG003
+        """Return an edge with which the result has the usual one: the network is as large as the result."""
+        return max(8, round(edge * task.spatial_shape[0] / task.result_spatial_shape[0]))
+
+    @classmethod
+    def pixels(cls, settings: DeepImagePriorFit, shape: tuple[int, int]) -> int:
+        """Return the pixels of the network's grid, which is a little larger than the result."""
+        height, width = padded_shape(shape, settings.network)
+        return height * width
+
+    @classmethod
+    def seconds(cls, settings: DeepImagePriorFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
+        """Predict the time: each step is of the whole image."""
+        steps = rehearsal.steps * rehearsal.step * rehearsal.ratio
+        return steps + rehearsal.setup + rehearsal.finish * rehearsal.ratio
+
+    @classmethod
+    def memory(cls, task: Task, settings: DeepImagePriorFit) -> float:
+        """Return an upper bound from the outputs of the network's layers."""
+        depth = settings.input_depth if settings.input == "noise" else 2
+        network = build_network(settings.network, depth, task.channels, seed=0)
+        return activation_bytes(network, (1, depth, *padded_shape(task.result_spatial_shape, settings.network)))

@@ -1,0 +1,114 @@
+"""Settings of the published method, and the published values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from ...fitting.settings import HourglassNetwork, Settings, check_fields, check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class DeepImagePriorFit(Settings):
+    """Fit f(z) to the image: the published method.
+
+    z is a fixed random tensor, f the untrained network; the weights minimise the
+    misfit of f(z + jitter) to the observed image (arXiv:1711.10925, equation 2).
+    """
+
+    network: HourglassNetwork = HourglassNetwork()  # noqa: RUF009  (frozen)
+    iterations: int = 2000
+    """Steps of a run; at least 1."""
+    learning_rate: float = 0.01
+    """Of Adam."""
+    input: Literal["noise", "meshgrid"] = "noise"
+    """z: uniform noise, or the pixel coordinates (2 channels)."""
+    input_depth: int = 32
+    """Channels of a noise z."""
+    jitter: float = 0.03
+    """Standard deviation of the noise that is added to z anew in each step."""
+    weight_noise: float = 0.0
+    """Standard deviation of the noise added to the weights in each step, in units of each weight tensor's own."""
+    averaging: float = 0.0
+    """Weight of the past in the moving average of the outputs; 0 takes the last output."""
+    runs: int = 1
+    """Independent runs whose results are averaged."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_positive(self, "iterations", "learning_rate", "input_depth", "runs")
+        if not 0 <= self.averaging < 1 or self.jitter < 0 or self.weight_noise < 0:
+            raise ValueError("averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative.")
+
+    @property
+    def may_end_early(self) -> bool:
+        """The published method runs all its iterations."""
+        return False
+
+    @property
+    def can_run_on(self) -> bool:
+        """The mean of several runs cannot be continued: their networks are gone."""
+        return self.runs == 1
+
+
+# the rows of the publication's supplementary table, with the defaults of the torch of 2017 that they were run with
+_THEN = HourglassNetwork(align_corners=True, norm_gain="uniform")
+PUBLISHED: Mapping[str, DeepImagePriorFit] = {
+    "denoise": DeepImagePriorFit(_THEN, iterations=1800, jitter=1 / 30, averaging=0.99),
+    "jpeg": DeepImagePriorFit(
+        replace(_THEN, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+        iterations=2400,
+        input_depth=3,
+        jitter=1 / 30,
+        averaging=0.99,
+    ),
+    "super-resolve-x4": DeepImagePriorFit(_THEN, iterations=2000, jitter=0.03),
+    "super-resolve-x8": DeepImagePriorFit(_THEN, iterations=4000, jitter=0.05),
+    "inpaint": DeepImagePriorFit(_THEN, iterations=11000, learning_rate=0.001, jitter=0.03),
+    "inpaint-98": DeepImagePriorFit(
+        replace(_THEN, widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average"), iterations=1000, jitter=0.0
+    ),
+    "inpaint-text": DeepImagePriorFit(
+        replace(_THEN, skips=(128,) * 5, upsample="nearest"), iterations=6001, jitter=0.03
+    ),
+    "inpaint-vase": DeepImagePriorFit(
+        replace(_THEN, skips=(0,) * 5, upsample="nearest"), iterations=5001, input="meshgrid", jitter=0.03
+    ),
+    "inpaint-library": DeepImagePriorFit(
+        replace(
+            _THEN,
+            widths=(16, 32, 64, 128, 128, 128),
+            skips=(0,) * 6,
+            down_kernel=5,
+            upsample="nearest",
+            up_1x1=False,
+        ),
+        iterations=3001,
+        input_depth=1,
+        jitter=0.0,
+        weight_noise=1 / 50,
+    ),
+}
+
+
+def published_settings(experiment: str) -> DeepImagePriorFit:
+    """Return the published settings of one experiment of the publication.
+
+    Parameters
+    ----------
+    experiment : str
+        "denoise", "jpeg", "super-resolve-x4", "super-resolve-x8", "inpaint"
+        (half of the pixels missing), "inpaint-98" (98 % missing),
+        "inpaint-text", "inpaint-vase" or "inpaint-library" (large holes).
+
+    Examples
+    --------
+    >>> published_settings("inpaint").iterations
+    11000
+    """
+    if experiment not in PUBLISHED:
+        raise ValueError(f"experiment={experiment!r} is unknown; choose one of {', '.join(PUBLISHED)}.")
+    return PUBLISHED[experiment]

@@ -1,0 +1,114 @@
+"""Inpainting as a task."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ...encoding import packed, unpacked
+from ..task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Inpaint(Task):
+    """Fill in pixels whose value is unknown.
+
+    Parameters
+    ----------
+    image : (Y, X) array, or with channels where `channel_axis` says
+        Any integer or float dtype. NaN and infinite pixels count as missing too.
+    missing : bool array, True = unknown
+        Shape of the image, or of the image without its channel axis (then it
+        holds for every channel).
+    channel_axis : int, optional
+        The axis of `image` that holds the channels.
+
+    Raises
+    ------
+    TypeError
+        If `image` is not an array of real numbers or `missing` is not boolean.
+    ValueError
+        If the shapes do not fit, no pixel is known or none is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> holes = np.zeros((8, 9), dtype=bool)
+    >>> holes[3:5, 2] = True
+    >>> Inpaint(np.ones((8, 9)), missing=holes).result_shape
+    (8, 9)
+    """
+
+    kind: ClassVar[str] = "inpaint"
+    pixelwise: ClassVar[tuple[str, ...]] = ("missing",)
+    operator: ClassVar[str] = "napari_deep_image_prior.methods.inpainting.restorer:mask_operator"
+
+    _: KW_ONLY
+    missing: ArrayLike
+
+    def _check_known(self, image: NDArray[Any], axis: int | None) -> None:
+        missing = _checked_missing(self.missing, image.shape, axis)
+        unknown = missing | ~np.isfinite(image)
+        channels = np.moveaxis(unknown, axis, 0) if axis is not None else unknown[np.newaxis]
+        if channels.reshape(len(channels), -1).all(axis=1).any():
+            raise ValueError(
+                "every pixel (of some channel) is missing: there is nothing to restore from. "
+                "In missing, True marks the UNKNOWN pixels."
+            )
+        if not unknown.any():
+            raise ValueError("no pixel is missing: mark the unknown pixels with True (or NaN in the image).")
+        self._set(missing=unknown)
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Which pixels are missing, NaN and infinite ones included."""
+        return np.asarray(self.missing)
+
+    @classmethod
+    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401  (those of the task)
+        """Return whether any pixel is missing."""
+        return bool(np.any(options["missing"])) or not bool(np.isfinite(image).all())
+
+    def repainted(self, missing: ArrayLike) -> Self:
+        """Return the same task with another mask."""
+        return replace(self, missing=missing)
+
+    def rehearsal(self, edge: int) -> Self:
+        """Return the same task for a square in the middle of the image, with some pixels missing."""
+        part = self._middle(edge)
+        missing = part["missing"]
+        if missing.all() or not missing.any():  # the pace does not depend on where the holes are
+            part["missing"] = np.indices(missing.shape).sum(axis=0) % 2 == 0
+        return replace(self, **part)
+
+    def _described_options(self) -> dict[str, Any]:
+        missing = np.asarray(self.missing)
+        # the mask itself: a painted one is in no file
+        return {"missing_pixels": int(missing.sum()), "missing_zlib": packed(missing)}
+
+    @classmethod
+    def _options_described(cls, described: Mapping[str, Any]) -> dict[str, Any]:
+        return {"missing": unpacked(described["missing_zlib"], described["shape"])}
+
+
+def _checked_missing(missing: ArrayLike, shape: tuple[int, ...], axis: int | None) -> NDArray[np.bool_]:
+    mask = np.asarray(missing)
+    if mask.dtype != bool:
+        raise TypeError(
+            f"missing has dtype {mask.dtype}, but bool is expected (True = unknown). "
+            "For painted labels pass missing=labels != 0."
+        )
+    spatial = tuple(size for index, size in enumerate(shape) if index != axis)
+    if mask.shape == shape:
+        return mask
+    if axis is not None and mask.shape == spatial:
+        return np.broadcast_to(np.expand_dims(mask, axis), shape)
+    wanted = f"{shape}" if axis is None else f"{shape} or {spatial}"
+    raise ValueError(f"missing has shape {mask.shape}, but the image needs {wanted}.")

@@ -1,0 +1,271 @@
+"""Super-resolution across scales: shrink the image, learn to undo that, then enlarge the image itself.
+
+An untrained network is fitted to correct the classical enlargement of shrunken copies
+of the one image, where the truth is known; the correction is then applied to the
+enlargement of the image itself, as far as parts that were not learnt from support it.
+Large factors go in stages of 2 with the same network. After each stage back-projection
+makes the enlarged image agree with the small one.
+Learning across the scales of one image: Shocher, Cohen, Irani, "Zero-Shot"
+Super-Resolution, CVPR 2018, arXiv:1712.06087.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...fitting.augmentation import Crops, mean_over_views
+from ...fitting.base import Progress
+from ...fitting.loop import Fit, relative_to, self_supervised_schedule
+from ...fitting.networks import build_network
+from ...fitting.stopping import HeldOutPlateau
+from ...generators import run_to_end
+from ...operators import Downsample, resized
+from ..base import SelfSupervisedRestorer, scaled_and_filled, with_correction_weights
+from .settings import SuperResolutionFit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from numpy.typing import NDArray
+
+    from ...arrays import Scaling
+    from ..base import Rehearsal
+    from .task import SuperResolve
+
+Shape = tuple[int, int]
+Factors = tuple[float, float]
+TILE, SHARE, SHARE_OF_FEW = 24, 0.2, 1 / 3
+"""Of so many pixels of the image, along each axis, this share is not learnt from, but judged by; more in small ones."""
+
+
+class SuperResolutionModel:
+    """A network for one factor, and the pairs of enlarged and true images it is fitted on.
+
+    `number` counts the networks for this factor: each is judged by other pixels.
+    """
+
+    def __init__(
+        self, image: Tensor, factors: Factors, settings: SuperResolutionFit, seed: int, number: int = 0
+    ) -> None:
+        self._settings = settings
+        self.factors = factors
+        self._shift = number / settings.networks
+        if number:
+            seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        self._crops = Crops(settings.crop, seed)
+        pairs = [self._pair(image, scale) for scale in settings.father_scales]
+        self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C + 1, Y, X)
+        self._judged = self._pair(image, 1.0)
+        self._mean, self._std = image.mean(), image.std(correction=0).clamp_min(1e-6)
+        base, true, _ = pairs[0]
+        self._error = (base - true).abs().mean() + 1e-6
+        channels = image.shape[1]
+        self._parts = (channels, channels, 1)
+        self.network = build_network(settings.network, channels, channels, seed, image.device)
+
+    def loss(self) -> Tensor:
+        """Return the mean absolute error of some crops, but for the tiles that are judged by.
+
+        The loss is in units of the classical enlargement's typical error; the reported
+        misfit is that within the tiles, relative to that enlargement's error there.
+        """
+        base, true, learnt = self._crops.draw(self._pairs, self._settings.batch).split(self._parts, dim=1)
+        missed = (true - base) / self._error
+        errors = (self.correction(base) / self._error - missed).abs()
+        self.misfit = _mean(errors.detach(), 1 - learnt) / relative_to(_mean(missed.abs(), 1 - learnt))
+        return _mean(errors, learnt)
+
+    def kept(self) -> list[Tensor]:
+        """Nothing is kept beside the weights."""
+        return []
+
+    def correction(self, base: Tensor) -> Tensor:
+        """Return what the network adds to a classical enlargement, (N, C, Y, X)."""
+        correction: Tensor = self.network((base - self._mean) / self._std)
+        return correction * self._error
+
+    def correction_weight(self) -> Generator[None, None, float]:
+        """Return how far to follow the network, 0 to 1: what serves best the tiles that it has not learnt from."""
+        base, true, learnt = self._judged
+        correction = (yield from mean_over_views(self.correction, base)) * (1 - learnt)
+        power = float(correction.square().sum())
+        return 0.0 if power == 0 else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
+
+    def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a copy of the image, shrunk and classically enlarged again, that copy itself, and what is learnt."""
+        copy = image if scale == 1 else _scaled(image, scale)
+        small = [max(1, int(size / factor)) for size, factor in zip(copy.shape[-2:], self.factors, strict=True)]
+        height, width = (round(size * factor) for size, factor in zip(small, self.factors, strict=True))
+        true, learnt = copy[..., :height, :width], self._outside_tiles(image, copy)[..., :height, :width]
+        operator = Downsample.lanczos(_shape(true), (small[0], small[1]), device=image.device)
+        return enlarged(operator.forward(true), operator, self._settings.back_projections), true, learnt
+
+    def _outside_tiles(self, image: Tensor, copy: Tensor) -> Tensor:
+        """Return 1 where a copy of the image is learnt from, 0 in the tiles that are judged by, (1, 1, Y, X).
+
+        The tiles are the same parts of the picture in copies of any size.
+        """
+        inside = []
+        for size, extent in zip(_shape(image), _shape(copy), strict=True):
+            count = max(1, size // TILE)
+            place = (torch.arange(extent, device=image.device) + 0.5) / extent * count + self._shift
+            inside.append((place % 1 - 0.5).abs() < (SHARE if count > 1 else SHARE_OF_FEW) / 2)
+        return 1 - (inside[0][:, None] & inside[1]).to(image.dtype)[None, None]
+
+
+class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
+    """Enlarges a (1, C, Y, X) image to a target shape."""
+
+    @classmethod
+    def for_task(
+        cls, task: SuperResolve, settings: SuperResolutionFit, device: torch.device, seed: int
+    ) -> SuperResolutionRestorer:
+        """Make the restorer of a task."""
+        scaling, image = scaled_and_filled(task, device)
+        return cls(image, task.result_spatial_shape, scaling, settings, seed)
+
+    @classmethod
+    def seconds(cls, settings: SuperResolutionFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
+        """Predict the time; one network was rehearsed at the end, all are applied."""
+        ends = rehearsal.setup + rehearsal.finish * settings.networks
+        return rehearsal.steps * rehearsal.step + ends * rehearsal.ratio
+
+    def __init__(self, image: Tensor, target: Shape, scaling: Scaling, settings: SuperResolutionFit, seed: int) -> None:
+        self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
+        self._shapes = stages(_shape(image), target)
+        factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
+        # fitted on the image itself, for each distinct factor; they serve every stage of that factor
+        self._models = {
+            each: [SuperResolutionModel(image, each, settings, seed, number) for number in range(settings.networks)]
+            for each in dict.fromkeys(factors)
+        }
+        models = [model for each in self._models.values() for model in each]
+        self._rules = {model: HeldOutPlateau(settings.patience) for model in models}
+        schedule = self_supervised_schedule(settings)
+        self._fits = {model: Fit(model, schedule, rule) for model, rule in self._rules.items()}
+        self._going = models
+        self._latest = models[0]
+        self._correction_weights: dict[SuperResolutionModel, float] = {}
+
+    def steps(self) -> Iterator[Progress]:
+        """Fit the networks, one step at a time."""
+        for model in self._going:
+            for progress in self._fits[model]:
+                self._latest = model
+                done = sum(fit.iteration for fit in self._fits.values())
+                left = sum(self._fits[each].end - self._fits[each].iteration for each in self._going)
+                yield Progress(done, done + left, progress.misfit)
+
+    def run_on(self, iterations: int | None) -> None:
+        """Go on with the fits: to the end with those that were not there, or else with those that have begun.
+
+        Those share the `iterations`.
+        """
+        stopped = [model for model, fit in self._fits.items() if fit.iteration < fit.end]
+        if iterations is None:
+            self._going = stopped or list(self._fits)
+            shares: list[int | None] = [None] * len(self._going)
+        else:
+            self._going = [model for model, fit in self._fits.items() if fit.iteration > 0][:iterations]
+            shares = [len(range(number, iterations, len(self._going))) for number in range(len(self._going))]
+        for model, share in zip(self._going, shares, strict=True):
+            self._fits[model].run_on(share)
+
+    @property
+    def note(self) -> str:
+        """What the stopping rule thinks just now."""
+        rule = self._rules[self._latest]
+        return rule.note if rule.has_errors else "preparing the fit"
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the steps ended."""
+        reason, number = self._rules[self._latest].reason, list(self._rules).index(self._latest) + 1
+        if len(self._rules) > 1:
+            reason = f"network {number} of {len(self._rules)}: {reason}"
+        return with_correction_weights(reason, self._correction_weights.values())
+
+    def estimate(self) -> NDArray[np.float64]:
+        """Return the enlargement as corrected so far."""
+        return run_to_end(self._restored(all_views=False))
+
+    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+        """Return the enlargement corrected as far as the networks can be trusted, agreeing with the small image."""
+        for model, fit in self._fits.items():
+            if fit.iteration > 0:
+                self._correction_weights[model] = yield from model.correction_weight()
+        return (yield from self._restored(all_views=True))
+
+    def _restored(self, *, all_views: bool) -> Generator[None, None, NDArray[np.float64]]:
+        times = self._settings.back_projections
+        image = self._image
+        for shape in self._shapes:
+            # those that have not begun would only weaken the others
+            models = [
+                model for model in self._models[_factors(_shape(image), shape)] if self._fits[model].iteration > 0
+            ]
+            base = enlarged(image, Downsample.lanczos(shape, _shape(image), device=image.device), times)
+            image = base
+            for model in models:
+                if all_views:
+                    correction = yield from mean_over_views(model.correction, base)
+                else:
+                    with torch.no_grad():
+                        correction = model.correction(base)
+                image = image + self._correction_weights.get(model, 1.0) / len(models) * correction
+            whole = Downsample.lanczos(shape, _shape(self._image), device=image.device)
+            image = back_projected(image, self._image, whole, times)
+        return self._scaling.invert(image[0].cpu().numpy())
+
+
+def stages(small: Shape, target: Shape) -> list[Shape]:
+    """Return the shapes on the way to the target: doubled as long as whole factors allow, then the rest at once."""
+    factor, other = _factors(small, target)
+    if factor != other or not factor.is_integer():
+        return [target]
+    shapes, remaining = [small], int(factor)
+    while remaining % 2 == 0 and remaining > 2:
+        shapes.append((shapes[-1][0] * 2, shapes[-1][1] * 2))
+        remaining //= 2
+    return [*shapes[1:], target]
+
+
+def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tensor:
+    """Return the classical enlargement: bicubic, then made to agree with the image."""
+    large = resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
+    return back_projected(large, image, operator, back_projections)
+
+
+def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
+    """Correct an enlarged image until it shrinks to `image` again (Irani and Peleg, CVGIP 53 (1991) 231)."""
+    for _ in range(times):
+        estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
+    return estimate
+
+
+def _mean(values: Tensor, where: Tensor) -> Tensor:
+    """Return the mean of (N, C, Y, X) values where an (N, 1, Y, X) mask is 1."""
+    return (values * where).sum() / (where.sum() * values.shape[1]).clamp_min(1)
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    height, width = (max(2, round(size * scale)) for size in image.shape[-2:])
+    return resized(image, (height, width))
+
+
+def _shape(image: Tensor) -> Shape:
+    return image.shape[-2], image.shape[-1]
+
+
+def _factors(small: Shape, large: Shape) -> Factors:
+    return large[0] / small[0], large[1] / small[1]
+
+
+def downsampling_operator(task: SuperResolve, known: Tensor) -> Downsample:
+    """Return the forward operator of super-resolution."""
+    return Downsample.lanczos(task.result_spatial_shape, _shape(known), device=known.device)

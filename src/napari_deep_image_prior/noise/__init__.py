@@ -1,0 +1,1 @@
+"""What noise an image has."""

@@ -1,0 +1,1 @@
+"""Nonlocal estimates from similar patches."""

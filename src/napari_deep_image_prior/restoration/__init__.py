@@ -1,0 +1,1 @@
+"""Running a restoration: once, step by step, plane by plane, again."""

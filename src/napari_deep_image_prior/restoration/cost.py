@@ -1,0 +1,143 @@
+"""How long a restoration will take, and how much memory, found out by rehearsing it on a piece of the image.
+
+The quick fits step on crops, whatever the size of the image: their pace is that of the
+piece. What is done to the whole image (the classical estimate, the end of the fit, each
+step of the published method) takes as many times longer as the image is larger.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..generators import run_to_end
+from ..methods.base import Rehearsal
+from ..methods.registry import method_of
+from .api import iter_restore
+from .devices import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..fitting.settings import Settings
+    from ..methods.task import Task
+    from .steps import Steps
+
+EDGE = 96
+"""Edge of the piece in pixels."""
+EDGE_ON_A_GPU = 1024
+"""There a small piece would take as long as a large one."""
+ENOUGH_STEPS, ENOUGH_SECONDS = 20, 1.0
+"""Steps of the fit that are made, and, on a CPU, time after which fewer are enough."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a restoration will take."""
+
+    seconds: float
+    """Time that it takes if it does not end early."""
+    memory: float
+    """Bytes at the most, beside the image itself and the program."""
+    device: str
+    """The device, named for people."""
+    may_end_early: bool
+    """Whether the fit is ended when it gains nothing more."""
+
+    def __str__(self) -> str:
+        most = "At most about" if self.may_end_early else "About"
+        return f"{most} {_rounded(self.seconds)} and {max(self.memory, 1e8) / 1e9:.1f} GB on {self.device}."
+
+
+def estimate(
+    task: Task,
+    *,
+    preset: str = "fast",
+    settings: Settings | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Estimate:
+    """Find out in about three seconds what a restoration will take; the arguments are those of `restore`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_deep_image_prior import Denoise, DeepImagePriorFit
+    >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
+    >>> estimate(Denoise(noisy), settings=DeepImagePriorFit(iterations=100), device="cpu").may_end_early
+    False
+    """
+    return run_to_end(estimating(task, preset=preset, settings=settings, device=device, threads=threads))
+
+
+def estimating(
+    task: Task, *, preset: str, settings: Settings | None, device: str, threads: int | None
+) -> Generator[None, None, Estimate]:
+    """Do the same as `estimate`; yields after each step, so that it can be left."""
+    planned = iter_restore(task, preset=preset, settings=settings, device=device, threads=threads)
+    chosen, where = planned.settings, choose_device(device)
+    restorer = method_of(task.kind).restorer(chosen)
+    edge = restorer.rehearsal_edge(task, chosen, EDGE if where.type == "cpu" else EDGE_ON_A_GPU)
+    piece = task.rehearsal(edge)
+    whole_pixels, piece_pixels = (restorer.pixels(chosen, each.result_spatial_shape) for each in (task, piece))
+    before = _allocated(where, start=True)
+    rehearsed = restorer.rehearsal_settings(chosen)
+    with iter_restore(piece, settings=rehearsed, device=device, threads=threads) as steps:
+        steps.wants_image = lambda: False
+        rehearsal = yield from _rehearsal(steps, whole_pixels / piece_pixels, on_cpu=where.type == "cpu")
+    seconds = restorer.seconds(chosen, rehearsal, task.result_spatial_shape)
+    on_gpu = where.type == "cuda"
+    memory = (_allocated(where) - before) * rehearsal.ratio if on_gpu else restorer.memory(task, chosen)
+    return Estimate(seconds, memory, planned.device, chosen.may_end_early)
+
+
+def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, None, Rehearsal]:
+    """Make the first steps of a fit, stop it and time its parts."""
+    at: dict[int, float] = {}
+    fitted: list[float] = []
+    total = 0
+    start = time.perf_counter()
+    for step in steps:
+        now = time.perf_counter() - start
+        at.setdefault(step.iteration, now)
+        if step.fitted > len(fitted):
+            fitted.append(now)
+            total = step.total - (step.iteration - step.fitted)
+        # a GPU is waited for at steps 1, 10, 20: only there the clock tells the truth
+        is_slow = on_cpu and len(fitted) > 2 and now - fitted[0] > ENOUGH_SECONDS
+        if is_slow or len(fitted) >= ENOUGH_STEPS:
+            steps.stop()
+        yield
+    end = time.perf_counter() - start
+    fitted, total = fitted or [end], total or 1  # some methods fit no network
+    pace = (fitted[-1] - fitted[0]) / (len(fitted) - 1) if len(fitted) > 1 else fitted[0]
+    return Rehearsal(
+        setup=max(fitted[0] - pace, 0.0),
+        step=pace,
+        finish=end - fitted[-1],
+        steps=total,
+        reached=at,
+        ratio=ratio,
+        piece=steps.task.result_spatial_shape,
+    )
+
+
+def _allocated(device: torch.device, *, start: bool = False) -> int:
+    """Return a GPU's memory in use at the start, or since then at the most; 0 elsewhere."""
+    if device.type != "cuda":
+        return 0
+    if start:
+        torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.max_memory_allocated(device)
+
+
+def _rounded(seconds: float) -> str:
+    """Say a time no more exactly than it is known."""
+    if seconds < 10:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} h"

@@ -1,0 +1,67 @@
+"""How a result was made, as a JSON-able dict: enough to make it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..methods.registry import settings_to_dict
+from .devices import device_name
+
+if TYPE_CHECKING:
+    from ..fitting.settings import Settings
+    from ..methods.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class RestorationSpec:
+    """All that a result depends on."""
+
+    task: Task
+    settings: Settings
+    preset: str | None
+    """The preset the settings come from, None for settings of the caller's own."""
+    device: torch.device
+    seed: int
+    dtype: np.dtype[Any]
+    threads: int | None
+    """CPU threads, None for as many as torch is set to."""
+    stop_after: int | None = None
+    """Steps after which it is stopped, None for none."""
+
+
+def provenance(
+    spec: RestorationSpec,
+    noise_summary: str,
+    history: list[float],
+    *,
+    reason: str,
+    seconds: float,
+    stopped_after: int | None,
+) -> dict[str, Any]:
+    """Describe a finished restoration; `noise_summary` is what was estimated from the image."""
+    return {
+        "task": spec.task.describe(),
+        "preset": spec.preset,
+        "settings": settings_to_dict(spec.settings),
+        "seed": spec.seed,
+        "device": str(spec.device),
+        "device_name": device_name(spec.device, spec.threads),
+        "threads": spec.threads or torch.get_num_threads(),
+        "dtype": str(spec.dtype),
+        "versions": {
+            "napari-deep-image-prior": version("napari-deep-image-prior"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "found": noise_summary,
+        "seconds": round(seconds, 2),
+        "iterations": len(history),
+        "stop_reason": reason,
+        "stopped_after": stopped_after,
+        "history": [float(f"{misfit:.4g}") for misfit in history],
+    }

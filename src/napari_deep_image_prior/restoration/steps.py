@@ -1,0 +1,338 @@
+"""A restoration under way: its steps, its result, and how it is stopped, described and run on."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from inspect import GEN_SUSPENDED, getgeneratorstate
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..arrays import cast, channels_back
+from ..encoding import fingerprint
+from ..fitting.base import FitFailedError
+from ..generators import mapped
+from ..methods.registry import method_of
+from .base import PREVIEW_SECONDS, Restoration, RestorationError, Step, explained_errors
+from .devices import cpu_threads, device_name, reproducible_convolutions
+from .provenance import provenance
+from .timing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from ..fitting.settings import Settings
+    from ..methods.base import Restorer
+    from ..methods.task import Task
+    from .provenance import RestorationSpec
+
+
+class Steps:
+    """A restoration under way: iterate over it, stop it and keep what it has, or let it run on after its end.
+
+    The fit stays in memory after its end, to be run on, until it is closed or dropped.
+    """
+
+    def __init__(self, spec: RestorationSpec) -> None:
+        self._record, self._consumer = _Record(spec), _Consumer()
+        self._result: Restoration | None = None
+        # a function that does not point back here: dropping the Steps ends it at once
+        self._generator = _restoring(self._record, self._consumer)
+
+    @property
+    def task(self) -> Task:
+        """What is restored."""
+        return self._record.spec.task
+
+    @property
+    def settings(self) -> Settings:
+        """How it is restored."""
+        return self._record.spec.settings
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of its images."""
+        return self._record.spec.dtype
+
+    @property
+    def device(self) -> str:
+        """The device, named for people."""
+        return device_name(self._record.spec.device, self._record.spec.threads)
+
+    is_one_fit = True
+
+    @property
+    def initial_image(self) -> NDArray[Any]:
+        """What is shown before the first step: the input itself."""
+        return self.task.initial_image(self.dtype)
+
+    @property
+    def wants_image(self) -> Callable[[], bool]:
+        """Asked after each step whether it shall come with an image; may be set. By default `image_is_due`."""
+        return self._consumer.wants_image or self._consumer.image_is_due
+
+    @wants_image.setter
+    def wants_image(self, predicate: Callable[[], bool]) -> None:
+        self._consumer.wants_image = predicate
+
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
+        """Return whether `seconds` have passed since the last image, more where images cost much."""
+        return self._consumer.image_is_due(seconds)
+
+    @property
+    def result(self) -> Restoration:
+        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        if self._result is None:
+            raise RestorationError("there is no result yet: iterate to the end first.")
+        return self._result
+
+    def stop(self) -> None:
+        """End the fit after the step it is at: the best image so far becomes the result."""
+        self._consumer.stop_requested = True
+
+    @property
+    def can_run_on(self) -> bool:
+        """Whether the fit has ended with a result and is still there."""
+        is_held = getgeneratorstate(self._generator) == GEN_SUSPENDED
+        return self._result is not None and is_held and self.settings.can_run_on
+
+    def run_on(self, iterations: int | None = None) -> None:
+        """Let a fit that has ended with a result go on where it was: iterate again, to another result.
+
+        Parameters
+        ----------
+        iterations : int, optional
+            Steps more of the network's fit. None: a stopped fit goes on to where it would have
+            ended, as if it had not been stopped; one at its end makes as many steps again.
+
+        Raises
+        ------
+        RestorationError
+            If there is no result yet, or if the fit's memory was freed by `close`.
+
+        Notes
+        -----
+        The published method has the same learning rate throughout: 500 steps and 500 more are
+        1000. The quick fits have let it fall to 0 at their end: it rises and falls again.
+        """
+        if iterations is not None and (isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1):
+            raise ValueError(f"iterations={iterations!r} must be a whole number from 1 on, or None.")
+        if not self.settings.can_run_on:
+            raise RestorationError("the mean of several runs cannot be run on: their networks are gone.")
+        if not self.can_run_on:
+            raise RestorationError("there is no ended fit to run on: it goes on, failed or was closed.")
+        self._record.run_on.append({"after": len(self._record.history), "iterations": iterations})
+        self._consumer.more, self._consumer.stop_requested = iterations, False
+        self._result = None
+
+    def repaint(self, missing: ArrayLike) -> None:
+        """Give an inpainting another mask, from its next step on; may be called from any thread.
+
+        Parameters
+        ----------
+        missing : bool array, True = unknown
+            As of `Inpaint`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the task is no inpainting, or the mask does not fit.
+        """
+        self._consumer.repainted.append(self.task.repainted(missing))
+
+    @property
+    def can_give_a_start(self) -> bool:
+        """Whether the fit has ended and its network may serve as the start of another."""
+        return self._consumer.network is not None
+
+    def forget_network(self) -> None:
+        """Free the network that another fit could start from."""
+        self._consumer.network = None
+
+    def start_from(self, other: Steps) -> None:
+        """Begin with the network of an inpainting of a similar image (the plane before), in a quarter of the steps.
+
+        To be called before the first step. `other` must have ended; it may have been closed.
+
+        Raises
+        ------
+        RestorationError
+            If `other` has no network to give: it has not ended, or is no inpainting by a quick preset.
+        """
+        warm = self.settings.warm_started()
+        if not other.can_give_a_start or warm is None:
+            raise RestorationError("there is no network to start from: both must be inpaintings by a quick preset.")
+        self._consumer.start = other._consumer.network
+        self._record.spec = replace(self._record.spec, settings=warm, preset=None)
+        self._record.warm_start = fingerprint(np.asarray(other.task.image))
+
+    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
+        """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`.
+
+        An image taken on the way is no result: the key "snapshot" says that `repeat` cannot make it again.
+        """
+        return self._record.provenance(reason, fitted) | {"snapshot": True}
+
+    def close(self) -> None:
+        """End the fit and free its memory; a result that there is stays."""
+        self._generator.close()
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Step:
+        # only while a step is made: the caller's own use of torch is not concerned
+        if self._result is not None:
+            raise StopIteration  # the generator waits after its result, and holds the fit, to be run on
+        with self._record.clock.working(), cpu_threads(self._record.spec.threads), reproducible_convolutions():
+            step = next(self._generator)
+        if step.result is not None:
+            self._result = step.result
+        return step
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        generator = getattr(self, "_generator", None)
+        if generator is not None and not generator.gi_running:
+            generator.close()
+
+
+class _Consumer:
+    """What the one who takes the steps says meanwhile."""
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self.more: int | None = None
+        self.repainted: deque[Task] = deque(maxlen=1)
+        """The task with another mask, until it is taken over."""
+        self.wants_image: Callable[[], bool] | None = None
+        self.start: dict[str, Tensor] | None = None
+        """The network to begin with, None for a fresh one."""
+        self.network: dict[str, Tensor] | None = None
+        """The network at the end, where another fit may start from it."""
+        self._last_image, self._rest = -math.inf, 0.0
+
+    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
+        return time.monotonic() - self._last_image > max(seconds, self._rest)
+
+    def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
+        """Make an image if one is wanted now."""
+        if not (self.wants_image or self.image_is_due)():
+            return None
+        started = time.monotonic()
+        image = make()
+        self._last_image = time.monotonic()
+        # previews of a large image are dear: at most a tenth of the time goes into them
+        self._rest = 9 * (self._last_image - started)
+        return image
+
+
+def _always(step: Step, _value: object) -> Step:
+    return step
+
+
+def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
+    """Give a (C, Y, X) image the axes and dtype that were asked for."""
+    if not np.isfinite(image).all():
+        raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
+    with np.errstate(over="ignore"):
+        result = cast(channels_back(image, spec.task.channel_axis), spec.dtype)
+    if not np.isfinite(result).all():
+        raise FitFailedError(f"the intensities do not fit into {spec.dtype}: ask for dtype='float64'.")
+    return result
+
+
+def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, None]:
+    """Make the steps of a restoration; the last one has the result.
+
+    Taken up again after that one, it runs on.
+    """
+    spec = record.spec
+    with explained_errors(spec.device):
+        served_by = method_of(spec.task.kind).restorer(spec.settings)
+        restorer = served_by.for_task(spec.task, spec.settings, spec.device, spec.seed)
+        if consumer.start is not None:
+            restorer.start_from(consumer.start)
+            consumer.start = None
+        while True:
+            last = yield from _fitting(restorer, record, consumer)
+            # asked now: who says stop while it is being finished changes nothing any more
+            stopped_after = last.iteration if consumer.stop_requested else None
+            final = yield from mapped(restorer.finish(), partial(_always, last))
+            reason = restorer.stop_reason
+            if stopped_after is not None:
+                reason = f"stopped by the user after {stopped_after} of {last.total} steps"
+            made = record.provenance(reason, stopped_after=stopped_after)
+            image = _finite(spec, final)
+            result = Restoration(image, reason, len(record.history), list(record.history), made)
+            consumer.network = restorer.network()
+            yield replace(last, total=last.iteration, image=image, note=reason, seconds_left=0.0, result=result)
+            restorer.run_on(consumer.more)
+
+
+def _fitting(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> Generator[Step, None, Step]:
+    """Make the steps of the fit, and return the last one."""
+    _take_over_the_mask(restorer, record, consumer)  # painted while the fit waited
+    for done in restorer.steps():
+        record.noise_summary = restorer.noise_summary
+        if done.misfit is not None:
+            record.history.append(done.misfit)
+        left = record.clock.seconds_left(done.iteration, done.total)
+        consumer.stop_requested |= done.iteration == record.spec.stop_after
+        is_last = consumer.stop_requested or done.iteration >= done.total
+        image = None if is_last else consumer.preview(lambda: _finite(record.spec, restorer.estimate()))
+        note = "finishing" if is_last else restorer.note
+        step = Step(
+            done.iteration, done.total, done.misfit or 0.0, image, note, None if is_last else left, len(record.history)
+        )
+        yield step
+        _take_over_the_mask(restorer, record, consumer)
+        if consumer.stop_requested:
+            break
+    return replace(step, image=None, note="finishing", seconds_left=None)
+
+
+def _take_over_the_mask(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> None:
+    if consumer.repainted:
+        task = consumer.repainted.pop()
+        record.spec = replace(record.spec, task=task)
+        record.repainted.append(len(record.history))
+        restorer.remeasure(task, record.spec.device)
+
+
+class _Record:
+    """What there is to tell about a fit at any time; does not hold the fit itself."""
+
+    def __init__(self, spec: RestorationSpec) -> None:
+        self.spec = spec
+        self.clock = Clock()
+        self.noise_summary = ""
+        self.history: list[float] = []
+        self.run_on: list[dict[str, int | None]] = []
+        self.repainted: list[int] = []
+        self.warm_start = ""
+        """Fingerprint of the image whose network it began with."""
+
+    def provenance(self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None) -> dict[str, Any]:
+        history, seconds = self.history[:fitted], self.clock.seconds
+        made = provenance(
+            self.spec, self.noise_summary, history, reason=reason, seconds=seconds, stopped_after=stopped_after
+        )
+        # only a fit that was steered cannot be had again from the task, settings and seed alone
+        steered = {"run_on": list(self.run_on), "repainted": list(self.repainted), "warm_start": self.warm_start}
+        return made | {name: when for name, when in steered.items() if when}

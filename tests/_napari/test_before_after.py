@@ -1,0 +1,134 @@
+"""Before and after by a key, and the commands of the palette, on a real viewer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari._app_model import get_app_model
+from napari.utils.notifications import notification_manager
+from npe2 import PluginManager
+
+from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.actions.before_after import SHORTCUT, compare
+from napari_deep_image_prior._napari.jobs.current import active_run
+from napari_deep_image_prior._napari.jobs.queue import queue_of
+from napari_deep_image_prior._napari.panels.results import ResultsWidget
+from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget
+
+pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Any:
+    PluginManager.instance().discover()
+    return make_napari_viewer(ndisplay=2)
+
+
+def _press_key(viewer: Any) -> None:
+    assert viewer.window._qt_window._qt_viewer._key_map_handler.press_key(SHORTCUT)
+
+
+def _command(name: str) -> None:
+    get_app_model().commands.execute_command(f"napari-deep-image-prior.{name}").result()
+
+
+def _last_notification() -> str:
+    return notification_manager.records[-1].message
+
+
+def _visible(viewer: Any) -> list[str]:
+    return [layer.name for layer in viewer.layers if layer.visible]
+
+
+@pytest.mark.parametrize("widget", [ResultsWidget, DenoiseWidget])
+def test_the_key_shows_the_source_and_then_the_result_again(viewer: Any, picture: np.ndarray, widget: Any) -> None:
+    viewer.window.add_dock_widget(widget(viewer))
+    source = viewer.add_image(picture, name="cells")
+    restore_layer(viewer, source, block=True)
+    viewer.add_labels(np.zeros((9, 9), dtype=int), name="mask")
+    viewer.add_image(picture, name="map")
+    viewer.add_image(picture, name="off", visible=False)
+    _press_key(viewer)
+    assert _visible(viewer) == ["cells", "mask"]
+    assert "'cells' is shown" in viewer.status
+    _press_key(viewer)
+    assert _visible(viewer) == ["cells", "cells denoised", "mask"], "the map would cover the result"
+    source.visible = False
+    _press_key(viewer)
+    assert _visible(viewer) == ["cells", "mask"]
+    _press_key(viewer)
+    assert _visible(viewer) == ["cells denoised", "mask"], "the source was not visible"
+
+
+def test_a_source_above_its_result_is_compared_too(viewer: Any, picture: np.ndarray) -> None:
+    restore_layer(viewer, viewer.add_image(picture, name="cells"), block=True)
+    viewer.layers.move(0, 2)
+    compare(viewer)
+    assert _visible(viewer) == ["cells denoised", "cells"]
+    compare(viewer)
+    assert _visible(viewer) == ["cells denoised"]
+
+
+def test_layers_deleted_in_the_middle_do_not_disturb(viewer: Any, picture: np.ndarray) -> None:
+    viewer.window.add_dock_widget(ResultsWidget(viewer))
+    source = viewer.add_image(picture, name="cells")
+    result = restore_layer(viewer, source, block=True).layer
+    _press_key(viewer)
+    viewer.layers.remove(source)
+    _press_key(viewer)
+    assert _visible(viewer) == ["cells denoised"]
+    _press_key(viewer)
+    assert "'cells' is not in the viewer" in _last_notification()
+    viewer.layers.remove(result)
+    _press_key(viewer)
+    assert "no finished result" in _last_notification()
+    with pytest.raises(ValueError, match="is not in the viewer"):
+        compare(viewer, result)
+
+
+def test_the_result_of_the_active_layer_is_compared(viewer: Any, picture: np.ndarray) -> None:
+    first = viewer.add_image(picture, name="first")
+    second = viewer.add_image(picture, name="second")
+    for source in (first, second):
+        restore_layer(viewer, source, block=True)
+    viewer.layers.selection.active = first
+    assert "'first'" in compare(viewer)
+    compare(viewer)
+    viewer.layers.selection.active = viewer.layers["second denoised"]
+    assert "'second'" in compare(viewer)
+
+
+def test_the_palette_denoises_the_active_layer_and_compares(viewer: Any, picture: np.ndarray) -> None:
+    _command("quick_denoise")
+    assert "select an image layer" in _last_notification()
+    viewer.add_image(picture, name="other")
+    cells = viewer.add_image(picture, name="cells")
+    viewer.add_labels(np.zeros((9, 9), dtype=int))
+    _command("quick_denoise")
+    assert active_run(viewer) is None
+    viewer.layers.selection.active = cells
+    _command("quick_denoise")
+    run = active_run(viewer)
+    _command("quick_denoise")
+    assert "'cells denoised' is still being restored" in _last_notification()
+    viewer.layers.selection.active = cells
+    _command("quick_denoise")
+    waiting = queue_of(viewer).jobs[1:]
+    assert [each.layer.name for each in waiting] == ["cells denoised"], "it waits for its turn"
+    waiting[0].cancel()
+    run.wait(timeout=60)
+    assert run.layer.name == "cells denoised"
+    _command("compare")
+    assert not run.layer.visible
+    _press_key(viewer)
+    assert run.layer.visible, "the command has bound the key"
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_the_palette_stops_a_run_and_keeps_its_result(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    _command("stop")
+    assert "no restoration is running" in _last_notification()
+    run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
+    _command("stop")
+    assert run.wait(timeout=30).stop_reason.startswith("stopped by the user")

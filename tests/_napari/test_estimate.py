@@ -1,0 +1,87 @@
+"""The Estimate button, on a real viewer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget, SuperResolveWidget
+
+pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Any:
+    return make_napari_viewer()
+
+
+def _docked(viewer: Any, make: Any) -> Any:
+    widget = make(viewer)
+    viewer.window.add_dock_widget(widget)
+    return widget
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("make", [DenoiseWidget, InpaintWidget, SuperResolveWidget])
+def test_the_button_tells_time_and_memory_and_starts_nothing(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, make: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    viewer.add_labels(hole.astype(int), name="holes")
+    widget = _docked(viewer, make)
+    widget.estimate.native.click()
+    assert widget.status.value == "Estimating …", "the window is not blocked"
+    qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
+    assert " s and 0." in widget.status.value
+    assert "GB on cpu" in widget.status.value
+    assert len(viewer.layers) == 2
+
+
+def test_what_is_missing_is_said(viewer: Any) -> None:
+    widget = _docked(viewer, DenoiseWidget)
+    widget.estimate.native.click()
+    assert widget.status.value == "Choose an image layer first, not nothing."
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, DenoiseWidget)
+    widget.estimate.native.click()
+    widget.run.native.click()
+    assert not widget._estimator.is_at_work
+    assert not widget.estimate.enabled, "the fit would slow it down, and it the fit"
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
+    assert widget.status.value.startswith("Done")
+    assert widget.estimate.enabled
+
+
+@pytest.mark.parametrize("closed", ["the widget", "the window"])
+def test_closing_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any, closed: str) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, DenoiseWidget)
+    widget.estimate.native.click()
+    estimator = widget._estimator
+    worker = estimator._worker._worker  # napari's
+    said: list[object] = []
+    estimator._report = said.append
+    with qtbot.waitSignal(worker.finished, timeout=30000):
+        if closed == "the window":
+            viewer.close()
+        else:
+            viewer.window.remove_dock_widget(widget.native)
+            widget.native.deleteLater()
+    assert said == []
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = _docked(viewer, InpaintWidget)
+    viewer.add_labels((picture > 150).astype(int), name="holes")
+    widget.estimate.native.click()
+    working = widget._estimator._worker._worker._gen.gi_frame.f_locals["working"]
+    widget._estimator.cancel()
+    qtbot.waitUntil(lambda: working.gi_frame is None, timeout=30000)

@@ -1,0 +1,265 @@
+"""All planes of a stack, one after another, on a real viewer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QApplication
+
+from napari_deep_image_prior import Denoise, RestorationError, measure_quality, repeat, restore, restore_layer
+from napari_deep_image_prior._napari.jobs.queue import queue_of
+from napari_deep_image_prior._napari.panels.results import ResultsWidget
+from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget
+
+pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Any:
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def stack(picture: np.ndarray) -> np.ndarray:
+    """Three noisy planes, all different."""
+    return np.stack([picture + level for level in (0, 40, 90)]) + np.random.default_rng(0).normal(0, 5, (3, 24, 28))
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_each_plane_is_restored_as_it_would_be_alone(viewer: Any, stack: np.ndarray) -> None:
+    source = viewer.add_image(stack, name="cells", scale=(3, 0.5, 0.5), translate=(1, 2, 3), units=["um"] * 3)
+    run = restore_layer(viewer, source, planes="all", seed=2, threads=1, device="cpu", block=True)
+    assert run.state == "done"
+    assert run.layer.data.shape == stack.shape
+    for index, plane in enumerate(stack):
+        alone = restore(Denoise(plane), seed=2, threads=1, device="cpu")
+        np.testing.assert_array_equal(run.layer.data[index], alone.image)
+    np.testing.assert_allclose(run.layer.extent.world, source.extent.world)
+    made = json.loads(json.dumps(run.layer.metadata["deep_image_prior"]))
+    assert [plane["index"] for plane in made["planes"]] == [[0], [1], [2]]
+    assert made["stack_shape"] == [3, 24, 28]
+    assert made["iterations"] == sum(plane["iterations"] for plane in made["planes"]) == len(run.result.history)
+    assert run.result.stop_reason == "3 of 3 planes done"
+    assert not run.can_run_on
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_layer_fills_plane_by_plane_while_the_progress_counts_over_all(
+    viewer: Any, stack: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(stack)
+    run = restore_layer(viewer, source, planes="all")
+    np.testing.assert_array_equal(run.layer.data, stack.astype(np.float32))
+    reports: list[Any] = []
+    run.changed.connect(lambda _run: reports.append((run.step, run.seconds_left)) if run.step else None)
+    qtbot.waitUntil(lambda: run.step is not None and "plane 2 of 3" in run.step.note, timeout=30000)
+    assert not np.array_equal(run.layer.data[0], stack[0].astype(np.float32))
+    np.testing.assert_array_equal(run.layer.data[2], stack[2].astype(np.float32))
+    run.wait(60)
+    counted = [step.iteration for step, _ in reports]
+    assert counted == sorted(counted)
+    assert all(step.iteration <= step.total for step, _ in reports)
+    assert any(left for _, left in reports)
+
+
+@pytest.mark.usefixtures("endless_presets")
+@pytest.mark.parametrize("paused", [False, True])
+def test_stop_keeps_what_is_done(viewer: Any, stack: np.ndarray, qtbot: Any, paused: bool) -> None:
+    run = restore_layer(viewer, viewer.add_image(stack), planes="all", task="super-resolve", factor=2)
+    qtbot.waitUntil(lambda: run.step is not None and run.step.iteration > 3, timeout=30000)
+    with pytest.raises(RestorationError, match="no result"):
+        run._steps.result  # noqa: B018
+    if paused:
+        run.pause()
+        assert run.state == "paused"
+    run.stop()
+    result = run.wait(30)
+    assert result.image.shape == run.layer.data.shape == (3, 48, 56)
+    assert result.stop_reason == "stopped by the user in plane 1 of 3"
+    assert len(run.layer.metadata["deep_image_prior"]["planes"]) == 1
+    np.testing.assert_array_equal(run.layer.data[1, ::2, ::2], stack[1].astype(np.float32))
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_cancel_and_closing_free_all_fits(viewer: Any, stack: np.ndarray, qtbot: Any) -> None:
+    source = viewer.add_image(stack, name="cells")
+    run = restore_layer(viewer, source, planes="all")
+    waiting = restore_layer(viewer, source, planes="all")
+    qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
+    waiting.cancel()
+    run.cancel()
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    qtbot.waitUntil(lambda: not queue_of(viewer).at_work, timeout=30000)
+    for each in (run, waiting):
+        assert each._steps._current._generator.gi_frame is None
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray
+) -> None:
+    source = viewer.add_image(stack)
+    run = restore_layer(viewer, source, task="inpaint", missing=viewer.add_labels(hole.astype(int)), planes="all")
+    run.wait(60)
+    assert (run.layer.data[:, hole] != stack[:, hole].astype(np.float32)).mean() > 0.9
+    np.testing.assert_allclose(run.layer.data[:, ~hole], stack[:, ~hole], rtol=1e-5)
+    only_one = np.zeros(stack.shape, dtype=bool)
+    only_one[1] = hole
+    run = restore_layer(viewer, source, task="inpaint", missing=only_one, planes="all", block=True)
+    np.testing.assert_array_equal(run.layer.data[[0, 2]], stack[[0, 2]].astype(np.float32))
+    assert run.result.stop_reason == "1 of 1 planes done"
+    with pytest.raises(ValueError, match="nothing is marked"):
+        restore_layer(viewer, source, task="inpaint", missing=only_one & False, planes="all")
+    with pytest.raises(ValueError, match="does not lie on the stack"):
+        restore_layer(viewer, source, task="inpaint", missing=hole[1:], planes="all")
+
+
+@pytest.mark.parametrize(
+    ("shape", "placed"),
+    [
+        ((24, 28), {"translate": (5, 0)}),
+        ((24, 28), {"rotate": 90}),
+        ((24, 28), {"affine": [[1, 0, 8], [0, 1, 0], [0, 0, 1]]}),
+        ((24, 28), {"scale": (2, 2)}),
+        ((3, 24, 28), {"scale": (2, 1, 1)}),
+        ((3, 24, 28), {"translate": (1, 0, 0)}),
+    ],
+)
+def test_a_mask_that_lies_elsewhere_is_refused_for_all_planes(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...], placed: dict[str, Any]
+) -> None:
+    source = viewer.add_image(stack)
+    labels = viewer.add_labels(np.broadcast_to(hole, shape).astype(int), **placed)
+    with pytest.raises(ValueError, match="do not lie on the stack"):
+        restore_layer(viewer, source, task="inpaint", missing=labels, planes="all")
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("shape", [(24, 28), (3, 24, 28), (1, 24, 28)])
+def test_a_mask_placed_as_a_turned_stack_is_taken(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...]
+) -> None:
+    source = viewer.add_image(stack, scale=(3, 0.5, 0.25), rotate=30, translate=(7, 8, 9))
+    leading = len(shape) - 2
+    labels = viewer.add_labels(
+        np.broadcast_to(hole, shape).astype(int),
+        scale=(3, 0.5, 0.25)[1 - leading :],
+        rotate=30,
+        translate=(7, 8, 9)[1 - leading :],
+    )
+    run = restore_layer(viewer, source, task="inpaint", missing=labels, planes="all", block=True)
+    np.testing.assert_allclose(run.layer.data[:, ~hole], stack[:, ~hole], rtol=1e-5)
+    assert (run.layer.data[:, hole] != stack[:, hole].astype(np.float32)).mean() > 0.9
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("asked", ["planes", "channels", "mask"])
+def test_a_stack_is_made_again_by_the_button_and_by_the_script(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, asked: str, tmp_path: Path
+) -> None:
+    series = np.stack([stack, stack[::-1]]).astype(np.float32)  # T, C, Y, X
+    tifffile.imwrite(tmp_path / "cells.tif", series)
+    source = viewer.open(str(tmp_path / "cells.tif"), plugin="napari")[0]
+    viewer.dims.set_point(0, 1)
+    options: dict[str, Any] = {
+        "planes": {"planes": "all", "channel_axis": 1},
+        "channels": {"channel_axis": 1, "channels": "separately"},
+        "mask": {"planes": "all", "task": "inpaint", "missing": hole},
+    }[asked]
+    first = restore_layer(viewer, source, block=True, **options).layer
+    results = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(results)
+    results.result.value = first
+    viewer.dims.set_point(0, 0)
+    results.run_again.native.click()
+    queue_of(viewer).jobs[0].wait()
+    again = viewer.layers[-1]
+    assert again is not first
+    np.testing.assert_array_equal(again.data, first.data)
+    results.copy.native.click()
+    assert results.status.value == "The script is on the clipboard."
+    names: dict[str, Any] = {}
+    exec(QApplication.clipboard().text(), names)
+    np.testing.assert_array_equal(names["restored"], first.data)
+    source.data = source.data + 1
+    results.run_again.native.click()
+    assert "another image than the one restored then" in results.status.value
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_colours_and_two_more_axes_are_kept(viewer: Any, stack: np.ndarray) -> None:
+    colours = np.stack([stack] * 3, axis=-1)[None, :2].astype(np.uint8)  # T, Z, Y, X, colour
+    source = viewer.add_image(colours, rgb=True)
+    run = restore_layer(viewer, source, task="super-resolve", factor=2, planes="all", block=True)
+    assert run.layer.rgb
+    assert run.layer.data.dtype == np.uint8
+    assert run.layer.data.shape == (1, 2, 48, 56, 3)
+    # the corner of the first pixel stays where it was
+    np.testing.assert_allclose(run.layer.data_to_world((0, 0, -0.5, -0.5)), (0, 0, -0.5, -0.5))
+
+
+def test_a_single_plane_is_no_stack(viewer: Any, picture: np.ndarray) -> None:
+    source = viewer.add_image(picture)
+    with pytest.raises(ValueError, match="single plane"):
+        restore_layer(viewer, source, planes="all")
+    with pytest.raises(ValueError, match="choose displayed or all"):
+        restore_layer(viewer, source, planes="both")
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_widget_offers_all_planes_for_stacks_only(viewer: Any, stack: np.ndarray, qtbot: Any) -> None:
+    viewer.add_image(stack[0], name="plane")
+    viewer.add_image(stack, name="stack")
+    for make in (InpaintWidget, DenoiseWidget):
+        widget = make(viewer)
+        viewer.window.add_dock_widget(widget)
+        widget.image.value = viewer.layers["plane"]
+        assert not widget.planes.native.isVisibleTo(widget.native)
+        widget.image.value = viewer.layers["stack"]
+        assert widget.planes.native.isVisibleTo(widget.native)
+    widget.planes.value = "all"
+    widget.estimate.native.click()
+    qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: "plane 3 of 3" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
+    assert widget.status.value == "Done: 3 of 3 planes done."
+    assert not widget.history.enabled
+    widget.image.value = viewer.layers["plane"]
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
+    assert viewer.layers["plane denoised"].data.shape == (24, 28)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only(
+    viewer: Any, stack: np.ndarray, picture: np.ndarray
+) -> None:
+    truth = np.stack([picture + level for level in (0, 40, 90)])
+    layer = viewer.add_image(np.stack([stack, stack[::-1]]), name="stack")  # T, Z, Y, X
+    result = restore_layer(viewer, layer, planes="all", block=True).layer
+    results = ResultsWidget(viewer)
+    viewer.window.add_dock_widget(results)
+    results.result.value = result
+    results.truth.value = viewer.add_image(np.stack([truth, truth[::-1]]), name="truth")
+    told = []
+    for place in ((0, 1), (1, 0)):
+        viewer.dims.set_point((0, 1), place)
+        results.measure.native.click()
+        true = np.stack([truth, truth[::-1]])[place]
+        own, given = (measure_quality(data[place], true) for data in (result.data, layer.data))
+        assert f"Result: PSNR {own.psnr:.2f} dB" in results.status.value
+        assert f"Source: PSNR {given.psnr:.2f} dB" in results.status.value
+        told.append(results.status.value)
+    assert told[0] != told[1]
+    layer.data = layer.data + 1
+    results.measure.native.click()
+    assert "Source" not in results.status.value, "it is not what was restored any more"
+    for button in (results.residual, results.uncertainty):
+        button.native.click()
+        assert "restore the plane in question alone" in results.status.value
+    with pytest.raises(ValueError, match="another stack"):
+        repeat(result.metadata["deep_image_prior"], stack[0])

@@ -1,0 +1,272 @@
+"""The command line, in this process where its exit status and output are all that matters."""
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_deep_image_prior.cli.main import main
+from napari_deep_image_prior.io.files import read_image, write_image
+from napari_deep_image_prior.io.image_file import ImageFile
+from napari_deep_image_prior.restoration.base import RestorationError
+from napari_deep_image_prior.restoration.steps import Steps
+
+pytestmark = pytest.mark.usefixtures("quick_presets")
+
+
+@pytest.fixture
+def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
+    write_image(tmp_path / "in.png", ImageFile(picture.astype(np.uint8)))
+    write_image(tmp_path / "in.tif", ImageFile(picture.astype(np.uint16), None, (0.5, 0.5), "µm"))
+    write_image(tmp_path / "mask.png", ImageFile(hole.astype(np.uint8)))
+    write_image(tmp_path / "colour-mask.png", ImageFile(np.dstack([hole * 255] * 3).astype(np.uint8), 2))
+    alpha = np.dstack([hole * 255] * 3 + [np.full(hole.shape, 255)]).astype(np.uint8)
+    write_image(tmp_path / "opaque-mask.png", ImageFile(alpha, 2))
+    write_image(tmp_path / "narrow.png", ImageFile(hole[:, :9].astype(np.uint8)))
+    write_image(tmp_path / "empty.png", ImageFile(np.zeros_like(hole, dtype=np.uint8)))
+    stack = np.stack([picture, picture]).astype(np.float32)
+    write_image(tmp_path / "stack.tif", ImageFile(stack, planes="Z"))
+    write_image(tmp_path / "black.tif", ImageFile(stack * [[[1]], [[np.nan]]], planes="Z"))
+    (tmp_path / "text.png").write_text("hello")
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((9, 9), np.nan, np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        (["denoise", "in.png"], (24, 28)),
+        (["denoise", "in.png", "--strength", "0.5"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "mask.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "colour-mask.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "opaque-mask.png"], (24, 28)),
+        (["super-resolve", "in.png", "--factor", "2"], (48, 56)),
+        (["super-resolve", "in.png", "--factor", "1.5"], (36, 42)),
+    ],
+    ids=str,
+)
+def test_each_command_writes_its_image(
+    files: Path, arguments: list[str], shape: tuple[int, int], capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    assert main([*arguments, "-o", "out.png"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("out.png: ")
+    assert "iterations in" in printed.out
+    assert printed.err == ""
+    result = read_image(files / "out.png").image
+    assert result.shape == shape
+    assert result.dtype == np.uint8
+
+
+def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
+    out = files / "out.tif"
+    assert main(["super-resolve", str(files / "in.tif"), "--factor", "2", "-o", str(out), "--seed", "5"]) == 0
+    found = read_image(out)
+    assert found.image.dtype == np.uint16
+    assert found.pixel_size == (0.25, 0.25)
+    with tifffile.TiffFile(out) as tiff:
+        assert "seed" in tiff.ome_metadata
+    assert main(["denoise", str(files / "in.tif"), "-o", str(out), "--dtype", "float32"]) == 0
+    assert read_image(out).image.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "axis", "shape"),
+    [
+        (["denoise", "stack.tif"], None, (3, 24, 28)),
+        (["denoise", "channels.tif"], 1, (2, 3, 24, 28)),
+        (["super-resolve", "stack.tif", "--factor", "2"], None, (3, 48, 56)),
+        (["inpaint", "stack.tif", "--missing", "mask.png"], None, (3, 24, 28)),
+        (["inpaint", "channels.tif", "--missing", "mask.png"], 1, (2, 3, 24, 28)),
+        (["inpaint", "stack.tif", "--missing", "masks.tif"], None, (3, 24, 28)),
+    ],
+    ids=str,
+)
+def test_all_planes_of_a_stack_are_restored_each_by_itself(
+    files: Path, picture: np.ndarray, arguments: list[str], axis: int | None, shape: tuple[int, ...], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    stack = np.stack([picture, picture[::-1], 255 - picture]).astype(np.uint16)
+    spacing = {"Z": (2.0, "µm")}
+    write_image("stack.tif", ImageFile(stack, None, (0.5, 0.5), "µm", planes="Z", spacing=spacing))
+    write_image("channels.tif", ImageFile(np.stack([stack, stack[:, ::-1]]), 1, (0.5, 0.5), "µm", planes="T"))
+    masks = np.zeros(stack.shape, np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    write_image("masks.tif", ImageFile(masks, planes="Z"))
+    assert main([*arguments, "-o", "out.tif", "--seed", "3"]) == 0
+    found = read_image("out.tif")
+    assert (found.image.shape, found.channel_axis, found.image.dtype) == (shape, axis, np.uint16)
+    assert found.planes == ("Z" if axis is None else "T")
+    if axis is None:
+        assert found.spacing == spacing
+    given = read_image(arguments[1])
+    if "masks.tif" in arguments:
+        np.testing.assert_array_equal(found.image[[0, 2]], stack[[0, 2]], "nothing is missing there")
+        np.testing.assert_array_equal(found.image[1][masks[1] == 0], stack[1][masks[1] == 0])
+        assert [plane["index"] for plane in found.provenance["planes"]] == [[1]]
+        return
+    # the last plane alone gives the same, but for a warm start
+    (index, alone) = list(given.parts())[-1]
+    write_image("alone.tif", alone)
+    assert main([arguments[0], "alone.tif", *arguments[2:], "-o", "alone-out.tif", "--seed", "3"]) == 0
+    if arguments[0] == "inpaint":
+        assert found.provenance["planes"][-1]["warm_start"]
+    else:
+        np.testing.assert_array_equal(found.image[index[0]], read_image("alone-out.tif").image)
+
+
+def test_the_planes_that_are_done_are_written_though_another_fails(
+    files: Path, picture: np.ndarray, monkeypatch: Any, capsys: Any
+) -> None:
+    stack = np.stack([picture, picture + 1]).astype(np.float32)
+    write_image(files / "two.tif", ImageFile(stack, planes="Z"))
+    advance = Steps.__next__
+
+    def fail_on_the_second(steps: Steps) -> Any:
+        if np.array_equal(steps.task.image, stack[1]):
+            raise RestorationError("the fit diverged.")
+        return advance(steps)
+
+    monkeypatch.setattr(Steps, "__next__", fail_on_the_second)
+    assert main(["denoise", str(files / "two.tif"), "-o", str(files / "out.tif")]) == 1
+    assert "left as given, as the fit failed: plane 1, the fit diverged." in capsys.readouterr().err
+    found = read_image(files / "out.tif").image
+    np.testing.assert_array_equal(found[1], stack[1])
+    assert (found[0] != stack[0]).any()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_a_mask_without_named_axes_has_one_for_each_plane(files: Path, picture: np.ndarray, count: int) -> None:
+    stack = np.stack([picture] * count).astype(np.uint16)
+    write_image(files / "many.tif", ImageFile(stack, planes="Z"))
+    masks = np.zeros(stack.shape, np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that planes are taken for colours is what is tested
+        tifffile.imwrite(files / "plain.tif", masks)
+    arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "plain.tif")]
+    assert main([*arguments, "-o", str(files / "out.tif")]) == 0
+    assert [plane["index"] for plane in read_image(files / "out.tif").provenance["planes"]] == [[1]]
+
+
+@pytest.mark.parametrize(("planes", "index"), [("T", [[1, 0], [1, 1]]), ("Z", [[0, 1], [1, 1]])])
+def test_a_mask_with_named_axes_lies_along_these(
+    files: Path, picture: np.ndarray, planes: str, index: list[list[int]]
+) -> None:
+    write_image(files / "many.tif", ImageFile(np.stack([np.stack([picture] * 2)] * 2).astype(np.uint16), planes="TZ"))
+    masks = np.zeros((2, 24, 28), np.uint8)
+    masks[1, 5:9, 4:8] = 1
+    write_image(files / "masks.tif", ImageFile(masks, planes=planes))
+    arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "masks.tif")]
+    assert main([*arguments, "-o", str(files / "out.tif")]) == 0
+    assert [plane["index"] for plane in read_image(files / "out.tif").provenance["planes"]] == index
+
+
+BAD = [
+    (["denoise", "nothing.png", "-o", "out.png"], "no such file"),
+    (["denoise", "text.png", "-o", "out.png"], "cannot be read"),
+    (["denoise", "nan.tif", "-o", "out.tif"], "no finite pixel"),
+    (["denoise", "in.png", "-o", "out.jpg"], "unknown file type"),
+    (["denoise", "in.png", "-o", "in.png"], "overwrite"),
+    (["denoise", "in.png", "-o", "out.png", "--dtype", "float32"], "write a .tif"),
+    (["denoise", "in.png", "-o", "nowhere/out.png"], "does not exist"),
+    (["denoise", "in.png", "-o", "out.png", "--preset", "slow"], "slow"),
+    (["denoise", "in.png", "-o", "out.png", "--device", "abacus"], "abacus"),
+    (["denoise", "in.png", "-o", "out.png", "--seed", "-1"], "seed"),
+    (["denoise", "in.png", "-o", "out.png", "--noise", "pink"], "pink"),
+    (["denoise", "in.png"], "required"),
+    (["denoise", "in.png", "-o", "out.png", "--dtype", "int3"], "int3"),
+    (["inpaint", "in.png", "-o", "out.png"], "--missing"),
+    (["inpaint", "in.png", "--missing", "narrow.png", "-o", "out.png"], "(24, 9)"),
+    (["inpaint", "in.png", "--missing", "text.png", "-o", "out.png"], "cannot be read"),
+    (["super-resolve", "in.png", "--factor", "0", "-o", "out.png"], "factor"),
+    (["super-resolve", "in.png", "--factor", "many", "-o", "out.png"], "factor"),
+    (["super-resolve", "in.png", "--factor", "inf", "-o", "out.png"], "factor"),
+    (["denoise", "in.png", "-o", "out.png", "--threads", "0"], "threads"),
+    (["denoise", ".", "-o", "out.png"], "must be a folder"),
+    (["denoise", "stack.tif", "-o", "out.png"], "cannot hold a stack"),
+    (["denoise", "black.tif", "-o", "out.tif"], "plane 1: image has no finite pixel"),
+    (["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"], "does not lie on the stack"),
+    (["inpaint", "stack.tif", "--missing", "empty.png", "-o", "out.tif"], "no pixel is missing in any plane"),
+    (["sharpen", "in.png"], "sharpen"),
+    ([], "COMMAND"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else value
+)
+def test_bad_input_is_one_line_status_2_and_no_file(
+    files: Path, arguments: list[str], words: str, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    before = sorted(files.iterdir())
+    try:
+        status = main(arguments)
+    except SystemExit as error:  # argparse's own complaints
+        status = error.code
+    assert status == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("deep-image-prior: error: ")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_failed_fit_is_one_line_status_1_and_no_file(files: Path, capsys: Any, monkeypatch: Any) -> None:
+    def fail(*_args: Any) -> None:
+        raise RestorationError("not enough memory: crop it")
+
+    monkeypatch.setattr("napari_deep_image_prior.cli.main._run", lambda *_args, **_kwargs: fail())
+    assert main(["denoise", str(files / "in.png"), "-o", str(files / "out.png")]) == 1
+    assert capsys.readouterr().err == "deep-image-prior: error: not enough memory: crop it\n"
+    assert not (files / "out.png").exists()
+
+
+def test_a_folder_is_restored_image_by_image_and_a_bad_one_is_reported(files: Path, capsys: Any) -> None:
+    folder, out = files / "many", files / "results"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes((files / "in.png").read_bytes())
+    (folder / "bad.png").write_text("hello")
+    assert main(["denoise", str(folder), "-o", str(out)]) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_headless_demo_writes_pictures_and_figures(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    out = tmp_path / "deep" / "out"
+    assert main(["demo", "--headless", "--output", str(out)]) == 0
+    figures = json.loads((out / "figures.json").read_text())
+    assert [figure["sample"] for figure in figures] == ["noisy tissue", "scratched portrait", "small cat"]
+    for figure in figures:
+        stem = figure["sample"].replace(" ", "-")
+        before, after, truth = (read_image(out / f"{stem}-{name}.png").image for name in ("before", "after", "truth"))
+        assert before.shape == after.shape == truth.shape
+        assert read_image(out / f"{stem}.png").image.shape[1] == 3 * truth.shape[1]
+        assert figure["psnr_after"] > figure["psnr_before"]
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    # without a display the demo falls back to pictures
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(
+        "napari_deep_image_prior.cli.demo.write_demo", lambda options: 7 if options.output == out else 0
+    )
+    if sys.platform == "linux":
+        assert main(["demo", "--output", str(out)]) == 7
+        assert "there is no display" in capsys.readouterr().err
+
+
+def test_the_command_is_installed(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("deep-image-prior")
+    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    for name in ("denoise", "inpaint", "super-resolve", "demo"):
+        assert name in shown.stdout

@@ -1,0 +1,43 @@
+import numpy as np
+
+from napari_deep_image_prior.fitting.stopping import WINDOW, HeldOutPlateau
+
+
+def _feed(rule: HeldOutPlateau, errors: np.ndarray) -> int | None:
+    """Return the step at which the rule has settled."""
+    return next((step for step, error in enumerate(errors, start=1) if rule.settled(step, float(error))), None)
+
+
+def test_the_patience_is_in_iterations_also_where_few_are_looked_at() -> None:
+    rule = HeldOutPlateau(patience=1000)
+    looked_at = range(10, 5000, 10)
+    settled = next(iteration for iteration in looked_at if rule.settled(iteration, 1.0))
+    assert settled == 10 * WINDOW + 1000
+    assert rule.reason.endswith(f"at iteration {settled}")
+
+
+def test_a_falling_error_goes_on() -> None:
+    rule = HeldOutPlateau(patience=200)
+    assert _feed(rule, np.geomspace(1, 0.1, 2000)) is None
+    assert rule.reason == "all 2000 iterations done"
+
+
+def test_a_noisy_plateau_settles_after_the_patience_and_says_so() -> None:
+    rule = HeldOutPlateau(patience=300)
+    noise = np.random.default_rng(0).normal(1, 0.1, 3000)
+    errors = noise * np.concatenate([np.geomspace(1, 0.5, 600), np.full(2400, 0.5)])
+    step = _feed(rule, errors)
+    assert 600 < step < 1700
+    assert rule.reason == f"held-out error had not improved for 300 iterations at iteration {step}"
+
+
+def test_a_rising_error_settles_from_the_best_step_on() -> None:
+    rule = HeldOutPlateau(patience=100)
+    assert _feed(rule, np.concatenate([np.linspace(1, 0.5, 4 * WINDOW), np.linspace(0.5, 2, 400)])) == 4 * WINDOW + 100
+
+
+def test_one_lucky_step_is_no_improvement() -> None:
+    rule = HeldOutPlateau(patience=200)
+    errors = np.ones(1000)
+    errors[150] = 0.97
+    assert _feed(rule, errors) == WINDOW + 200

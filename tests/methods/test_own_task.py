@@ -1,0 +1,122 @@
+"""A task registered from outside of the package, as CONTRIBUTING shows, works wherever the others do."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.ndimage import median_filter
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.cli import main as cli
+from napari_deep_image_prior.methods import registry
+from napari_deep_image_prior.restoration.cost import estimate
+from napari_deep_image_prior.restoration.script import script
+from tests.conftest import python_blocks
+
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
+
+
+@pytest.fixture
+def own() -> Iterator[ModuleType]:
+    if not CONTRIBUTING.exists():
+        pytest.skip("CONTRIBUTING is in the repository only")
+    (code,) = python_blocks(CONTRIBUTING)
+    module = ModuleType("own_task")
+    exec(compile(code, str(CONTRIBUTING), "exec"), vars(module))
+    yield module
+    dip.unregister_method("despeckle")
+
+
+@pytest.fixture
+def speckled(picture: np.ndarray) -> np.ndarray:
+    image = picture.astype(np.float32)
+    image[5, 7] = 1000
+    return image
+
+
+def test_the_example_is_short() -> None:
+    (code,) = python_blocks(CONTRIBUTING)
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len(lines) <= 50
+
+
+def test_it_is_restored_in_one_go_and_step_by_step(own: ModuleType, speckled: np.ndarray) -> None:
+    result = dip.restore(own.Despeckle(speckled, size=5), preset="best")
+    expected = median_filter(median_filter(speckled, 5), 5)
+    np.testing.assert_array_equal(result.image, expected)
+    assert result.stop_reason == "all passes done"
+    steps = list(dip.iter_restore(own.Despeckle(speckled), settings=own.MedianFilter(passes=3)))
+    assert [step.iteration for step in steps[:3]] == [1, 2, 3]
+    assert steps[-1].result is not None
+    assert np.isfinite(dip.residual(own.Despeckle(speckled), result.image)).all()
+    assert estimate(own.Despeckle(speckled)).seconds >= 0
+
+
+def test_its_provenance_repeats_it(own: ModuleType, speckled: np.ndarray) -> None:
+    first = dip.restore(own.Despeckle(speckled, size=5), settings=own.MedianFilter(passes=2))
+    made = json.loads(json.dumps(first.provenance))
+    assert made["task"]["kind"] == "despeckle"
+    assert made["task"]["size"] == 5
+    np.testing.assert_array_equal(dip.repeat(made, speckled).image, first.image)
+    with pytest.raises(ValueError, match="another image"):
+        dip.repeat(made, speckled + 1)
+    names: dict[str, Any] = {}
+    exec(script(made).replace("image = ...", "image = given"), names | {"given": speckled}, names)
+    np.testing.assert_array_equal(names["restored"], first.image)
+
+
+def test_it_is_a_sub_command_for_images_stacks_and_folders(
+    own: ModuleType, speckled: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([speckled, 2 * speckled]).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    assert cli.main(["despeckle", str(tmp_path / "stack.tif"), "-o", str(tmp_path / "out.tif"), "--size", "5"]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), [median_filter(p, 5) for p in stack])
+    with pytest.raises(SystemExit):
+        cli.main(["despeckle", "--help"])
+    assert "edge of the filter in pixels" in capsys.readouterr().out
+    assert cli.main(["despeckle", str(tmp_path / "stack.tif"), "-o", str(tmp_path / "o.tif"), "--preset", "paper"]) == 2
+    assert "choose one of fast, best" in capsys.readouterr().err
+
+
+def test_settings_of_another_task_are_refused(own: ModuleType, speckled: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="use MedianFilter"):
+        dip.restore(own.Despeckle(speckled), settings=dip.DenoisingFit())
+    with pytest.raises(TypeError, match="use DenoisingFit or DeepImagePriorFit"):
+        dip.restore(dip.Denoise(speckled), settings=own.MedianFilter())
+
+
+@pytest.mark.gui
+def test_it_restores_a_layer(own: ModuleType, speckled: np.ndarray, make_napari_viewer: Any) -> None:
+    viewer = make_napari_viewer()
+    source = viewer.add_image(np.stack([speckled, speckled + 5]), name="cells", scale=(1, 2, 2))
+    run = dip.restore_layer(viewer, source, task="despeckle", size=5, planes="all", block=True)
+    assert run.layer.name == "cells despeckled"
+    np.testing.assert_array_equal(run.layer.data[1], median_filter(speckled + 5, 5))
+    assert run.layer.metadata["deep_image_prior"]["task"]["size"] == 5
+
+
+def test_another_package_names_it_as_an_entry_point(
+    own: ModuleType, speckled: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = registry.method_of("despeckle")
+    dip.unregister_method("despeckle")
+
+    def broken() -> None:
+        raise ImportError("it needs what is not there")
+
+    points = [
+        SimpleNamespace(load=lambda: dip.register_method(method), value="own_task"),
+        SimpleNamespace(load=broken, value="broken_package"),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
+    registry._load_plugins.cache_clear()
+    with pytest.warns(UserWarning, match="broken_package"):
+        result = dip.restore(own.Despeckle(speckled))
+    np.testing.assert_array_equal(result.image, median_filter(speckled, 3))
+    registry._load_plugins.cache_clear()

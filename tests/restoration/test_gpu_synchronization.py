@@ -1,0 +1,102 @@
+"""A GPU is not waited for in the loop: a step asks for no value that the GPU has.
+
+There need not be a GPU for that: torch is watched for the operations that hand a
+number to Python, on tensors of the kinds that lie on the device. Random places are
+whole numbers, drawn on the CPU whatever the device.
+"""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.fitting.loop import Fit
+from napari_deep_image_prior.fitting.recovery import CHECK_EVERY
+from napari_deep_image_prior.fitting.settings import HourglassNetwork, Settings
+from napari_deep_image_prior.methods import biharmonic as filling
+from napari_deep_image_prior.methods.deep_image_prior.settings import DeepImagePriorFit
+from napari_deep_image_prior.methods.registry import method_of
+from napari_deep_image_prior.patches.nl_ridge import nl_ridge
+from tests.conftest import QUICK
+
+WAITING = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.is_nonzero.default"}
+PRIOR = DeepImagePriorFit(HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=40, input_depth=3, averaging=0.9)
+
+
+class Watch(TorchDispatchMode):
+    """Counts what would make a GPU be waited for."""
+
+    is_stepping = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if str(function) in WAITING and args[0].dtype != torch.int64 and not self.is_stepping:
+            self.waits += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = Fit.__init__
+
+    def begin(self: Fit, *args: Any, **kwargs: Any) -> None:
+        begun(self, *args, **kwargs)
+        self._on_cpu = False
+
+    stepped = torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam) -> None:
+        Watch.is_stepping = True  # Adam counts its steps on the CPU, whatever the device
+        stepped(self)
+        Watch.is_stepping = False
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    monkeypatch.setattr(Fit, "__init__", begin)
+    monkeypatch.setattr(filling, "_may_be_asked", lambda _answer: False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"), [*QUICK.items(), ("denoise", PRIOR), ("inpaint", PRIOR), ("super-resolve", PRIOR)]
+)
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_steps_between_two_looks_ask_for_nothing(kind: str, settings: Settings, picture: np.ndarray) -> None:
+    task: Any = {
+        "denoise": lambda: dip.Denoise(picture, noise_std=5),
+        "inpaint": lambda: dip.Inpaint(picture, missing=np.random.default_rng(0).random(picture.shape) < 0.5),
+        "super-resolve": lambda: dip.SuperResolve(picture, factor=2),
+    }[kind]()
+    served_by = method_of(task.kind).restorer(settings)
+    restorer = served_by.for_task(task, settings, torch.device("cpu"), 0)
+    steps = restorer.steps()
+    for step in steps:
+        if step.misfit is not None:  # the fit has begun, and looked at its first step
+            break
+    with Watch() as watch:
+        list(itertools.islice(steps, CHECK_EVERY - 2))
+        assert watch.waits == 0
+        next(steps)
+    assert watch.waits == 1, "the look at every tenth step is seen"
+
+
+def test_the_first_estimate_of_denoising_asks_for_nothing() -> None:
+    noisy = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (2, 40, 33))).float()
+    with Watch() as watch:
+        list(nl_ridge(noisy))
+    assert watch.waits == 0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
+def test_a_fill_is_the_same_whether_it_may_look_or_not(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    observed = torch.from_numpy(random.random((2, 1, 30, 21))).float()
+    known = torch.from_numpy(random.random((2, 1, 30, 21)) > share).float()
+    looked = filling.biharmonic_fill(observed, known, 3)
+    monkeypatch.setattr(filling, "_may_be_asked", lambda _answer: False)
+    torch.testing.assert_close(filling.biharmonic_fill(observed, known, 3), looked)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_deep_image_prior.operators import Downsample, Identity, Mask, Measurement, Operator, lanczos_matrix
+
+
+def _mask() -> Mask:
+    return Mask((torch.rand((1, 1, 13, 16), generator=torch.Generator().manual_seed(3)) > 0.5).double())
+
+
+def _downsample(small: tuple[int, int]) -> Downsample:
+    made = Downsample.lanczos((13, 16), small)
+    return Downsample(made.rows.double(), made.columns.double())
+
+
+OPERATORS = {
+    "identity": Identity,
+    "mask": _mask,
+    "downsample by about 4": lambda: _downsample((3, 4)),
+    "downsample by about 3 and 2": lambda: _downsample((4, 8)),
+    "downsample along one axis": lambda: _downsample((9, 16)),
+}
+
+
+@pytest.mark.parametrize("make", OPERATORS.values(), ids=OPERATORS.keys())
+def test_an_operator_is_linear_and_knows_its_adjoint(make: object) -> None:
+    operator: Operator = make()  # type: ignore[operator]
+    generator = torch.Generator().manual_seed(0)
+    x, other = (torch.randn((2, 3, 13, 16), dtype=torch.float64, generator=generator) for _ in range(2))
+    measured = operator.forward(x)
+    torch.testing.assert_close(operator.forward(2 * x - 3 * other), 2 * measured - 3 * operator.forward(other))
+    y = torch.randn(measured.shape, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close((measured * y).sum(), (x * operator.adjoint(y)).sum())
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8, 2.5])
+def test_downsampling_keeps_flat_images_and_does_not_shift_ramps(factor: float) -> None:
+    small = 24
+    matrix = lanczos_matrix(round(small * factor), small)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    ramp = np.arange(round(small * factor))
+    # small pixel i lies at (i + 0.5) * factor - 0.5 of the large image
+    centres = (np.arange(small) + 0.5) * factor - 0.5
+    np.testing.assert_allclose((matrix @ ramp)[5:-5], centres[5:-5], atol=0.02 * factor)
+
+
+def test_downsampling_is_the_same_seen_in_a_mirror() -> None:
+    matrix = lanczos_matrix(32, 8)
+    np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-12)
+
+
+def test_downsampling_removes_what_the_small_grid_cannot_hold() -> None:
+    finest = np.cos(np.pi * np.arange(64))
+    assert np.abs(lanczos_matrix(64, 16) @ finest)[2:-2].max() < 0.001
+
+
+def test_unknown_pixels_do_not_enter_the_misfit() -> None:
+    known = torch.ones((1, 1, 4, 5))
+    known[..., 2, 3] = 0
+    measurement = Measurement(torch.zeros((1, 1, 4, 5)), known, Identity(), (4, 5))
+    estimate = torch.ones((1, 1, 4, 5))
+    estimate[..., 2, 3] = 100
+    assert measurement.misfit(estimate).item() == pytest.approx(1)
