@@ -77,13 +77,23 @@ def install_torch() -> None:
         only_torch = ["-q", "--retries", "1", "--index-url", CPU_TORCH, "torch"]
         if (
             subprocess.call(
-                [BIN / "python", "-m", "pip", "install", "-c", ROOT / "constraints.txt", *only_torch],
+                [
+                    BIN / "python",
+                    "-m",
+                    "pip",
+                    "install",
+                    "-c",
+                    ROOT / "constraints.txt",
+                    *only_torch,
+                ],
                 stderr=subprocess.DEVNULL,
             )
             == 0
         ):
             return
-        print(f"torch could not be had from {CPU_TORCH}: it comes from the default index.", flush=True)
+        print(
+            f"torch could not be had from {CPU_TORCH}: it comes from the default index.", flush=True
+        )
     pip("torch")
 
 
@@ -115,8 +125,15 @@ def run_tests(arguments: list[str]) -> int:
         install_system_packages(SYSTEM_PACKAGES)
     # a virtual screen even on a desktop: the same size everywhere, and no windows popping up
     # one thread for what is not capped by the program itself: on a busy machine more of them wait for one another
-    environment = {"OMP_NUM_THREADS": "1", **os.environ, "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
-    return subprocess.call(["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command], cwd=ROOT, env=environment)
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        **os.environ,
+        "QT_QPA_PLATFORM": "xcb",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+    }
+    return subprocess.call(
+        ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command], cwd=ROOT, env=environment
+    )
 
 
 def install_system_packages(packages: list[str]) -> None:
@@ -130,11 +147,15 @@ def install_system_packages(packages: list[str]) -> None:
     )
     if not may:
         advice = (
-            f"sudo {' '.join(line)}" if shutil.which("apt-get") else f"your system's names of: {' '.join(packages)}"
+            f"sudo {' '.join(line)}"
+            if shutil.which("apt-get")
+            else f"your system's names of: {' '.join(packages)}"
         )
         raise SystemExit(complain(f"system packages are missing; install them first: {advice}"))
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.check_call([*prefix, "apt-get", "update", "-q"], stdout=subprocess.DEVNULL, env=environment)
+    subprocess.check_call(
+        [*prefix, "apt-get", "update", "-q"], stdout=subprocess.DEVNULL, env=environment
+    )
     subprocess.check_call([*prefix, *line], stdout=subprocess.DEVNULL, env=environment)
 
 

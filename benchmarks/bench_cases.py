@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_deep_image_prior.methods.task import Task
 
-GREY = ("house", "peppers", "cameraman", "montage")
+GRAY = ("house", "peppers", "cameraman", "montage")
 FMD = ("fmd_confocal_mice", "fmd_confocal_bpae_b", "fmd_confocal_bpae_g", "fmd_confocal_bpae_r")
 
 
@@ -89,25 +89,25 @@ class Suite:
         return self.corrupt(self.paths(data, image), image, seed)
 
 
-def read_grey(path: Path) -> np.ndarray:
-    """Read an 8-bit grey image as 0..1."""
+def read_gray(path: Path) -> np.ndarray:
+    """Read an 8-bit gray image as 0..1."""
     return read_image(path).image / 255
 
 
 def _noisy(level: float, paths: list[Path], _image: str, seed: int) -> Case:
-    truth = read_grey(paths[0])
+    truth = read_gray(paths[0])
     noisy = truth + np.random.default_rng(seed).normal(0, level / 255, truth.shape)
     return Case(Denoise(noisy), truth, level / 255)
 
 
 def _holed(share: float, paths: list[Path], _image: str, seed: int) -> Case:
-    truth = read_grey(paths[0])
+    truth = read_gray(paths[0])
     missing = np.random.default_rng(seed).random(truth.shape) < share
     return Case(Inpaint(np.where(missing, 0, truth), missing=missing), truth)
 
 
 def _microscopy(paths: list[Path], _image: str, _seed: int) -> Case:
-    raw, truth = (read_grey(path) for path in paths)
+    raw, truth = (read_gray(path) for path in paths)
     return Case(Denoise(raw), truth, float(estimate_sigma(raw)), is_real=True)
 
 
@@ -117,21 +117,25 @@ def _published(key: str, paths: list[Path], image: str, seed: int) -> Case:
     return Case(made.task, made.truth, SIGMA if TABLES[key].kind == "denoise" else None)
 
 
-def _grey_suite(title: str, kind: str, corrupt: Callable[[list[Path], str, int], Case]) -> Suite:
-    return Suite(title, kind, GREY, ("inpainting11/{}.png",), corrupt)
+def _gray_suite(title: str, kind: str, corrupt: Callable[[list[Path], str, int], Case]) -> Suite:
+    return Suite(title, kind, GRAY, ("inpainting11/{}.png",), corrupt)
 
 
 def _published_suite(title: str, key: str) -> Suite:
     table = TABLES[key]
-    return Suite(title, table.kind, table.images, (f"{table.folder}/{{}}.png",), partial(_published, key))
+    return Suite(
+        title, table.kind, table.images, (f"{table.folder}/{{}}.png",), partial(_published, key)
+    )
 
 
 SUITES = {
     **{
-        f"denoise-{level}": _grey_suite(f"Denoise grey, sigma {level}", "denoise", partial(_noisy, level))
+        f"denoise-{level}": _gray_suite(
+            f"Denoise gray, sigma {level}", "denoise", partial(_noisy, level)
+        )
         for level in (15, 25, 50)
     },
-    "denoise-colour": _published_suite("Denoise colour, sigma 25", "denoising"),
+    "denoise-color": _published_suite("Denoise color, sigma 25", "denoising"),
     "microscopy": Suite(
         "Denoise confocal microscopy",
         "denoise",
@@ -140,7 +144,9 @@ SUITES = {
         _microscopy,
     ),
     **{
-        f"inpaint-{percent}": _grey_suite(f"Inpaint, {percent} % missing", "inpaint", partial(_holed, percent / 100))
+        f"inpaint-{percent}": _gray_suite(
+            f"Inpaint, {percent} % missing", "inpaint", partial(_holed, percent / 100)
+        )
         for percent in (20, 50, 80)
     },
     "super-resolve": _published_suite("Super-resolve x4, Set5", "set5-x4"),

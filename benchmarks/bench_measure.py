@@ -106,7 +106,13 @@ def _measured(case: Case, job: Job, conditions: Conditions) -> dict[str, object]
 
 
 def _steps(case: Case, settings: Settings, seed: int, conditions: Conditions) -> Steps:
-    return iter_restore(case.task, settings=settings, device=conditions.device, seed=seed, threads=conditions.threads)
+    return iter_restore(
+        case.task,
+        settings=settings,
+        device=conditions.device,
+        seed=seed,
+        threads=conditions.threads,
+    )
 
 
 def settings_of(kind: str, job: Job) -> Settings:

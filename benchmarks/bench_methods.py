@@ -37,7 +37,9 @@ def wavelet(case: Case) -> np.ndarray:
 
 def total_variation(case: Case) -> np.ndarray:
     weight = (1.0 if case.is_real else 0.8) * case.sigma
-    return denoise_tv_chambolle(np.asarray(case.task.image), weight=weight, channel_axis=case.task.channel_axis)
+    return denoise_tv_chambolle(
+        np.asarray(case.task.image), weight=weight, channel_axis=case.task.channel_axis
+    )
 
 
 CLASSICAL: Mapping[str, Mapping[str, Callable[[Case], np.ndarray]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from bench_cases import read_grey
+from bench_cases import read_gray
 
 from napari_deep_image_prior.noise.estimation import estimate_noise
 from napari_deep_image_prior.reproduction.published import TABLES
@@ -29,7 +29,7 @@ def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]
 
     Gaussian noise in levels of 0..255; photon noise in counts, of which the brightest pixel expects the level's.
     """
-    truth = read_grey(image_path(data, image))
+    truth = read_gray(image_path(data, image))
     random = np.random.default_rng(seed)
     kind, amount = LEVELS[level]
     if kind == "gaussian":

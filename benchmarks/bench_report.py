@@ -39,8 +39,8 @@ class Target:
 TARGETS = {
     ("denoise-25", "fast"): Target(30.1, ("NLM",), 0.5, 30),
     ("denoise-25", "best"): Target(31.11, ("BM3D",), 0, 5),
-    ("denoise-colour", "fast"): Target(30.43),
-    ("denoise-colour", "best"): Target(31.7),
+    ("denoise-color", "fast"): Target(30.43),
+    ("denoise-color", "best"): Target(31.7),
     ("microscopy", "fast"): Target(over=("NLM", "BM3D")),
     ("microscopy", "best"): Target(over=("NLM", "BM3D"), plus=0.5),
     ("inpaint-50", "fast"): Target(32.2, ("biharmonic",), 1.5, 100),
@@ -59,7 +59,11 @@ def write_tables(records: list[Record], conditions: dict[str, object]) -> str:
     head += f"Python {conditions['python']}, {versions}."
     parts = [head]
     for suite in SUITES:
-        found = [record for record in records if record["table"] == "quality" and record["suite"] == suite]
+        found = [
+            record
+            for record in records
+            if record["table"] == "quality" and record["suite"] == suite
+        ]
         if found:
             parts += [f"### {SUITES[suite].title}", _quality(suite, found), _images(found)]
     for title, write, table in (
@@ -98,7 +102,9 @@ def _distinct(records: list[Record], key: str) -> list[object]:
 
 def _mean(records: Iterable[Record], key: str, **where: object) -> float | None:
     """Return the mean of those records that have the key and agree with `where`."""
-    values = [record[key] for record in records if key in record and where.items() <= record.items()]
+    values = [
+        record[key] for record in records if key in record and where.items() <= record.items()
+    ]
     return fmean(values) if values else None
 
 
@@ -116,7 +122,10 @@ def _share(ratio: float) -> str:
 
 def _quality(suite: str, records: list[Record]) -> str:
     """Return the means of each method beside their targets."""
-    means = {str(method): _mean(records, "psnr", method=method) for method in _distinct(records, "method")}
+    means = {
+        str(method): _mean(records, "psnr", method=method)
+        for method in _distinct(records, "method")
+    }
     means = {method: mean for method, mean in means.items() if mean is not None}
     rows = []
     for method in _distinct(records, "method"):
@@ -135,7 +144,17 @@ def _quality(suite: str, records: list[Record]) -> str:
                 *_verdict(suite, str(method), means, ratio, len(_distinct(own, "image"))),
             ]
         )
-    head = ("method", "images", "PSNR, dB", "SSIM", "seconds", "of paper time", "peak memory, MB", "target", "")
+    head = (
+        "method",
+        "images",
+        "PSNR, dB",
+        "SSIM",
+        "seconds",
+        "of paper time",
+        "peak memory, MB",
+        "target",
+        "",
+    )
     return _table(head, rows)
 
 
@@ -147,12 +166,19 @@ def _spread(records: list[Record]) -> str:
 
 def _ratio(own: list[Record], records: list[Record]) -> float | None:
     """Return how many times over the published fits of the same images take."""
-    pairs = [(_mean(records, "seconds", method=PAPER, image=record["image"]), record["seconds"]) for record in own]
+    pairs = [
+        (_mean(records, "seconds", method=PAPER, image=record["image"]), record["seconds"])
+        for record in own
+    ]
     known = [(paper, seconds) for paper, seconds in pairs if paper is not None]
-    return sum(paper for paper, _ in known) / sum(seconds for _, seconds in known) if known else None
+    return (
+        sum(paper for paper, _ in known) / sum(seconds for _, seconds in known) if known else None
+    )
 
 
-def _verdict(suite: str, method: str, means: dict[str, float], ratio: float | None, images: int) -> tuple[str, str]:
+def _verdict(
+    suite: str, method: str, means: dict[str, float], ratio: float | None, images: int
+) -> tuple[str, str]:
     target = TARGETS.get((suite, method))
     needed = target and target.needed(means)
     if target is None or needed is None:
@@ -197,8 +223,13 @@ def _never_worse(records: list[Record]) -> str:
         )
     if not rows:
         return ""
-    least = [min((row[column] for row in gains if row[column] is not None), default=None) for column in (0, 1)]
-    rows.append(["**least**", "", "", "", "", "", *(f"**{_number(gain, '+.2f')}**" for gain in least)])
+    least = [
+        min((row[column] for row in gains if row[column] is not None), default=None)
+        for column in (0, 1)
+    ]
+    rows.append(
+        ["**least**", "", "", "", "", "", *(f"**{_number(gain, '+.2f')}**" for gain in least)]
+    )
     head = ("task", "image", "seed", "classical", START, "fast", "fast - classical", "fast - start")
     return _table(head, rows)
 
@@ -213,7 +244,14 @@ def _regret(records: list[Record]) -> str:
             of_suite = [record for record in own if record["suite"] == suite]
             for record in of_suite:
                 where = f"{record['best_at']} of {record['steps']}"
-                rows.append([SUITES[suite].title, record["image"], record["seed"], *_regret_cells([record], where)])
+                rows.append(
+                    [
+                        SUITES[suite].title,
+                        record["image"],
+                        record["seed"],
+                        *_regret_cells([record], where),
+                    ]
+                )
             rows.append([f"**{SUITES[suite].title}**", "**mean**", "", *_regret_cells(of_suite)])
         regret = fmean(record["best"] - record["psnr"] for record in own)
         verdict = "met" if regret <= REGRET_TARGET else "not met"
@@ -232,8 +270,16 @@ def _noise(records: list[Record]) -> str:
     """Return the measured Gaussian levels, and of photon noise the measured level in units of the true one."""
     parts = []
     for kind, title, cell in (
-        ("gaussian", "sigma", lambda record: f"{record['estimate']:.1f}{' p' if record['photon'] else ''}"),
-        ("poisson", "counts", lambda r: f"{r['estimate'] / r['true']:.2f}{'' if r['photon'] else ' g'}"),
+        (
+            "gaussian",
+            "sigma",
+            lambda record: f"{record['estimate']:.1f}{' p' if record['photon'] else ''}",
+        ),
+        (
+            "poisson",
+            "counts",
+            lambda r: f"{r['estimate'] / r['true']:.2f}{'' if r['photon'] else ' g'}",
+        ),
     ):
         levels = [name for name, (of_kind, _) in bench_noise.LEVELS.items() if of_kind == kind]
         own = [record for record in records if record["suite"] in levels]
@@ -242,22 +288,33 @@ def _noise(records: list[Record]) -> str:
     return "\n\n".join(parts)
 
 
-def _noise_table(records: list[Record], levels: list[str], title: str, cell: Callable[[Record], str]) -> str:
+def _noise_table(
+    records: list[Record], levels: list[str], title: str, cell: Callable[[Record], str]
+) -> str:
     rows = []
     for image in _distinct(records, "image"):
-        found = [[r for r in records if r["image"] == image and r["suite"] == level] for level in levels]
+        found = [
+            [r for r in records if r["image"] == image and r["suite"] == level] for level in levels
+        ]
         rows.append([image, *(" / ".join(map(cell, of_level)) for of_level in found)])
     off = []
     for level in levels:
         ratios = [r["estimate"] / r["true"] for r in records if r["suite"] == level]
         off.append(f"**{min(ratios) - 1:+.0%} to {max(ratios) - 1:+.0%}**" if ratios else "")
-    return _table([title, *(str(bench_noise.LEVELS[level][1]) for level in levels)], [*rows, ["**off by**", *off]])
+    return _table(
+        [title, *(str(bench_noise.LEVELS[level][1]) for level in levels)],
+        [*rows, ["**off by**", *off]],
+    )
 
 
 def draw(records: list[Record], path: Path) -> None:
     """Draw the mean PSNR of each method against its mean time, a panel for each suite."""
     judged = [record for record in _in_order(records) if record["table"] == "quality"]
-    suites = [suite for suite in SUITES if any(record["suite"] == suite and "psnr" in record for record in judged)]
+    suites = [
+        suite
+        for suite in SUITES
+        if any(record["suite"] == suite and "psnr" in record for record in judged)
+    ]
     if not suites:
         return
     import matplotlib as mpl
@@ -268,15 +325,23 @@ def draw(records: list[Record], path: Path) -> None:
     columns = min(3, len(suites))
     rows = -(-len(suites) // columns)
     figure, panels = plt.subplots(
-        rows, columns, squeeze=False, figsize=(3.6 * columns + 1.8, 3.2 * rows), layout="constrained"
+        rows,
+        columns,
+        squeeze=False,
+        figsize=(3.6 * columns + 1.8, 3.2 * rows),
+        layout="constrained",
     )
     methods = [method for method in _distinct(judged, "method") if method != PAPER]
     for panel in panels.flat[len(suites) :]:
         panel.set_axis_off()
     for panel, suite in zip(panels.flat, suites, strict=False):
-        _draw_suite(panel, suite, [record for record in judged if record["suite"] == suite], methods)
+        _draw_suite(
+            panel, suite, [record for record in judged if record["suite"] == suite], methods
+        )
     shown = {
-        label: mark for panel in panels.flat for mark, label in zip(*panel.get_legend_handles_labels(), strict=True)
+        label: mark
+        for panel in panels.flat
+        for mark, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
     figure.legend(shown.values(), shown.keys(), loc="outside right center", frameon=False)
     figure.savefig(path, dpi=130)
@@ -290,10 +355,14 @@ def _draw_suite(panel, suite: str, records: list[Record], methods: list[object])
         if quality is not None:
             ours = str(method).split(",")[0] in FITS
             style = {"color": f"C{place % 10}", "markerfacecolor": None if ours else "none"}
-            panel.plot(seconds, quality, MARKS[place % len(MARKS)], markersize=8, label=method, **style)
+            panel.plot(
+                seconds, quality, MARKS[place % len(MARKS)], markersize=8, label=method, **style
+            )
     paper = _mean(records, "seconds", method=PAPER)
     if paper is not None:
         panel.axvline(paper, linestyle=":", color="0.4", label=PAPER)
-    panel.set(xscale="log", title=SUITES[suite].title, xlabel="seconds an image", ylabel="PSNR (dB)")
+    panel.set(
+        xscale="log", title=SUITES[suite].title, xlabel="seconds an image", ylabel="PSNR (dB)"
+    )
     panel.margins(x=0.1, y=0.15)
     panel.spines[["top", "right"]].set_visible(False)

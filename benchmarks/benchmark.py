@@ -32,7 +32,7 @@ from napari_deep_image_prior.restoration.devices import choose_device, device_na
 
 TABLES = {
     "noise": tuple(bench_noise.LEVELS),
-    "quality": ("denoise-25", "denoise-colour", "microscopy", "inpaint-50", "super-resolve"),
+    "quality": ("denoise-25", "denoise-color", "microscopy", "inpaint-50", "super-resolve"),
     "regret": ("denoise-15", "denoise-25", "denoise-50", "inpaint-20", "inpaint-50", "inpaint-80"),
 }
 PACKAGES = ("napari-deep-image-prior", "torch", "numpy", "scikit-image", "bm3d")
@@ -43,14 +43,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.threads:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # for what the child processes use beside torch
+        os.environ["OMP_NUM_THREADS"] = str(
+            options.threads
+        )  # for what the child processes use beside torch
     try:
         jobs = plan(options)
         results = Results(options.output, _conditions(options))
     except (TypeError, ValueError) as error:
         parser.error(str(error))
     try:
-        failures = _measure_all(jobs, results, Conditions(options.data, options.device, options.threads))
+        failures = _measure_all(
+            jobs, results, Conditions(options.data, options.device, options.threads)
+        )
     except KeyboardInterrupt:
         print(f"broken off; the same command goes on from {results.path}", file=sys.stderr)
         return 130
@@ -62,12 +66,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the images")
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument("--tables", choices=TABLES, nargs="+", default=list(TABLES))
     suites = list(dict.fromkeys(suite for suites in TABLES.values() for suite in suites))
-    parser.add_argument("--only", choices=suites, nargs="+", default=suites, metavar="SUITE", help=", ".join(suites))
+    parser.add_argument(
+        "--only", choices=suites, nargs="+", default=suites, metavar="SUITE", help=", ".join(suites)
+    )
     parser.add_argument("--images", nargs="+", help="names; all by default")
     parser.add_argument(
         "--methods",
@@ -79,13 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=1, help="corruptions and fits of each image")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="change numbers of fast and best")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change numbers of fast and best"
+    )
     return parser
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
     """Return what is to be measured, the quickest first; images that are not there are told and left out."""
-    changes = tuple((name, ast.literal_eval(value)) for name, _, value in (text.partition("=") for text in options.set))
+    changes = tuple(
+        (name, ast.literal_eval(value))
+        for name, _, value in (text.partition("=") for text in options.set)
+    )
     jobs, absent = [], set()
     for table in options.tables:
         for suite in TABLES[table]:
@@ -94,7 +107,9 @@ def plan(options: argparse.Namespace) -> list[Job]:
             for image in bench_noise.IMAGES if table == "noise" else SUITES[suite].images:
                 if options.images and image not in options.images:
                     continue
-                missing = [path for path in _paths(table, suite, options.data, image) if not path.is_file()]
+                missing = [
+                    path for path in _paths(table, suite, options.data, image) if not path.is_file()
+                ]
                 absent.update(missing)
                 jobs += [] if missing else _jobs(table, suite, image, options, changes)
     for path in sorted(absent):
@@ -102,16 +117,28 @@ def plan(options: argparse.Namespace) -> list[Job]:
     if "quality" in options.tables and "BM3D" not in methods("denoise"):
         print("BM3D: the package bm3d is not installed, so not measured", file=sys.stderr)
     if not jobs:
-        raise ValueError(f"nothing to measure in {options.data}: see docs/benchmarks.md for what it must hold.")
-    return sorted(jobs, key=lambda job: (list(TABLES).index(job.table), job.seed, METHODS.index(job.method)))
+        raise ValueError(
+            f"nothing to measure in {options.data}: see docs/benchmarks.md for what it must hold."
+        )
+    return sorted(
+        jobs, key=lambda job: (list(TABLES).index(job.table), job.seed, METHODS.index(job.method))
+    )
 
 
 def _paths(table: str, suite: str, data: Path, image: str) -> list[Path]:
-    return [bench_noise.image_path(data, image)] if table == "noise" else SUITES[suite].paths(data, image)
+    return (
+        [bench_noise.image_path(data, image)]
+        if table == "noise"
+        else SUITES[suite].paths(data, image)
+    )
 
 
 def _jobs(
-    table: str, suite: str, image: str, options: argparse.Namespace, changes: tuple[tuple[str, object], ...]
+    table: str,
+    suite: str,
+    image: str,
+    options: argparse.Namespace,
+    changes: tuple[tuple[str, object], ...],
 ) -> list[Job]:
     if table == "noise":
         return [Job(table, suite, image, ESTIMATE, seed) for seed in range(options.seeds)]
@@ -136,11 +163,17 @@ class Results:
         self.path, self.conditions = folder / "results.jsonl", conditions
         folder.mkdir(parents=True, exist_ok=True)
         written = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        lines = written[: written.rfind("\n") + 1].splitlines()  # a line that was broken off does not count
+        lines = written[
+            : written.rfind("\n") + 1
+        ].splitlines()  # a line that was broken off does not count
         before, *self.records = [json.loads(line) for line in lines] or [conditions]
         if before != conditions:
-            raise ValueError(f"{self.path} was measured under other conditions ({before}): use another --output.")
-        self.path.write_text("".join(f"{line}\n" for line in lines or [json.dumps(conditions)]), encoding="utf-8")
+            raise ValueError(
+                f"{self.path} was measured under other conditions ({before}): use another --output."
+            )
+        self.path.write_text(
+            "".join(f"{line}\n" for line in lines or [json.dumps(conditions)]), encoding="utf-8"
+        )
 
     def __contains__(self, job: Job) -> bool:
         return any(job.identity.items() <= record.items() for record in self.records)
@@ -154,7 +187,9 @@ class Results:
 def _measure_all(jobs: list[Job], results: Results, conditions: Conditions) -> int:
     """Measure what is not there yet; return how much of it failed."""
     to_do = [job for job in jobs if job not in results]
-    print(f"{len(jobs) - len(to_do)} of {len(jobs)} measurements are there already", file=sys.stderr)
+    print(
+        f"{len(jobs) - len(to_do)} of {len(jobs)} measurements are there already", file=sys.stderr
+    )
     failures = 0
     for number, job in enumerate(to_do, 1):
         name = f"[{number}/{len(to_do)}] {job.table} {job.suite} {job.image} {job.label}, seed {job.seed}"
@@ -165,7 +200,11 @@ def _measure_all(jobs: list[Job], results: Results, conditions: Conditions) -> i
             print(f"{name}: failed: {error}", file=sys.stderr)
             continue
         results.add(record)
-        told = ", ".join(f"{key} {record[key]}" for key in ("psnr", "seconds", "best", "estimate") if key in record)
+        told = ", ".join(
+            f"{key} {record[key]}"
+            for key in ("psnr", "seconds", "best", "estimate")
+            if key in record
+        )
         print(f"{name}: {told}", file=sys.stderr, flush=True)
     return failures
 
@@ -190,7 +229,10 @@ def _conditions(options: argparse.Namespace) -> dict[str, object]:
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def _cores() -> int:

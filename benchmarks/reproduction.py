@@ -38,7 +38,9 @@ CROP = 96
 def impedance(iterations: int, size: int, threads: int) -> None:
     """Fit the published network to an image, to noise, and to what lies between; keep and draw the curves."""
     random = np.random.default_rng(0)
-    image = transform.resize(data.astronaut()[30:286, 90:346] / 255, (size, size), anti_aliasing=True)
+    image = transform.resize(
+        data.astronaut()[30:286, 90:346] / 255, (size, size), anti_aliasing=True
+    )
     targets = {
         "image": image,
         "image and noise": np.clip(image + random.normal(0, 25 / 255, image.shape), 0, 1),
@@ -50,11 +52,18 @@ def impedance(iterations: int, size: int, threads: int) -> None:
     )
     curves = {}
     for name, target in targets.items():
-        result = dip.restore(dip.Denoise(target, channel_axis=-1), settings=settings, device="cpu", threads=threads)
+        result = dip.restore(
+            dip.Denoise(target, channel_axis=-1), settings=settings, device="cpu", threads=threads
+        )
         curves[name] = [float(f"{misfit:.4g}") for misfit in result.history]
         made = result.provenance
         print(name, f"{made['seconds']:.0f} s", flush=True)
-    kept = {"size": size, "learning_rate": settings.learning_rate, "device": made["device_name"], "curves": curves}
+    kept = {
+        "size": size,
+        "learning_rate": settings.learning_rate,
+        "device": made["device_name"],
+        "curves": curves,
+    }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "impedance.json").write_text(json.dumps({**kept, "versions": made["versions"]}))
     draw_impedance()
@@ -89,7 +98,14 @@ def draw_network() -> None:
     _box(axes, last, 0, "image", "#dddddd")
     _arrow(axes, (last - 1, 0), (last, 0), "")
     for level in range(depth + 1):
-        axes.text(-1.1, -level, f"1/{2**level}" if level else "full size", ha="right", va="center", fontsize=8)
+        axes.text(
+            -1.1,
+            -level,
+            f"1/{2**level}" if level else "full size",
+            ha="right",
+            va="center",
+            fontsize=8,
+        )
     down = "down: 3x3 convolution with stride 2, then 3x3 convolution, each with batch norm and leaky ReLU"
     up = "up: bilinear, joined with the skip, batch norm, 3x3 and 1x1 convolution, each with batch norm and leaky ReLU"
     skip = "skip: 1x1 convolution, batch norm, leaky ReLU.   image: 1x1 convolution, sigmoid"
@@ -98,15 +114,35 @@ def draw_network() -> None:
     _save(axes, "network.png")
 
 
-def _box(axes, x: float, y: float, text: str, colour: str) -> None:  # noqa: ANN001
-    axes.text(x, y, text, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "fc": colour, "lw": 0.5})
+def _box(axes, x: float, y: float, text: str, color: str) -> None:  # noqa: ANN001
+    axes.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        fontsize=8,
+        bbox={"boxstyle": "round", "fc": color, "lw": 0.5},
+    )
 
 
-def _arrow(axes, start: tuple[float, float], end: tuple[float, float], text: str, aside: float = 0) -> None:  # noqa: ANN001
+def _arrow(
+    axes,  # noqa: ANN001  (matplotlib's)
+    start: tuple[float, float],
+    end: tuple[float, float],
+    text: str,
+    aside: float = 0,
+) -> None:
     style = {"arrowstyle": "->", "lw": 0.8, "color": "#555555", "shrinkA": 14, "shrinkB": 14}
     axes.annotate("", xy=end, xytext=start, arrowprops=style)
     if text:
-        axes.text((start[0] + end[0]) / 2 + aside, (start[1] + end[1]) / 2 + 0.12, text, ha="center", fontsize=7)
+        axes.text(
+            (start[0] + end[0]) / 2 + aside,
+            (start[1] + end[1]) / 2 + 0.12,
+            text,
+            ha="center",
+            fontsize=7,
+        )
 
 
 def collect(results: Path, images: Path) -> None:
@@ -145,9 +181,14 @@ def figures(table: str) -> list:
 
 def tables_text() -> dict[str, str]:
     """Return each table of the document and the crops below it, made from the JSON in docs/reproduction."""
-    texts = {key: write_table(table, methods(table), figures(key)) + crops_text(key) for key, table in TABLES.items()}
+    texts = {
+        key: write_table(table, methods(table), figures(key)) + crops_text(key)
+        for key, table in TABLES.items()
+    }
     titles = {key: example.title for key, example in EXAMPLES.items()}
-    pictures = write_pictures(titles, figures("pictures")).replace("](pictures/", "](reproduction/pictures/")
+    pictures = write_pictures(titles, figures("pictures")).replace(
+        "](pictures/", "](reproduction/pictures/"
+    )
     return {**texts, "pictures": pictures}
 
 
@@ -156,7 +197,8 @@ def crops_text(table: str) -> str:
     lines = []
     for image in shown_images(table):
         names = [
-            figure.method + (f" after {figure.iterations} iterations" if figure.is_shortened else "")
+            figure.method
+            + (f" after {figure.iterations} iterations" if figure.is_shortened else "")
             for figure in shown_figures(table, image)
         ]
         caption = f"The middle of {image}, from left to right: given, {', '.join(names)}, truth"
@@ -190,12 +232,20 @@ def crop(results: Path, images: Path, table: str, image: str) -> None:
     for figure in shown_figures(table, image):
         (path,) = [file for file in results.glob(f"{table}/*.json") if read_figure(file) == figure]
         file = read_image(path.with_suffix(".tif"))
-        shown.append(file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1))
+        shown.append(
+            file.image
+            if file.channel_axis is None
+            else np.moveaxis(file.image, file.channel_axis, -1)
+        )
     shown.append(case.truth)
     height, width = case.truth.shape[:2]
-    middle = np.s_[(height - CROP) // 2 : (height + CROP) // 2, (width - CROP) // 2 : (width + CROP) // 2]
+    middle = np.s_[
+        (height - CROP) // 2 : (height + CROP) // 2, (width - CROP) // 2 : (width + CROP) // 2
+    ]
     cut = [np.dstack([part[middle]] * 3) if part.ndim == 2 else part[middle] for part in shown]
-    write_image(RESULTS / table / f"{image}.png", ImageFile(side_by_side(cut).repeat(2, 0).repeat(2, 1), 2))
+    write_image(
+        RESULTS / table / f"{image}.png", ImageFile(side_by_side(cut).repeat(2, 0).repeat(2, 1), 2)
+    )
 
 
 def draw_curves() -> None:
@@ -208,7 +258,13 @@ def draw_curves() -> None:
                 steps, last, average = np.array(figure.curve).T
                 (line,) = axes.plot(steps, last, label=label, linewidth=1)
                 if figure.settings["averaging"]:
-                    axes.plot(steps, average, "--", color=line.get_color(), label=f"{label}, moving average")
+                    axes.plot(
+                        steps,
+                        average,
+                        "--",
+                        color=line.get_color(),
+                        label=f"{label}, moving average",
+                    )
     axes.set(xscale="log", xlim=(10, None), ylim=(15, None))
     axes.legend(frameon=False, fontsize=7)
     _save(axes, "curves.png")
@@ -222,7 +278,9 @@ def published_bicubic(images: Path) -> None:
         found = []
         for multiple in (CUT, table.factor):
             case = make_case(table, image, images / "set5" / f"{image}.png", 0, cut=multiple)
-            found.append(f"{case.psnr(bicubic(case)):.2f} ({case.truth.shape[0]}x{case.truth.shape[1]})")
+            found.append(
+                f"{case.psnr(bicubic(case)):.2f} ({case.truth.shape[0]}x{case.truth.shape[1]})"
+            )
         print(f"{image}: printed {printed[image]:.2f}; {', '.join(found)}")
 
 
@@ -244,7 +302,9 @@ def _save(axes, name: str) -> None:  # noqa: ANN001
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     curves = commands.add_parser("impedance")
     curves.add_argument("--iterations", type=int, default=500)

@@ -40,28 +40,46 @@ class NotebookParser(MystParser):
 
     def parse(self, inputstring: str, document: document) -> None:
         """Parse the text of an .ipynb file."""
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(inputstring)["cells"]]
+        cells = [
+            (cell["cell_type"], "".join(cell["source"]))
+            for cell in json.loads(inputstring)["cells"]
+        ]
         texts = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells]
         name = f"{document.settings.env.docname.rpartition('/')[2]}.ipynb"
         texts.insert(
-            1, f"This page is a notebook: {{download}}`{name}`, to be opened with Jupyter. Run it to see its pictures."
+            1,
+            f"This page is a notebook: {{download}}`{name}`, to be opened with Jupyter. Run it to see its pictures.",
         )
         super().parse("\n\n".join(texts), document)
 
 
 def setup(app: Sphinx) -> None:
-    """Read notebooks, and keep napoleon from reading "Units: micrometres" of a field as a type and a description."""
+    """Read notebooks, and keep napoleon from reading "Units: micrometers" of a field as a type and a description."""
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(NotebookParser)
     app.connect("autodoc-process-docstring", _keep, priority=400)
     app.connect("autodoc-process-docstring", _put_back, priority=600)
 
 
-def _keep(_app: Sphinx, what: str, name: str, _object: object, _options: Any, lines: list[str]) -> None:  # noqa: ANN401
+def _keep(
+    _app: Sphinx,
+    what: str,
+    name: str,
+    _object: object,
+    _options: Any,  # noqa: ANN401  (Sphinx's)
+    lines: list[str],
+) -> None:
     if what in ("attribute", "property", "data"):
         _sentences[name] = list(lines)
 
 
-def _put_back(_app: Sphinx, _what: str, name: str, _object: object, _options: Any, lines: list[str]) -> None:  # noqa: ANN401
+def _put_back(
+    _app: Sphinx,
+    _what: str,
+    name: str,
+    _object: object,
+    _options: Any,  # noqa: ANN401  (Sphinx's)
+    lines: list[str],
+) -> None:
     if name in _sentences:
         lines[:] = _sentences.pop(name)

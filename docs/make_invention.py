@@ -42,7 +42,11 @@ def filaments() -> Row:
     result = dip.restore(dip.Inpaint(truth, missing=missing)).image
     middle = [float(result[row, 80] - BACKGROUND) for row in range(20, SIZE, 20)]
     say("light left in the middle of the stripe, whole and cut lines in turn", middle)
-    return "Inpaint", [truth, np.where(missing, np.nan, truth), result], ["truth", "what is known", "result"]
+    return (
+        "Inpaint",
+        [truth, np.where(missing, np.nan, truth), result],
+        ["truth", "what is known", "result"],
+    )
 
 
 def pairs_and_rods() -> Row:
@@ -59,7 +63,10 @@ def pairs_and_rods() -> Row:
     result = dip.restore(dip.SuperResolve(small, factor=4)).image
     for name, start in (("pairs", 36), ("rods", 116)):
         for what, image in (("truth", truth), ("result", result)):
-            dips = [image[row, start + 3 : start + 5].mean() / image[row, start : start + 8].max() for row in rows]
+            dips = [
+                image[row, start + 3 : start + 5].mean() / image[row, start : start + 8].max()
+                for row in rows
+            ]
             say(f"{name}, middle against maximum, {what}", dips)
     return "Super-resolve", [truth, small, result], ["truth", "4x larger pixels", "result"]
 

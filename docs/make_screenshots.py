@@ -29,8 +29,8 @@ FOLDER = Path(__file__).parent / "images"
 PLUGIN = "napari-deep-image-prior"
 SIZE = (1366, 768)
 """A small laptop's screen."""
-COLOURS, LARGEST = 256, 240_000
-"""A palette keeps the files small enough for a repository, of pictures with much noise in them one of fewer colours."""
+COLORS, LARGEST = 256, 240_000
+"""A palette keeps the files small enough for a repository, of pictures with much noise in them one of fewer colors."""
 
 
 def main(names: list[str]) -> None:
@@ -76,7 +76,12 @@ def trial(name: str) -> None:
     for noise in ("auto", "gaussian", "poisson"):
         widget.noise.value = noise
         widget.add_trial.native.click()
-        _wait(lambda: widget.status.value.startswith("Step") and widget.progress.value > 0.1 * widget.progress.max)
+        _wait(
+            lambda: (
+                widget.status.value.startswith("Step")
+                and widget.progress.value > 0.1 * widget.progress.max
+            )
+        )
         widget.stop.native.click()
         _wait(lambda: widget.run.enabled)
     widget.trial.value = widget.trial.choices[0]
@@ -192,11 +197,11 @@ def _save(viewer: napari.Viewer, name: str) -> None:
     if picture.size != SIZE:
         raise SystemExit(f"{name}: the window is {picture.size}, not {SIZE}; use a larger screen.")
     path = FOLDER / f"{name}.png"
-    colours = COLOURS
-    picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+    colors = COLORS
+    picture.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
     while path.stat().st_size > LARGEST:
-        colours //= 2
-        picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        colors //= 2
+        picture.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
     sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
 
 

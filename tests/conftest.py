@@ -10,19 +10,30 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_deep_image_prior import CompactNetwork, DenoisingFit, InpaintingFit, Settings, SuperResolutionFit
+from napari_deep_image_prior import (
+    CompactNetwork,
+    DenoisingFit,
+    InpaintingFit,
+    Settings,
+    SuperResolutionFit,
+)
 from napari_deep_image_prior.cli import main as cli
 from napari_deep_image_prior.methods import registry
 
 # before napari reads where: the tests neither see nor change the settings of who runs them
-os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-settings-")) / "settings.yaml")
+os.environ["NAPARI_CONFIG"] = str(
+    Path(tempfile.mkdtemp(prefix="napari-settings-")) / "settings.yaml"
+)
 TINY = CompactNetwork(widths=(8,), depth=0)
 QUICK = {
     "denoise": DenoisingFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24),
     "inpaint": InpaintingFit(TINY, iterations=40, crop=16, batch=2),
     "super-resolve": SuperResolutionFit(TINY, iterations=40, crop=16, batch=2),
 }
-ENDLESS = {kind: type(quick)(TINY, iterations=10**6, patience=10**6, crop=16, batch=2) for kind, quick in QUICK.items()}
+ENDLESS = {
+    kind: type(quick)(TINY, iterations=10**6, patience=10**6, crop=16, batch=2)
+    for kind, quick in QUICK.items()
+}
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -31,7 +42,9 @@ def python_blocks(page: Path) -> list[str]:
     return [textwrap.dedent(block) for block in blocks]
 
 
-def use_settings(monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings, preset: str = "fast") -> None:
+def use_settings(
+    monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings, preset: str = "fast"
+) -> None:
     """Let a preset of a task stand for other settings."""
     method = registry.method_of(kind)
     changed = replace(method, presets={**method.presets, preset: settings})
@@ -39,7 +52,9 @@ def use_settings(monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings,
 
 
 @pytest.fixture
-def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: np.ndarray, quick_presets: None) -> None:
+def user_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: np.ndarray, quick_presets: None
+) -> None:
     """Work in a folder with the files that the documentation's examples read."""
     monkeypatch.chdir(tmp_path)
     tifffile.imwrite("raw.tif", picture.astype(np.uint16))

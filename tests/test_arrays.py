@@ -47,8 +47,8 @@ def test_unknown_pixels_have_no_say_in_the_scale() -> None:
     image = np.random.default_rng(0).normal(0, 1, (1, 20, 20))
     known = np.ones_like(image, dtype=bool)
     plain = percentile_scaling(image, known)
-    spoilt = np.pad(image, ((0, 0), (0, 3), (0, 0)), constant_values=np.nan)
-    assert percentile_scaling(spoilt, np.isfinite(spoilt)) == plain
+    spoiled = np.pad(image, ((0, 0), (0, 3), (0, 0)), constant_values=np.nan)
+    assert percentile_scaling(spoiled, np.isfinite(spoiled)) == plain
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, 2])

@@ -2,11 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deep_image_prior.operators import Downsample, Identity, Mask, Measurement, Operator, lanczos_matrix
+from napari_deep_image_prior.operators import (
+    Downsample,
+    Identity,
+    Mask,
+    Measurement,
+    Operator,
+    lanczos_matrix,
+)
 
 
 def _mask() -> Mask:
-    return Mask((torch.rand((1, 1, 13, 16), generator=torch.Generator().manual_seed(3)) > 0.5).double())
+    return Mask(
+        (torch.rand((1, 1, 13, 16), generator=torch.Generator().manual_seed(3)) > 0.5).double()
+    )
 
 
 def _downsample(small: tuple[int, int]) -> Downsample:
@@ -27,9 +36,13 @@ OPERATORS = {
 def test_an_operator_is_linear_and_knows_its_adjoint(make: object) -> None:
     operator: Operator = make()  # type: ignore[operator]
     generator = torch.Generator().manual_seed(0)
-    x, other = (torch.randn((2, 3, 13, 16), dtype=torch.float64, generator=generator) for _ in range(2))
+    x, other = (
+        torch.randn((2, 3, 13, 16), dtype=torch.float64, generator=generator) for _ in range(2)
+    )
     measured = operator.forward(x)
-    torch.testing.assert_close(operator.forward(2 * x - 3 * other), 2 * measured - 3 * operator.forward(other))
+    torch.testing.assert_close(
+        operator.forward(2 * x - 3 * other), 2 * measured - 3 * operator.forward(other)
+    )
     y = torch.randn(measured.shape, dtype=torch.float64, generator=generator)
     torch.testing.assert_close((measured * y).sum(), (x * operator.adjoint(y)).sum())
 
@@ -41,8 +54,8 @@ def test_downsampling_keeps_flat_images_and_does_not_shift_ramps(factor: float) 
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
     ramp = np.arange(round(small * factor))
     # small pixel i lies at (i + 0.5) * factor - 0.5 of the large image
-    centres = (np.arange(small) + 0.5) * factor - 0.5
-    np.testing.assert_allclose((matrix @ ramp)[5:-5], centres[5:-5], atol=0.02 * factor)
+    centers = (np.arange(small) + 0.5) * factor - 0.5
+    np.testing.assert_allclose((matrix @ ramp)[5:-5], centers[5:-5], atol=0.02 * factor)
 
 
 def test_downsampling_is_the_same_seen_in_a_mirror() -> None:

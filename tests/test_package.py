@@ -17,12 +17,17 @@ from napari_deep_image_prior.cli import main as cli
 from tests.conftest import python_blocks
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    "README.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")),
+]
 SOURCE = ROOT / "src" / "napari_deep_image_prior"
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -33,7 +38,9 @@ def test_the_import_is_quick_and_loads_neither_napari_qt_nor_torch() -> None:
         "print([name for name in ('napari', 'qtpy', 'PyQt6', 'PySide6', 'torch', 'skimage') if name in sys.modules]);"
         "dip.Denoise; print([name for name in ('napari', 'qtpy', 'torch') if name in sys.modules])"
     )
-    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert float(lines[0]) < 0.3
     assert lines[1] == lines[2] == "[]"
 
@@ -49,7 +56,9 @@ def test_every_public_name_is_there() -> None:
 def test_imports_point_one_way() -> None:
     # its module has nothing that runs with `python -m`: that would pass whatever the imports are
     linted = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
-    done = subprocess.run([sys.executable, "-c", linted], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", linted], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert "4 kept, 0 broken" in done.stdout
 
@@ -103,10 +112,14 @@ def test_command_lines_in_the_documentation_are_understood(page: str) -> None:
             cli._parser().parse_args(shlex.split(line, comments=True)[1:])
 
 
-def test_the_documentation_builds_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
+def test_the_documentation_builds_without_a_warning_and_has_every_public_name(
+    tmp_path: Path,
+) -> None:
     _run("sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(tmp_path))
     reference = (tmp_path / "api.html").read_text()
-    assert [name for name in dip.__all__ if f'id="napari_deep_image_prior.{name}"' not in reference] == []
+    assert [
+        name for name in dip.__all__ if f'id="napari_deep_image_prior.{name}"' not in reference
+    ] == []
 
 
 def test_pictures_in_the_documentation_are_small_and_used() -> None:

@@ -94,7 +94,9 @@ def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]
     """
     wanted = source if isinstance(dtype, str) and dtype == "same" else np.dtype(dtype)
     if wanted != source and wanted.kind != "f":
-        raise ValueError(f"dtype={dtype!r} is not supported: use a float dtype, or 'same' for the input's.")
+        raise ValueError(
+            f"dtype={dtype!r} is not supported: use a float dtype, or 'same' for the input's."
+        )
     return wanted
 
 

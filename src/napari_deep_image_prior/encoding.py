@@ -47,5 +47,7 @@ def decoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
     """Undo `encoded`."""
     if not isinstance(value, dict) or "array_zlib" not in value:
         return value
-    values = np.frombuffer(zlib.decompress(base64.b64decode(value["array_zlib"])), dtype=value["array_dtype"])
+    values = np.frombuffer(
+        zlib.decompress(base64.b64decode(value["array_zlib"])), dtype=value["array_dtype"]
+    )
     return values.reshape(value["array_shape"]).copy()

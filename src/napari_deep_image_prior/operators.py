@@ -63,7 +63,7 @@ class Mask:
 class Downsample:
     """Shrink an image with an anti-aliasing Lanczos filter.
 
-    Pixel centres are half-pixel aligned: small pixel i lies at
+    Pixel centers are half-pixel aligned: small pixel i lies at
     (i + 0.5) * factor - 0.5 of the large image, so neither grid is shifted
     against the other. At the border the image is mirrored.
     """

@@ -34,7 +34,9 @@ def cubic_matrix(source: int, target: int) -> np.ndarray:
     return _resampling_matrix(source, target, cubic)
 
 
-def _resampling_matrix(source: int, target: int, kernel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _resampling_matrix(
+    source: int, target: int, kernel: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Build the matrix of a kernel that reaches 2 pixels; it is stretched where the line shrinks (anti-aliasing)."""
     if source == target:
         return np.eye(source)
@@ -43,9 +45,9 @@ def _resampling_matrix(source: int, target: int, kernel: Callable[[np.ndarray], 
     reach = math.ceil(2 * stretch)
     matrix = np.zeros((target, source))
     for i in range(target):
-        centre = (i + 0.5) * factor - 0.5
-        taps = np.arange(math.floor(centre) - reach, math.floor(centre) + reach + 2)
-        offsets = (taps - centre) / stretch
+        center = (i + 0.5) * factor - 0.5
+        taps = np.arange(math.floor(center) - reach, math.floor(center) + reach + 2)
+        offsets = (taps - center) / stretch
         weights = np.where(np.abs(offsets) < 2, kernel(offsets), 0.0)
         np.add.at(matrix[i], _mirrored(taps, source), weights / weights.sum())
     return matrix

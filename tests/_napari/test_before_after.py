@@ -41,7 +41,9 @@ def _visible(viewer: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("widget", [ResultsWidget, DenoiseWidget])
-def test_the_key_shows_the_source_and_then_the_result_again(viewer: Any, picture: np.ndarray, widget: Any) -> None:
+def test_the_key_shows_the_source_and_then_the_result_again(
+    viewer: Any, picture: np.ndarray, widget: Any
+) -> None:
     viewer.window.add_dock_widget(widget(viewer))
     source = viewer.add_image(picture, name="cells")
     restore_layer(viewer, source, block=True)
@@ -98,7 +100,9 @@ def test_the_result_of_the_active_layer_is_compared(viewer: Any, picture: np.nda
     assert "'second'" in compare(viewer)
 
 
-def test_the_palette_denoises_the_active_layer_and_compares(viewer: Any, picture: np.ndarray) -> None:
+def test_the_palette_denoises_the_active_layer_and_compares(
+    viewer: Any, picture: np.ndarray
+) -> None:
     _command("quick_denoise")
     assert "select an image layer" in _last_notification()
     viewer.add_image(picture, name="other")
@@ -125,7 +129,9 @@ def test_the_palette_denoises_the_active_layer_and_compares(viewer: Any, picture
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_palette_stops_a_run_and_keeps_its_result(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_the_palette_stops_a_run_and_keeps_its_result(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     _command("stop")
     assert "no restoration is running" in _last_notification()
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)

@@ -10,9 +10,17 @@ import tifffile
 from napari_deep_image_prior import Denoise, Inpaint, repeat, restore, restore_layer
 from napari_deep_image_prior._napari.actions.repeat import run_again
 from napari_deep_image_prior._napari.layers.files import read_layer, write_layer
-from napari_deep_image_prior._napari.layers.provenance import result_plane, source_plane, truth_plane
+from napari_deep_image_prior._napari.layers.provenance import (
+    result_plane,
+    source_plane,
+    truth_plane,
+)
 from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget, SuperResolveWidget
+from napari_deep_image_prior._napari.panels.tasks import (
+    DenoiseWidget,
+    InpaintWidget,
+    SuperResolveWidget,
+)
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 SAME = {"seed": 2, "threads": 1, "device": "cpu"}
@@ -37,8 +45,10 @@ def lies_on(result: Any, source: Any) -> None:
 
 
 @pytest.mark.parametrize("label", ["c", "Channel", " CHANNELS "])
-def test_the_labelled_axis_is_restored_jointly(viewer: Any, stained: np.ndarray, label: str) -> None:
-    source = viewer.add_image(stained, name="cells", axis_labels=(label, "y", "x"), scale=(2, 0.5, 0.5))
+def test_the_labeled_axis_is_restored_jointly(viewer: Any, stained: np.ndarray, label: str) -> None:
+    source = viewer.add_image(
+        stained, name="cells", axis_labels=(label, "y", "x"), scale=(2, 0.5, 0.5)
+    )
     run = restore_layer(viewer, source, block=True, **SAME)
     alone = restore(Denoise(stained, channel_axis=0), **SAME)
     np.testing.assert_array_equal(run.layer.data, alone.image)
@@ -50,7 +60,9 @@ def test_the_labelled_axis_is_restored_jointly(viewer: Any, stained: np.ndarray,
     np.testing.assert_array_equal(repeat(made, stained).image, run.layer.data)
 
 
-def test_one_by_one_each_channel_is_restored_as_it_would_be_alone(viewer: Any, stained: np.ndarray) -> None:
+def test_one_by_one_each_channel_is_restored_as_it_would_be_alone(
+    viewer: Any, stained: np.ndarray
+) -> None:
     source = viewer.add_image(stained, axis_labels=("c", "y", "x"), units=("pixel", "um", "um"))
     run = restore_layer(viewer, source, channels="separately", block=True, **SAME)
     for restored, channel in zip(run.layer.data, stained, strict=True):
@@ -69,24 +81,34 @@ def test_of_a_time_series_the_displayed_time_is_restored_with_its_channels(
 ) -> None:
     series = np.stack([stained, stained + 30, stained + 90], axis=1 - axis)
     labels = ("c", "t", "y", "x") if axis == 0 else ("t", "c", "y", "x")
-    source = viewer.add_image(series, axis_labels=labels, scale=(3, 4, 0.5, 0.5), translate=(7, 8, 9, 10))
+    source = viewer.add_image(
+        series, axis_labels=labels, scale=(3, 4, 0.5, 0.5), translate=(7, 8, 9, 10)
+    )
     viewer.dims.set_current_step(1 - axis, 2)
     viewer.dims.set_current_step(axis, 1)
-    run = restore_layer(viewer, source, task="super-resolve", factor=2, channels=channels, block=True)
+    run = restore_layer(
+        viewer, source, task="super-resolve", factor=2, channels=channels, block=True
+    )
     shape = (2, 1, 48, 56) if axis == 0 else (1, 2, 48, 56)
     assert run.layer.data.shape == shape
     # the same corners, in the plane of the third time
     first, last = [0, 0], [0, 0]
     first[1 - axis], last[1 - axis], last[axis] = 2, 2, 1
-    np.testing.assert_allclose(run.layer.data_to_world((0, 0, -0.5, -0.5)), source.data_to_world((*first, -0.5, -0.5)))
+    np.testing.assert_allclose(
+        run.layer.data_to_world((0, 0, -0.5, -0.5)), source.data_to_world((*first, -0.5, -0.5))
+    )
     end = [n - 1 for n in shape[:2]]
-    np.testing.assert_allclose(run.layer.data_to_world((*end, 47.5, 55.5)), source.data_to_world((*last, 23.5, 27.5)))
+    np.testing.assert_allclose(
+        run.layer.data_to_world((*end, 47.5, 55.5)), source.data_to_world((*last, 23.5, 27.5))
+    )
     means = run.layer.data.squeeze().mean(axis=(1, 2))
     np.testing.assert_allclose(means, (stained + 90).mean(axis=(1, 2)), rtol=0.05)
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
-def test_all_planes_are_restored_with_their_channels(viewer: Any, stained: np.ndarray, channels: str) -> None:
+def test_all_planes_are_restored_with_their_channels(
+    viewer: Any, stained: np.ndarray, channels: str
+) -> None:
     series = np.stack([stained, stained + 30], axis=1)  # C, T, Y, X
     source = viewer.add_image(series, axis_labels=("c", "t", "y", "x"))
     run = restore_layer(viewer, source, planes="all", channels=channels, block=True, **SAME)
@@ -102,14 +124,22 @@ def test_all_planes_are_restored_with_their_channels(viewer: Any, stained: np.nd
     lies_on(run.layer, source)
 
 
-def test_an_axis_without_a_label_counts_planes_until_it_is_named(viewer: Any, stained: np.ndarray) -> None:
+def test_an_axis_without_a_label_counts_planes_until_it_is_named(
+    viewer: Any, stained: np.ndarray
+) -> None:
     source = viewer.add_image(stained)
     assert restore_layer(viewer, source, block=True).layer.data.shape == (1, 24, 28)
-    assert restore_layer(viewer, source, channel_axis=-3, block=True).layer.data.shape == stained.shape
-    labelled = viewer.add_image(stained, axis_labels=("c", "y", "x"))
-    assert restore_layer(viewer, labelled, channel_axis=None, block=True).layer.data.shape == (1, 24, 28)
+    assert (
+        restore_layer(viewer, source, channel_axis=-3, block=True).layer.data.shape == stained.shape
+    )
+    labeled = viewer.add_image(stained, axis_labels=("c", "y", "x"))
+    assert restore_layer(viewer, labeled, channel_axis=None, block=True).layer.data.shape == (
+        1,
+        24,
+        28,
+    )
     # all planes of what has none but its channels: one joint fit
-    both = restore_layer(viewer, labelled, planes="all", block=True)
+    both = restore_layer(viewer, labeled, planes="all", block=True)
     assert both.can_run_on
     assert both.layer.data.shape == stained.shape
 
@@ -123,9 +153,9 @@ def test_what_is_no_channel_axis_is_refused(viewer: Any, stained: np.ndarray) ->
         restore_layer(viewer, source, channel_axis=0.0)
     with pytest.raises(ValueError, match="choose jointly or separately"):
         restore_layer(viewer, source, channels="one by one")
-    colours = viewer.add_image(np.zeros((4, 24, 28, 3), np.uint8), rgb=True)
+    colors = viewer.add_image(np.zeros((4, 24, 28, 3), np.uint8), rgb=True)
     with pytest.raises(ValueError, match="is RGB"):
-        restore_layer(viewer, colours, channel_axis=0)
+        restore_layer(viewer, colors, channel_axis=0)
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
@@ -136,7 +166,9 @@ def test_a_mask_of_one_plane_counts_for_all_channels(
     flat = viewer.add_labels(hole.astype(int))
     of_the_other = viewer.add_labels(hole[None].astype(int), translate=(1, 0, 0))
     results = [
-        restore_layer(viewer, source, task="inpaint", missing=missing, channels=channels, block=True, **SAME)
+        restore_layer(
+            viewer, source, task="inpaint", missing=missing, channels=channels, block=True, **SAME
+        )
         for missing in (flat, of_the_other, hole)
     ]
     wanted = restore(Inpaint(stained, missing=hole, channel_axis=0), **SAME).image
@@ -153,7 +185,9 @@ def test_a_mask_with_channels_counts_for_each(
 ) -> None:
     source = viewer.add_image(stained, axis_labels=("c", "y", "x"))
     painted = viewer.add_labels(np.stack([hole, hole[::-1]]).astype(int))
-    run = restore_layer(viewer, source, task="inpaint", missing=painted, channels=channels, block=True)
+    run = restore_layer(
+        viewer, source, task="inpaint", missing=painted, channels=channels, block=True
+    )
     for restored, channel, missing in zip(run.layer.data, stained, (hole, hole[::-1]), strict=True):
         assert (restored[missing] != channel[missing].astype(np.float32)).mean() > 0.9
         np.testing.assert_allclose(restored[~missing], channel[~missing], rtol=1e-5)
@@ -163,7 +197,9 @@ def test_a_mask_with_channels_counts_for_each(
 
 
 def test_a_new_mask_is_seen_on_all_channels(viewer: Any, stained: np.ndarray, qtbot: Any) -> None:
-    viewer.add_image(np.stack([stained] * 3), name="cells", axis_labels=("t", "c", "y", "x"), scale=(1, 2, 1, 1))
+    viewer.add_image(
+        np.stack([stained] * 3), name="cells", axis_labels=("t", "c", "y", "x"), scale=(1, 2, 1, 1)
+    )
     widget = InpaintWidget(viewer)
     viewer.window.add_dock_widget(widget)
     viewer.dims.set_current_step(0, 1)
@@ -188,14 +224,16 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
 ) -> None:
     flat = viewer.add_image(stained[0], name="plane")
     plain = viewer.add_image(stained, name="plain")
-    labelled = viewer.add_image(np.stack([stained, stained]), name="labelled", axis_labels=("t", "c", "y", "x"))
-    colours = viewer.add_image(np.zeros((4, 24, 28, 3), np.uint8), rgb=True)
+    labeled = viewer.add_image(
+        np.stack([stained, stained]), name="labeled", axis_labels=("t", "c", "y", "x")
+    )
+    colors = viewer.add_image(np.zeros((4, 24, 28, 3), np.uint8), rgb=True)
     widget = DenoiseWidget(viewer)
     viewer.window.add_dock_widget(widget)
-    for layer in (flat, colours):
+    for layer in (flat, colors):
         widget.image.value = layer
         assert not widget.channels.native.isVisibleTo(widget.native)
-    widget.image.value = labelled
+    widget.image.value = labeled
     assert widget.channels.native.isVisibleTo(widget.native)
     assert widget.channels.choices == ("no channel axis", "axis 0 (t)", "axis 1 (c)")
     assert widget.channels.value == "axis 1 (c)"
@@ -216,8 +254,12 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
     assert widget.status.value == "Done: 2 of 2 channels done."
 
 
-def test_results_looks_into_all_channels_of_one_fit(viewer: Any, stained: np.ndarray, qtbot: Any) -> None:
-    source = viewer.add_image(np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x"))
+def test_results_looks_into_all_channels_of_one_fit(
+    viewer: Any, stained: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(
+        np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x")
+    )
     viewer.dims.set_current_step(0, 1)
     run = restore_layer(viewer, source, block=True, **SAME)
     task, plane = source_plane(viewer, run.layer)
@@ -249,7 +291,9 @@ def test_results_looks_into_all_channels_of_one_fit(viewer: Any, stained: np.nda
 def test_a_saved_result_opens_with_its_channels_where_it_lay(
     viewer: Any, stained: np.ndarray, tmp_path: Any, channels: str
 ) -> None:
-    source = viewer.add_image(stained[None], axis_labels=("t", "c", "y", "x"), scale=(1, 2, 0.5, 0.5), units=["um"] * 4)
+    source = viewer.add_image(
+        stained[None], axis_labels=("t", "c", "y", "x"), scale=(1, 2, 0.5, 0.5), units=["um"] * 4
+    )
     run = restore_layer(viewer, source, channels=channels, block=True)
     path = str(tmp_path / "cells.dip.ome.tif")
     write_layer(path, *run.layer.as_layer_data_tuple()[:2])
@@ -270,13 +314,17 @@ def test_a_saved_result_opens_with_its_channels_where_it_lay(
     np.testing.assert_array_equal(data, all_times.layer.data)
 
 
-def test_an_animation_shows_the_displayed_channel(viewer: Any, stained: np.ndarray, tmp_path: Any) -> None:
+def test_an_animation_shows_the_displayed_channel(
+    viewer: Any, stained: np.ndarray, tmp_path: Any
+) -> None:
     run = restore_layer(viewer, viewer.add_image(stained, axis_labels=("c", "y", "x")), block=True)
     run.write_animation(tmp_path / "channel.gif")
     assert (tmp_path / "channel.gif").read_bytes().startswith(b"GIF")
 
 
-def test_all_channels_are_enlarged_and_estimated_from_the_widget(viewer: Any, stained: np.ndarray, qtbot: Any) -> None:
+def test_all_channels_are_enlarged_and_estimated_from_the_widget(
+    viewer: Any, stained: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(stained, name="cells", axis_labels=("c", "y", "x"))
     widget = SuperResolveWidget(viewer)
     viewer.window.add_dock_widget(widget)

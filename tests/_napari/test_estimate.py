@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget, SuperResolveWidget
+from napari_deep_image_prior._napari.panels.tasks import (
+    DenoiseWidget,
+    InpaintWidget,
+    SuperResolveWidget,
+)
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 
@@ -57,7 +61,9 @@ def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -
 
 
 @pytest.mark.parametrize("closed", ["the widget", "the window"])
-def test_closing_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any, closed: str) -> None:
+def test_closing_cancels_an_estimate(
+    viewer: Any, picture: np.ndarray, qtbot: Any, closed: str
+) -> None:
     viewer.add_image(picture, name="cells")
     widget = _docked(viewer, DenoiseWidget)
     widget.estimate.native.click()

@@ -13,7 +13,11 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget, SuperResolveWidget
+from napari_deep_image_prior._napari.panels.tasks import (
+    DenoiseWidget,
+    InpaintWidget,
+    SuperResolveWidget,
+)
 from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
@@ -37,7 +41,7 @@ def npe2pm_() -> Any:
 
 
 def _press(button: Any) -> None:
-    assert button.enabled, f"{button.name} is greyed out"
+    assert button.enabled, f"{button.name} is grayed out"
     button.native.click()
 
 
@@ -46,9 +50,12 @@ def _wait(qtbot: Any, condition: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("display_name", "own"), [("Denoise", {"noise"}), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})]
+    ("display_name", "own"),
+    [("Denoise", {"noise"}), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})],
 )
-def test_a_widget_opens_from_the_menu_with_its_members(viewer: Any, display_name: str, own: set[str]) -> None:
+def test_a_widget_opens_from_the_menu_with_its_members(
+    viewer: Any, display_name: str, own: set[str]
+) -> None:
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)
     for name in MEMBERS | own:
         assert getattr(widget, name).name == name
@@ -62,11 +69,21 @@ def test_a_widget_opens_from_the_menu_with_its_members(viewer: Any, display_name
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize(
     ("make", "suffix"),
-    [(DenoiseWidget, "denoised"), (InpaintWidget, "inpainted"), (SuperResolveWidget, "super-resolved")],
+    [
+        (DenoiseWidget, "denoised"),
+        (InpaintWidget, "inpainted"),
+        (SuperResolveWidget, "super-resolved"),
+    ],
 )
 @pytest.mark.parametrize("docked", [True, False], ids=["raw viewer", "proxied viewer"])
 def test_a_widget_runs_to_its_end(
-    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, make: Any, suffix: str, docked: bool
+    viewer: Any,
+    picture: np.ndarray,
+    hole: np.ndarray,
+    qtbot: Any,
+    make: Any,
+    suffix: str,
+    docked: bool,
 ) -> None:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(hole.astype(int), name="holes")
@@ -74,7 +91,11 @@ def test_a_widget_runs_to_its_end(
         widget = make(viewer)
         viewer.window.add_dock_widget(widget)
     else:
-        names = {DenoiseWidget: "Denoise", InpaintWidget: "Inpaint", SuperResolveWidget: "Super-resolve"}
+        names = {
+            DenoiseWidget: "Denoise",
+            InpaintWidget: "Inpaint",
+            SuperResolveWidget: "Super-resolve",
+        }
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, names[make])
     assert not widget.pause.enabled
     _press(widget.run)
@@ -88,7 +109,9 @@ def test_a_widget_runs_to_its_end(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_buttons_pause_resume_stop_and_start_again(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_the_buttons_pause_resume_stop_and_start_again(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(picture, name="cells")
     widget = SuperResolveWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -111,7 +134,9 @@ def test_the_buttons_pause_resume_stop_and_start_again(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(picture, name="cells")
     widget = SuperResolveWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -140,9 +165,14 @@ def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(viewer: Any, pict
 
 
 @pytest.mark.usefixtures("endless_presets")
-@pytest.mark.parametrize("colours", [False, True])
+@pytest.mark.parametrize("colors", [False, True])
 def test_the_history_is_saved_as_a_gif(
-    viewer: Any, picture: np.ndarray, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: bool
+    viewer: Any,
+    picture: np.ndarray,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    colors: bool,
 ) -> None:
     asked = []
 
@@ -154,8 +184,12 @@ def test_the_history_is_saved_as_a_gif(
         monkeypatch.setattr(QFileDialog, "getSaveFileName", get_name)
         _press(widget.gif)
 
-    image = np.stack([picture, picture / 2, 0 * picture], axis=-1).astype(np.uint8) if colours else picture
-    viewer.add_image(image, rgb=colours, name="cells: a")
+    image = (
+        np.stack([picture, picture / 2, 0 * picture], axis=-1).astype(np.uint8)
+        if colors
+        else picture
+    )
+    viewer.add_image(image, rgb=colors, name="cells: a")
     widget = SuperResolveWidget(viewer)
     viewer.window.add_dock_widget(widget)
     assert not widget.gif.enabled, "there is nothing to save yet"
@@ -171,18 +205,20 @@ def test_the_history_is_saved_as_a_gif(
     answer(str(tmp_path / "mine"))
     assert widget.status.value == f"Saved as {tmp_path / 'mine.gif'}"
     with PIL.Image.open(tmp_path / "mine.gif") as gif:
-        assert 1 < gif.n_frames <= len(run.history)  # equal neighbours are joined
+        assert 1 < gif.n_frames <= len(run.history)  # equal neighbors are joined
         gif.seek(gif.n_frames - 1)
         last = np.asarray(gif.convert("RGB")).astype(float)
-    expected = run.result.image if colours else np.clip(2.55 * (run.result.image[..., None] - 100), 0, 255)
-    np.testing.assert_allclose(last, np.broadcast_to(expected, last.shape), atol=9 if colours else 2)
+    expected = (
+        run.result.image if colors else np.clip(2.55 * (run.result.image[..., None] - 100), 0, 255)
+    )
+    np.testing.assert_allclose(last, np.broadcast_to(expected, last.shape), atol=9 if colors else 2)
     answer(str(tmp_path / "nowhere" / "a.gif"))
     assert "does not exist" in widget.status.value
     assert "\n" not in widget.status.value
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_strength_is_at_first_sight_and_greyed_out_where_it_means_nothing(
+def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -239,7 +275,9 @@ def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qt
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_a_reopened_widget_takes_up_an_ended_fit(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_a_reopened_widget_takes_up_an_ended_fit(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     # a picture without noise has nothing to correct: the network's share could stay 0
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="picture")
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
@@ -264,7 +302,9 @@ def test_a_reopened_widget_takes_up_an_ended_fit(viewer: Any, picture: np.ndarra
 
 
 def test_the_fit_is_held_by_its_layer_and_freed_with_it(viewer: Any, picture: np.ndarray) -> None:
-    run = ref(restore_layer(viewer, viewer.add_image(picture), block=True, settings=QUICK["denoise"]))
+    run = ref(
+        restore_layer(viewer, viewer.add_image(picture), block=True, settings=QUICK["denoise"])
+    )
     assert run() is not None, "the layer holds it"
     viewer.layers.clear()
     gc.collect()
@@ -272,7 +312,9 @@ def test_the_fit_is_held_by_its_layer_and_freed_with_it(viewer: Any, picture: np
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_of_a_stack_there_are_no_earlier_images_to_animate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_of_a_stack_there_are_no_earlier_images_to_animate(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(np.stack([picture] * 2))
     widget = DenoiseWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -284,7 +326,9 @@ def test_of_a_stack_there_are_no_earlier_images_to_animate(viewer: Any, picture:
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_another_widget_runs_waits_its_turn(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_what_another_widget_runs_waits_its_turn(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(picture)
     first, second = DenoiseWidget(viewer), SuperResolveWidget(viewer)
     for widget in (first, second):
@@ -316,10 +360,18 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     def lines() -> list[str]:
         return [listed.list.item(row).text() for row in range(listed.list.count())]
 
-    assert lines() == ["running: a denoised (fast)", "waiting: b denoised (fast)", "waiting: c denoised (fast, seed 7)"]
+    assert lines() == [
+        "running: a denoised (fast)",
+        "waiting: b denoised (fast)",
+        "waiting: c denoised (fast, seed 7)",
+    ]
     listed.list.setCurrentRow(2)
     listed.up.click()
-    assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)", "waiting: b denoised (fast)"]
+    assert lines() == [
+        "running: a denoised (fast)",
+        "waiting: c denoised (fast, seed 7)",
+        "waiting: b denoised (fast)",
+    ]
     _press(widget.pause)
     assert lines()[0] == "paused: a denoised (fast)"
     _press(widget.pause)
@@ -413,7 +465,9 @@ def test_a_hidden_mask_is_marked_too(viewer: Any) -> None:
     widget.image.value, widget.missing.value = image, mask
     widget.marked.value = "NaN"
     _press(widget.mark)
-    np.testing.assert_array_equal(mask.data != 0, np.isnan(stack) & (np.arange(2) == 1)[:, None, None])
+    np.testing.assert_array_equal(
+        mask.data != 0, np.isnan(stack) & (np.arange(2) == 1)[:, None, None]
+    )
 
 
 @pytest.mark.usefixtures("quick_presets")
@@ -449,7 +503,9 @@ def test_a_new_mask_fits_its_image_and_is_ready_to_paint(viewer: Any, picture: n
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_what_was_painted_on_the_new_mask_is_filled(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_what_was_painted_on_the_new_mask_is_filled(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(np.stack([picture] * 3), scale=(4, 0.5, 0.5))
     viewer.dims.set_current_step(0, 1)
     widget = InpaintWidget(viewer)
@@ -461,7 +517,9 @@ def test_what_was_painted_on_the_new_mask_is_filled(viewer: Any, picture: np.nda
     assert widget.status.value.startswith("Done: ")
 
 
-def test_pixels_are_marked_by_their_values_on_a_fitting_mask(viewer: Any, picture: np.ndarray) -> None:
+def test_pixels_are_marked_by_their_values_on_a_fitting_mask(
+    viewer: Any, picture: np.ndarray
+) -> None:
     image = np.stack([picture] * 3)
     image[1, 4, 3:6] = 0
     image[2] = 0
@@ -486,7 +544,9 @@ def test_pixels_are_marked_by_their_values_on_a_fitting_mask(viewer: Any, pictur
     assert mask.data.sum() == 3
 
 
-@pytest.mark.parametrize(("key", "kinds"), [("noisy", [Image]), ("scratched", [Image, Labels]), ("small", [Image])])
+@pytest.mark.parametrize(
+    ("key", "kinds"), [("noisy", [Image]), ("scratched", [Image, Labels]), ("small", [Image])]
+)
 def test_samples_open_without_a_network(
     viewer: Any, key: str, kinds: list[type], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -509,7 +569,10 @@ def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
         "Super-resolve",
         "Results",
     ]
-    menus = {menu: [item.command for item in items] for menu, items in manifest.contributions.menus.items()}
+    menus = {
+        menu: [item.command for item in items]
+        for menu, items in manifest.contributions.menus.items()
+    }
     assert menus == {
         "napari/layers/filter": [f"{PLUGIN}.denoise", f"{PLUGIN}.inpaint"],
         "napari/layers/transform": [f"{PLUGIN}.super_resolve"],

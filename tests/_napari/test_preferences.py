@@ -19,19 +19,26 @@ pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 HAS_PLUGIN_SETTINGS = hasattr(napari.settings, "get_plugin_settings")  # napari 0.9
 
 
-def test_without_plugin_settings_the_usual_defaults_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_plugin_settings_the_usual_defaults_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr("napari.settings.get_plugin_settings", raising=False)
     assert preferences() == Preferences()
 
 
-def test_pictures_come_no_more_often_than_was_asked_for(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_come_no_more_often_than_was_asked_for(
+    picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(
-        "napari_deep_image_prior.restoration.steps.time", SimpleNamespace(monotonic=lambda: next(seconds))
+        "napari_deep_image_prior.restoration.steps.time",
+        SimpleNamespace(monotonic=lambda: next(seconds)),
     )
     counts = []
     for apart in (0, 20, 1e6):
-        steps = dip.iter_restore(dip.SuperResolve(picture, factor=2), settings=QUICK["super-resolve"])
+        steps = dip.iter_restore(
+            dip.SuperResolve(picture, factor=2), settings=QUICK["super-resolve"]
+        )
         steps.wants_image = lambda steps=steps, apart=apart: steps.image_is_due(apart)
         counts.append(sum(step.image is not None for step in steps))
     assert counts[0] > counts[1] > counts[2] == 2, "the first and the last"
@@ -75,13 +82,24 @@ if HAS_PLUGIN_SETTINGS:
         qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
         assert widget._run.result.provenance["threads"] == 1
         settings.threads = 0
-        assert restore_layer(viewer, viewer.layers["cells"], threads=2, block=True).result.provenance["threads"] == 2
+        assert (
+            restore_layer(viewer, viewer.layers["cells"], threads=2, block=True).result.provenance[
+                "threads"
+            ]
+            == 2
+        )
 
     @pytest.mark.parametrize(
         ("stored", "words"),
         [
-            ("restoring: {device: mps, threads: 1}", "The device 'mps' of the preferences is not here: auto is taken."),
-            ("restoring: {device: abacus, threads: 1}", "Open an image to begin."),  # napari drops and logs it
+            (
+                "restoring: {device: mps, threads: 1}",
+                "The device 'mps' of the preferences is not here: auto is taken.",
+            ),
+            (
+                "restoring: {device: abacus, threads: 1}",
+                "Open an image to begin.",
+            ),  # napari drops and logs it
             ("[no, settings]", "The preferences cannot be read"),
         ],
     )

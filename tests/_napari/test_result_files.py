@@ -29,18 +29,29 @@ def viewer(make_napari_viewer: Any) -> Any:
 
 def _stack_result(viewer: Any, picture: np.ndarray) -> tuple[Any, Any]:
     source = viewer.add_image(
-        np.stack([picture] * 3), name="cells", scale=(2, 0.5, 0.25), units=("um",) * 3, translate=(0, 3, 4), rotate=10
+        np.stack([picture] * 3),
+        name="cells",
+        scale=(2, 0.5, 0.25),
+        units=("um",) * 3,
+        translate=(0, 3, 4),
+        rotate=10,
     )
     viewer.dims.set_current_step(0, 1)
     return source, restore_layer(viewer, source, task="super-resolve", factor=2, block=True).layer
 
 
-def test_a_saved_result_opens_as_it_was(viewer: Any, picture: np.ndarray, tmp_path: Path, qtbot: Any) -> None:
+def test_a_saved_result_opens_as_it_was(
+    viewer: Any, picture: np.ndarray, tmp_path: Path, qtbot: Any
+) -> None:
     source, result = _stack_result(viewer, picture)
     saved = result.save(str(tmp_path / "a.dip.ome.tif"))
     assert saved == [str(tmp_path / "a.dip.ome.tif")]
     found = read_image(tmp_path / "a.dip.ome.tif")
-    assert (found.pixel_size, found.unit, found.channel_names) == ((0.25, 0.125), "µm", (result.name,))
+    assert (found.pixel_size, found.unit, found.channel_names) == (
+        (0.25, 0.125),
+        "µm",
+        (result.name,),
+    )
     viewer.layers.remove(result)
     again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
     np.testing.assert_array_equal(again.data, result.data)
@@ -60,10 +71,14 @@ def test_a_saved_result_opens_as_it_was(viewer: Any, picture: np.ndarray, tmp_pa
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_colour_results_stay_colour_pictures(viewer: Any, picture: np.ndarray, tmp_path: Path, dtype: str) -> None:
-    colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1)
-    colours = colours.astype("uint8") if dtype == "uint8" else (colours / 256).astype("float32")
-    result = restore_layer(viewer, viewer.add_image(colours, rgb=True, scale=(2, 2)), block=True).layer
+def test_color_results_stay_color_pictures(
+    viewer: Any, picture: np.ndarray, tmp_path: Path, dtype: str
+) -> None:
+    colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1)
+    colors = colors.astype("uint8") if dtype == "uint8" else (colors / 256).astype("float32")
+    result = restore_layer(
+        viewer, viewer.add_image(colors, rgb=True, scale=(2, 2)), block=True
+    ).layer
     result.save(str(tmp_path / "a.dip.ome.tif"))
     again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
     assert again.rgb
@@ -79,7 +94,9 @@ def test_results_of_the_command_line_open_with_pixel_size_and_channels(
 
     def opened(name: str) -> list[Any]:
         before = len(viewer.layers)
-        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / name) if name else "", ""))
+        monkeypatch.setattr(
+            QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / name) if name else "", "")
+        )
         widget.open.native.click()
         return viewer.layers[before:]
 
@@ -97,7 +114,11 @@ def test_results_of_the_command_line_open_with_pixel_size_and_channels(
     write_image(tmp_path / "d.png", ImageFile(np.ones((9, 11, 3), np.uint8), 2), {"seed": 1})
     assert opened("d.png")[0].rgb
     write_image(tmp_path / "e.tif", ImageFile(np.ones((9, 11), np.uint8)))
-    for name, words in [("e.tif", "does not say how"), ("none.tif", "no such file"), ("", "Nothing was opened")]:
+    for name, words in [
+        ("e.tif", "does not say how"),
+        ("none.tif", "no such file"),
+        ("", "Nothing was opened"),
+    ]:
         assert opened(name) == []
         assert words in widget.status.value
 
@@ -134,29 +155,40 @@ def test_a_saved_stack_opens_as_it_was(
     stack = np.stack([np.stack([picture, picture[::-1]])] * 3)  # (T, C or Z, Y, X)
     labels = ("t", "z" if channel_axis is None else "c", "y", "x")
     units = ("s", "um" if channel_axis is None else "pixel", "um", "um")
-    source = viewer.add_image(stack, name="cells", scale=(30, 2, 0.5, 0.25), units=units, axis_labels=labels)
+    source = viewer.add_image(
+        stack, name="cells", scale=(30, 2, 0.5, 0.25), units=units, axis_labels=labels
+    )
     result = restore_layer(viewer, source, planes="all", block=True).layer
     result.save(str(tmp_path / "a.dip.ome.tif"))
     found = read_image(tmp_path / "a.dip.ome.tif")
     assert (found.pixel_size, found.channel_axis) == ((0.5, 0.25), channel_axis)
-    assert found.spacing == {"T": (30.0, "s")} | ({"Z": (2.0, "µm")} if channel_axis is None else {})
+    assert found.spacing == {"T": (30.0, "s")} | (
+        {"Z": (2.0, "µm")} if channel_axis is None else {}
+    )
     viewer.layers.remove(result)
     again = viewer.open(str(tmp_path / "a.dip.ome.tif"), plugin=PLUGIN)[0]
     np.testing.assert_array_equal(again.data, result.data)
     for name in ("name", "axis_labels", "units"):
         assert getattr(again, name) == getattr(result, name)
     np.testing.assert_allclose(again.scale, result.scale)
-    assert again.metadata["deep_image_prior"]["planes"] == result.metadata["deep_image_prior"]["planes"]
+    assert (
+        again.metadata["deep_image_prior"]["planes"]
+        == result.metadata["deep_image_prior"]["planes"]
+    )
 
 
 def test_stacks_of_the_command_line_open_with_their_voxels(viewer: Any, tmp_path: Path) -> None:
     spacing = {"Z": (2.0, "µm")}
-    stack = ImageFile(np.ones((4, 9, 11), np.uint16), None, (0.5, 0.25), "µm", planes="Z", spacing=spacing)
+    stack = ImageFile(
+        np.ones((4, 9, 11), np.uint16), None, (0.5, 0.25), "µm", planes="Z", spacing=spacing
+    )
     write_image(tmp_path / "a.tif", stack, {"seed": 1})
     (layer,) = read_layer(str(tmp_path / "a.tif"))
     opened = viewer.add_image(layer[0], **layer[1])
     assert (tuple(opened.scale), opened.axis_labels) == ((2.0, 0.5, 0.25), ("z", "y", "x"))
-    stained = ImageFile(np.ones((4, 2, 9, 11), np.uint16), 1, (0.5, 0.25), "µm", ("DAPI", "GFP"), planes="Z")
+    stained = ImageFile(
+        np.ones((4, 2, 9, 11), np.uint16), 1, (0.5, 0.25), "µm", ("DAPI", "GFP"), planes="Z"
+    )
     write_image(tmp_path / "b.tif", stained, {"seed": 1})
     (layer,) = read_layer(str(tmp_path / "b.tif"))
     opened = viewer.add_image(layer[0], **layer[1])

@@ -32,7 +32,7 @@ def results(viewer: Any) -> ResultsWidget:
 
 
 def _press(button: Any) -> None:
-    assert button.enabled, f"{button.name} is greyed out"
+    assert button.enabled, f"{button.name} is grayed out"
     button.native.click()
 
 
@@ -50,13 +50,17 @@ def _restored(viewer: Any, results: ResultsWidget, source: Any, **arguments: Any
 
 
 @pytest.mark.parametrize("docked", [True, False], ids=["raw viewer", "proxied viewer"])
-def test_run_again_gives_the_same_image(viewer: Any, picture: np.ndarray, qtbot: Any, docked: bool) -> None:
+def test_run_again_gives_the_same_image(
+    viewer: Any, picture: np.ndarray, qtbot: Any, docked: bool
+) -> None:
     if docked:
         widget = ResultsWidget(viewer)
         viewer.window.add_dock_widget(widget)
     else:
         _, widget = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", "Results")
-    source = viewer.add_image(np.stack([picture, picture + 1, picture + 2]), name="cells", scale=(3, 0.5, 0.5))
+    source = viewer.add_image(
+        np.stack([picture, picture + 1, picture + 2]), name="cells", scale=(3, 0.5, 0.5)
+    )
     viewer.dims.set_current_step(0, 1)
     first = _restored(viewer, widget, source, seed=4)
     viewer.dims.set_current_step(0, 2)
@@ -68,11 +72,18 @@ def test_run_again_gives_the_same_image(viewer: Any, picture: np.ndarray, qtbot:
 
 
 @pytest.mark.parametrize("task", ["inpaint", "super-resolve"])
-def test_masks_factors_and_colours_are_repeated_too(
-    viewer: Any, results: ResultsWidget, picture: np.ndarray, hole: np.ndarray, qtbot: Any, task: str
+def test_masks_factors_and_colors_are_repeated_too(
+    viewer: Any,
+    results: ResultsWidget,
+    picture: np.ndarray,
+    hole: np.ndarray,
+    qtbot: Any,
+    task: str,
 ) -> None:
-    colours = np.stack([picture, picture[::-1], 255 - picture, 0 * picture], axis=-1).astype(np.uint8)
-    source = viewer.add_image(colours, rgb=True)
+    colors = np.stack([picture, picture[::-1], 255 - picture, 0 * picture], axis=-1).astype(
+        np.uint8
+    )
+    source = viewer.add_image(colors, rgb=True)
     labels = viewer.add_labels(hole.astype(int))
     first = _restored(viewer, results, source, task=task, missing=labels, factor=(2, 3))
     viewer.layers.remove(labels)
@@ -150,8 +161,12 @@ def test_what_stands_against_an_action_is_said_in_one_line(
     assert active_run(viewer) is None
 
 
-def test_the_residual_is_a_layer_on_its_source(viewer: Any, results: ResultsWidget, picture: np.ndarray) -> None:
-    source = viewer.add_image(np.stack([picture] * 2), name="cells", scale=(3, 0.5, 0.5), translate=(0, 4, 5))
+def test_the_residual_is_a_layer_on_its_source(
+    viewer: Any, results: ResultsWidget, picture: np.ndarray
+) -> None:
+    source = viewer.add_image(
+        np.stack([picture] * 2), name="cells", scale=(3, 0.5, 0.5), translate=(0, 4, 5)
+    )
     viewer.dims.set_current_step(0, 1)
     run = _restored(viewer, results, source)
     viewer.dims.set_current_step(0, 0)  # what is on display does not matter
@@ -163,7 +178,7 @@ def test_the_residual_is_a_layer_on_its_source(viewer: Any, results: ResultsWidg
 
 
 @pytest.mark.parametrize("task", ["inpaint", "super-resolve"])
-def test_residual_and_uncertainty_of_colours_are_grey_maps(
+def test_residual_and_uncertainty_of_colors_are_gray_maps(
     viewer: Any,
     results: ResultsWidget,
     picture: np.ndarray,
@@ -177,10 +192,11 @@ def test_residual_and_uncertainty_of_colours_are_grey_maps(
         yield
 
     monkeypatch.setattr(
-        "napari_deep_image_prior.methods.super_resolution.restorer.SuperResolutionModel.correction_weight", followed
+        "napari_deep_image_prior.methods.super_resolution.restorer.SuperResolutionModel.correction_weight",
+        followed,
     )
-    colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
-    source = viewer.add_image(colours, rgb=True, name="cells")
+    colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+    source = viewer.add_image(colors, rgb=True, name="cells")
     _restored(viewer, results, source, task=task, missing=hole, factor=2)
     _press(results.residual)
     left = viewer.layers["cells residual"]
@@ -220,7 +236,9 @@ def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_
     assert "stopped by the user" in results.made.value, "a kept result is the result"
     results.result.value = run.layer
     run.scrub(0)
-    assert "chosen by the user as it was at step" in results.made.value, "the widget has heard of it"
+    assert "chosen by the user as it was at step" in results.made.value, (
+        "the widget has heard of it"
+    )
     refused("before its end")
     results.result.value = run.keep()
     refused("before its end")
@@ -287,7 +305,9 @@ def _with_an_uncertainty(viewer: Any, picture: np.ndarray, qtbot: Any) -> Any:
     return results, panel
 
 
-def test_a_restoration_waits_for_an_uncertainty(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_a_restoration_waits_for_an_uncertainty(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     results, panel = _with_an_uncertainty(viewer, picture, qtbot)
     _press(panel.run)
     _press(panel.queue)
@@ -324,7 +344,9 @@ def test_closing_the_window_cancels_what_waits_for_an_uncertainty(
     assert run.state == "waiting"
     viewer.close()
     qtbot.waitUntil(lambda: not queue_of(viewer).at_work, timeout=30000)
-    qtbot.waitUntil(lambda: run.state == "cancelled" and active_uncertainty(viewer) is None, timeout=30000)
+    qtbot.waitUntil(
+        lambda: run.state == "cancelled" and active_uncertainty(viewer) is None, timeout=30000
+    )
 
 
 def test_the_newest_result_is_chosen_until_the_user_chooses(
@@ -390,7 +412,11 @@ def test_an_uncertainty_under_way_can_be_cancelled_and_is_taken_up_by_a_reopened
 
 
 def test_a_failing_uncertainty_says_why(
-    viewer: Any, results: ResultsWidget, picture: np.ndarray, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    viewer: Any,
+    results: ResultsWidget,
+    picture: np.ndarray,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def explode(*_args: object) -> None:
         raise RuntimeError("CUDA out of memory")
@@ -402,7 +428,9 @@ def test_a_failing_uncertainty_says_why(
     assert results.uncertainty.text == "Uncertainty"
 
 
-def test_closing_the_window_ends_an_uncertainty(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_closing_the_window_ends_an_uncertainty(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer = make_napari_viewer()
     widget = ResultsWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -444,12 +472,22 @@ def test_quality_is_measured_against_a_truth_beside_that_of_the_source(
 def test_nothing_of_what_can_go_wrong_leaves_a_button_dead(
     viewer: Any, results: ResultsWidget, picture: np.ndarray
 ) -> None:
-    buttons = (results.run_again, results.copy, results.save, results.compare, results.residual, results.measure)
+    buttons = (
+        results.run_again,
+        results.copy,
+        results.save,
+        results.compare,
+        results.residual,
+        results.measure,
+    )
     source = viewer.add_image(picture, name="cells")
     for button in (*buttons, results.uncertainty):
         results.status.value = ""
         _press(button)
-        assert "does not say how it was made" in results.status.value or "no finished result" in results.status.value
+        assert (
+            "does not say how it was made" in results.status.value
+            or "no finished result" in results.status.value
+        )
     run = _restored(viewer, results, source)
     for change in (
         lambda: setattr(source, "data", picture[:, 1:]),

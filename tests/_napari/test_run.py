@@ -32,7 +32,9 @@ def _settle(qtbot: Any, run: Any, state: str) -> None:
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_a_blocking_run_gives_one_new_layer_with_its_provenance(viewer: Any, picture: np.ndarray) -> None:
+def test_a_blocking_run_gives_one_new_layer_with_its_provenance(
+    viewer: Any, picture: np.ndarray
+) -> None:
     source = viewer.add_image(picture, name="cells", colormap="green", contrast_limits=(90, 180))
     run = restore_layer(viewer, source, block=True, seed=3)
     assert run.state == "done"
@@ -91,7 +93,9 @@ def test_pause_holds_and_resume_goes_on(viewer: Any, picture: np.ndarray, qtbot:
 
 @pytest.mark.usefixtures("endless_presets")
 @pytest.mark.parametrize("paused", [False, True])
-def test_stop_keeps_the_best_image_and_says_so(viewer: Any, picture: np.ndarray, qtbot: Any, paused: bool) -> None:
+def test_stop_keeps_the_best_image_and_says_so(
+    viewer: Any, picture: np.ndarray, qtbot: Any, paused: bool
+) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: run.step is not None and run.step.iteration > 3, timeout=30000)
     if paused:
@@ -104,7 +108,9 @@ def test_stop_keeps_the_best_image_and_says_so(viewer: Any, picture: np.ndarray,
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_cancel_removes_the_layer_and_frees_the_fit(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_cancel_removes_the_layer_and_frees_the_fit(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     run = restore_layer(viewer, viewer.add_image(picture, name="cells"))
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     run.cancel()
@@ -189,7 +195,9 @@ def test_closing_the_window_empties_the_queue(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_closing_the_window_in_mid_run_ends_the_fit(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_closing_the_window_in_mid_run_ends_the_fit(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer = make_napari_viewer()
     run = restore_layer(viewer, viewer.add_image(picture))
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
@@ -234,24 +242,28 @@ def test_a_failing_fit_says_why_and_the_viewer_lives_on(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_colour_pictures_stay_colour_pictures(viewer: Any, dtype: str) -> None:
-    colours = np.random.default_rng(0).random((20, 22, 4)).astype("float32")
-    colours = colours if dtype == "float32" else (colours * 200).astype(dtype)
-    run = restore_layer(viewer, viewer.add_image(colours, rgb=True), block=True)
+def test_color_pictures_stay_color_pictures(viewer: Any, dtype: str) -> None:
+    colors = np.random.default_rng(0).random((20, 22, 4)).astype("float32")
+    colors = colors if dtype == "float32" else (colors * 200).astype(dtype)
+    run = restore_layer(viewer, viewer.add_image(colors, rgb=True), block=True)
     assert run.layer.rgb
     assert run.layer.data.shape == (20, 22, 3)
-    assert run.layer.data.dtype == colours.dtype
+    assert run.layer.data.dtype == colors.dtype
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_a_multiscale_layer_is_restored_at_full_resolution(viewer: Any, picture: np.ndarray) -> None:
+def test_a_multiscale_layer_is_restored_at_full_resolution(
+    viewer: Any, picture: np.ndarray
+) -> None:
     source = viewer.add_image([picture, picture[::2, ::2]], multiscale=True)
     run = restore_layer(viewer, source, block=True)
     assert run.layer.data.shape == picture.shape
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(viewer: Any, picture: np.ndarray) -> None:
+def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(
+    viewer: Any, picture: np.ndarray
+) -> None:
     loaded = []
 
     def load(block_info: Any = None) -> np.ndarray:
@@ -259,20 +271,28 @@ def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(viewer: An
         loaded.append((place[0][0], place[1][0]))
         return (picture + place[1][0])[None, None]
 
-    stack = dask.array.map_blocks(load, chunks=((1,) * 3, (1,) * 4, (24,), (28,)), dtype=float, meta=np.empty((0,) * 4))
-    source = viewer.add_image(stack, scale=(2, 3, 0.5, 0.5), translate=(0, 1, 5, 5), contrast_limits=(0, 255))
+    stack = dask.array.map_blocks(
+        load, chunks=((1,) * 3, (1,) * 4, (24,), (28,)), dtype=float, meta=np.empty((0,) * 4)
+    )
+    source = viewer.add_image(
+        stack, scale=(2, 3, 0.5, 0.5), translate=(0, 1, 5, 5), contrast_limits=(0, 255)
+    )
     viewer.dims.set_current_step(0, 2)
     viewer.dims.set_current_step(1, 1)
     loaded.clear()
     run = restore_layer(viewer, source, block=True)
     assert set(loaded) == {(2, 1)}, "other planes are not loaded"
     assert run.layer.data.shape == (1, 1, 24, 28)
-    np.testing.assert_allclose(run.layer.data_to_world((0, 0, 3, 4)), source.data_to_world((2, 1, 3, 4)))
+    np.testing.assert_allclose(
+        run.layer.data_to_world((0, 0, 3, 4)), source.data_to_world((2, 1, 3, 4))
+    )
 
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("factor", [2, 3, (2, 3)])
-def test_a_result_lies_exactly_on_a_scaled_rotated_source(viewer: Any, picture: np.ndarray, factor: Any) -> None:
+def test_a_result_lies_exactly_on_a_scaled_rotated_source(
+    viewer: Any, picture: np.ndarray, factor: Any
+) -> None:
     source = viewer.add_image(
         picture,
         scale=(2, 0.5),
@@ -287,7 +307,9 @@ def test_a_result_lies_exactly_on_a_scaled_rotated_source(viewer: Any, picture: 
     factors = np.broadcast_to(factor, 2)
     for corner in [(-0.5, -0.5), (23.5, 27.5), (-0.5, 27.5)]:
         enlarged = (np.array(corner) + 0.5) * factors - 0.5
-        np.testing.assert_allclose(run.layer.data_to_world(enlarged), source.data_to_world(corner), atol=1e-9)
+        np.testing.assert_allclose(
+            run.layer.data_to_world(enlarged), source.data_to_world(corner), atol=1e-9
+        )
     assert run.layer.units == source.units
     assert run.layer.axis_labels == ("y", "x")
 
@@ -301,7 +323,9 @@ def test_a_painted_mask_is_filled_in(viewer: Any, picture: np.ndarray, hole: np.
     assert np.abs(run.result.image - picture)[hole].mean() < 0.5 * np.abs(picture)[hole].mean()
 
 
-def test_what_does_not_fit_is_refused_in_one_line(viewer: Any, picture: np.ndarray, hole: np.ndarray) -> None:
+def test_what_does_not_fit_is_refused_in_one_line(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray
+) -> None:
     source = viewer.add_image(picture, name="cells")
     narrow = viewer.add_labels(hole[:, :20].astype(int))
     elsewhere = viewer.add_labels(hole.astype(int), translate=(50, 0))
@@ -324,7 +348,9 @@ def test_what_does_not_fit_is_refused_in_one_line(viewer: Any, picture: np.ndarr
     assert len(viewer.layers) == 4, "nothing was added"
 
 
-def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(viewer: Any, picture: np.ndarray) -> None:
+def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(
+    viewer: Any, picture: np.ndarray
+) -> None:
     source = viewer.add_image(np.stack([picture] * 3))
     viewer.add_image(np.zeros((9, 5, 5)))
     viewer.dims.set_current_step(0, 8)
@@ -342,11 +368,17 @@ def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(viewer: Any, picture:
 @pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolve"])
 def test_the_window_stays_fluid_during_a_fit(viewer: Any, qtbot: Any, task: str) -> None:
     y, x = np.mgrid[:256, :256]
-    image = 100 + 50 * np.sin(x / 9) * np.cos(y / 5) + np.random.default_rng(0).normal(0, 10, (256, 256))
+    image = (
+        100
+        + 50 * np.sin(x / 9) * np.cos(y / 5)
+        + np.random.default_rng(0).normal(0, 10, (256, 256))
+    )
     if task == "inpaint":
         image[np.random.default_rng(1).random(image.shape) < 0.3] = np.nan
     source = viewer.add_image(image, contrast_limits=(0, 200))
-    run = restore_layer(viewer, source, task=task, factor=2 if task == "super-resolve" else None, device="cpu")
+    run = restore_layer(
+        viewer, source, task=task, factor=2 if task == "super-resolve" else None, device="cpu"
+    )
     gaps = []
     before = time.perf_counter()
     while len(gaps) < 3000 and sum(gaps) < 5:
@@ -401,7 +433,9 @@ def test_an_ended_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_looking_back_in_a_pause_ends_with_the_pause(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_looking_back_in_a_pause_ends_with_the_pause(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: len(run.history) > 2, timeout=30000)
     with pytest.raises(RuntimeError, match="pause or stop it first"):
@@ -448,7 +482,9 @@ def test_a_stopped_fit_runs_on_where_it_was_and_cancel_brings_the_result_back(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     source = viewer.add_image(picture)
     first = restore_layer(viewer, source, block=True)
     assert first.can_run_on
@@ -464,7 +500,9 @@ def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(viewer: Any, pi
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_an_ended_fit_is_freed_when_the_viewer_closes(make_napari_viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_an_ended_fit_is_freed_when_the_viewer_closes(
+    make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer = make_napari_viewer()
     run = restore_layer(viewer, viewer.add_image(picture), block=True)
     viewer.close()
@@ -476,10 +514,10 @@ def test_an_ended_fit_is_freed_when_the_viewer_closes(make_napari_viewer: Any, p
 def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
     viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
 ) -> None:
-    spoilt = picture.copy()
-    spoilt[4:7, 20:23] = 5000
-    source = viewer.add_image(np.stack([spoilt] * 3))
-    labels = viewer.add_labels(np.stack([hole & (spoilt < 5000)] * 3).astype(int))
+    spoiled = picture.copy()
+    spoiled[4:7, 20:23] = 5000
+    source = viewer.add_image(np.stack([spoiled] * 3))
+    labels = viewer.add_labels(np.stack([hole & (spoiled < 5000)] * 3).astype(int))
     viewer.dims.set_current_step(0, 1)
     run = restore_layer(viewer, source, task="inpaint", missing=labels)
     qtbot.waitUntil(lambda: run.step is not None and len(run.history) > 0, timeout=30000)

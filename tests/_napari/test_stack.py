@@ -9,7 +9,14 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_deep_image_prior import Denoise, RestorationError, measure_quality, repeat, restore, restore_layer
+from napari_deep_image_prior import (
+    Denoise,
+    RestorationError,
+    measure_quality,
+    repeat,
+    restore,
+    restore_layer,
+)
 from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.panels.results import ResultsWidget
 from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget
@@ -25,12 +32,16 @@ def viewer(make_napari_viewer: Any) -> Any:
 @pytest.fixture
 def stack(picture: np.ndarray) -> np.ndarray:
     """Three noisy planes, all different."""
-    return np.stack([picture + level for level in (0, 40, 90)]) + np.random.default_rng(0).normal(0, 5, (3, 24, 28))
+    return np.stack([picture + level for level in (0, 40, 90)]) + np.random.default_rng(0).normal(
+        0, 5, (3, 24, 28)
+    )
 
 
 @pytest.mark.usefixtures("quick_presets")
 def test_each_plane_is_restored_as_it_would_be_alone(viewer: Any, stack: np.ndarray) -> None:
-    source = viewer.add_image(stack, name="cells", scale=(3, 0.5, 0.5), translate=(1, 2, 3), units=["um"] * 3)
+    source = viewer.add_image(
+        stack, name="cells", scale=(3, 0.5, 0.5), translate=(1, 2, 3), units=["um"] * 3
+    )
     run = restore_layer(viewer, source, planes="all", seed=2, threads=1, device="cpu", block=True)
     assert run.state == "done"
     assert run.layer.data.shape == stack.shape
@@ -41,7 +52,11 @@ def test_each_plane_is_restored_as_it_would_be_alone(viewer: Any, stack: np.ndar
     made = json.loads(json.dumps(run.layer.metadata["deep_image_prior"]))
     assert [plane["index"] for plane in made["planes"]] == [[0], [1], [2]]
     assert made["stack_shape"] == [3, 24, 28]
-    assert made["iterations"] == sum(plane["iterations"] for plane in made["planes"]) == len(run.result.history)
+    assert (
+        made["iterations"]
+        == sum(plane["iterations"] for plane in made["planes"])
+        == len(run.result.history)
+    )
     assert run.result.stop_reason == "3 of 3 planes done"
     assert not run.can_run_on
 
@@ -54,7 +69,9 @@ def test_the_layer_fills_plane_by_plane_while_the_progress_counts_over_all(
     run = restore_layer(viewer, source, planes="all")
     np.testing.assert_array_equal(run.layer.data, stack.astype(np.float32))
     reports: list[Any] = []
-    run.changed.connect(lambda _run: reports.append((run.step, run.seconds_left)) if run.step else None)
+    run.changed.connect(
+        lambda _run: reports.append((run.step, run.seconds_left)) if run.step else None
+    )
     qtbot.waitUntil(lambda: run.step is not None and "plane 2 of 3" in run.step.note, timeout=30000)
     assert not np.array_equal(run.layer.data[0], stack[0].astype(np.float32))
     np.testing.assert_array_equal(run.layer.data[2], stack[2].astype(np.float32))
@@ -68,7 +85,9 @@ def test_the_layer_fills_plane_by_plane_while_the_progress_counts_over_all(
 @pytest.mark.usefixtures("endless_presets")
 @pytest.mark.parametrize("paused", [False, True])
 def test_stop_keeps_what_is_done(viewer: Any, stack: np.ndarray, qtbot: Any, paused: bool) -> None:
-    run = restore_layer(viewer, viewer.add_image(stack), planes="all", task="super-resolve", factor=2)
+    run = restore_layer(
+        viewer, viewer.add_image(stack), planes="all", task="super-resolve", factor=2
+    )
     qtbot.waitUntil(lambda: run.step is not None and run.step.iteration > 3, timeout=30000)
     with pytest.raises(RestorationError, match="no result"):
         run._steps.result  # noqa: B018
@@ -102,7 +121,9 @@ def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
     viewer: Any, stack: np.ndarray, hole: np.ndarray
 ) -> None:
     source = viewer.add_image(stack)
-    run = restore_layer(viewer, source, task="inpaint", missing=viewer.add_labels(hole.astype(int)), planes="all")
+    run = restore_layer(
+        viewer, source, task="inpaint", missing=viewer.add_labels(hole.astype(int)), planes="all"
+    )
     run.wait(60)
     assert (run.layer.data[:, hole] != stack[:, hole].astype(np.float32)).mean() > 0.9
     np.testing.assert_allclose(run.layer.data[:, ~hole], stack[:, ~hole], rtol=1e-5)
@@ -190,9 +211,9 @@ def test_a_stack_is_made_again_by_the_button_and_by_the_script(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_colours_and_two_more_axes_are_kept(viewer: Any, stack: np.ndarray) -> None:
-    colours = np.stack([stack] * 3, axis=-1)[None, :2].astype(np.uint8)  # T, Z, Y, X, colour
-    source = viewer.add_image(colours, rgb=True)
+def test_colors_and_two_more_axes_are_kept(viewer: Any, stack: np.ndarray) -> None:
+    colors = np.stack([stack] * 3, axis=-1)[None, :2].astype(np.uint8)  # T, Z, Y, X, color
+    source = viewer.add_image(colors, rgb=True)
     run = restore_layer(viewer, source, task="super-resolve", factor=2, planes="all", block=True)
     assert run.layer.rgb
     assert run.layer.data.dtype == np.uint8
@@ -210,7 +231,9 @@ def test_a_single_plane_is_no_stack(viewer: Any, picture: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_widget_offers_all_planes_for_stacks_only(viewer: Any, stack: np.ndarray, qtbot: Any) -> None:
+def test_the_widget_offers_all_planes_for_stacks_only(
+    viewer: Any, stack: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(stack[0], name="plane")
     viewer.add_image(stack, name="stack")
     for make in (InpaintWidget, DenoiseWidget):

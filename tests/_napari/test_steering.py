@@ -28,10 +28,23 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 PLUGIN = "napari-deep-image-prior"
 NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
-STEERING = (*("run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on", "gif", "estimate"), "more_toggle")
+STEERING = (
+    *("run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on", "gif", "estimate"),
+    "more_toggle",
+)
 TRYING = (*("add_trial", "add_trial", "beside", "beside", "apply", "discard"), "trying_toggle")
 MASKING = ("new_mask", "marking_toggle", "mark")
-LOOKING = ("run_again", "copy", "save", "open", "compare", "residual", "measure", "uncertainty", "fit_brightness")
+LOOKING = (
+    "run_again",
+    "copy",
+    "save",
+    "open",
+    "compare",
+    "residual",
+    "measure",
+    "uncertainty",
+    "fit_brightness",
+)
 STEPS = 200
 
 
@@ -45,18 +58,33 @@ class User:
         self.done: list[str] = []
         picture = np.add.outer(np.arange(24.0), 5 * np.sin(np.arange(28) / 4)) + 100
         stack = np.stack([picture, picture[::-1]])
-        colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+        colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
         self._sources: dict[str, tuple[Any, dict[str, Any]]] = {
             "image": (picture, {}),
             "stack": (stack, {}),
             "channels": (stack, {"axis_labels": ("c", "y", "x"), "scale": (1, 0.5, 0.5)}),
-            "colours": (colours, {"rgb": True}),
+            "colors": (colors, {"rgb": True}),
         }
         self._acts: list[Callable[[], str]] = [
             *[self._press] * 12,
             *[self._choose] * 3,
-            *[self._open, self._close, self._scrub, self._paint, self._move_plane, self._reorder, self._limit],
-            *[self._delete, self._add, self._change_theme, self._press_key, self._blink_eye, self._turn],
+            *[
+                self._open,
+                self._close,
+                self._scrub,
+                self._paint,
+                self._move_plane,
+                self._reorder,
+                self._limit,
+            ],
+            *[
+                self._delete,
+                self._add,
+                self._change_theme,
+                self._press_key,
+                self._blink_eye,
+                self._turn,
+            ],
         ]
         for act in (*[self._add] * 6, *[self._open] * 4):
             act()
@@ -86,7 +114,7 @@ class User:
         name, widget = self._widget()
         kinds = {"Results": LOOKING, "Inpaint": STEERING + TRYING + MASKING}
         button = self.chance.choice(kinds.get(name, STEERING + TRYING))
-        getattr(widget, button).native.click()  # does nothing where it is greyed out
+        getattr(widget, button).native.click()  # does nothing where it is grayed out
         return f"press {button} of {name}"
 
     def _choose(self) -> str:
@@ -139,7 +167,9 @@ class User:
         return f"close {name}"
 
     def _add(self) -> str:
-        lacking = [name for name in (*self._sources, "holes", "part") if name not in self.viewer.layers]
+        lacking = [
+            name for name in (*self._sources, "holes", "part") if name not in self.viewer.layers
+        ]
         if not lacking:
             return "all is there"
         name = self.chance.choice(lacking)
@@ -164,7 +194,9 @@ class User:
         masks = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
         for mask in masks:
             place = tuple(np.array([self.chance.randrange(size)]) for size in mask.data.shape)
-            with suppress(IndexError):  # napari's own, of a hidden mask: its view is of another place
+            with suppress(
+                IndexError
+            ):  # napari's own, of a hidden mask: its view is of another place
                 mask.data_setitem(place, self.chance.choice([0, 1, 1]))
         return f"paint on {len(masks)}"
 
@@ -175,7 +207,9 @@ class User:
 
     def _reorder(self) -> str:
         if queue_of(self.viewer).jobs:
-            queue_of(self.viewer).move(self.chance.choice(queue_of(self.viewer).jobs), self.chance.choice([-1, 1]))
+            queue_of(self.viewer).move(
+                self.chance.choice(queue_of(self.viewer).jobs), self.chance.choice([-1, 1])
+            )
         _, widget = self._widget()
         if (listed := getattr(widget, "_queue", None)) is not None and listed.list.count():
             listed.list.setCurrentRow(self.chance.randrange(listed.list.count()))
@@ -195,7 +229,9 @@ class User:
             return command
         from napari_deep_image_prior._napari import commands
 
-        {"quick_denoise": self._quick, "stop": commands.stop, "compare": commands.show_compared}[command](self.viewer)
+        {"quick_denoise": self._quick, "stop": commands.stop, "compare": commands.show_compared}[
+            command
+        ](self.viewer)
         return command
 
     def _quick(self, viewer: Any) -> None:
@@ -212,7 +248,9 @@ class User:
 
     def answer(self, *_asked: Any) -> tuple[str, str]:
         """Answer a file dialog: with nothing, or with a file."""
-        return self.chance.choice(["", str(self.folder / "a.dip.ome.tif"), str(self.folder / "b.gif")]), ""
+        return self.chance.choice(
+            ["", str(self.folder / "a.dip.ome.tif"), str(self.folder / "b.gif")]
+        ), ""
 
 
 def _combos(container: Any) -> list[ComboBox]:
@@ -257,9 +295,16 @@ def test_two_hundred_random_actions_leave_nothing_behind(
         assert len(queue_of(viewer).at_work) <= 1, "one fit at a time"
     user.end()
     qtbot.waitUntil(
-        lambda: not queue_of(viewer).at_work and QThreadPool.globalInstance().activeThreadCount() == 0, timeout=30000
+        lambda: (
+            not queue_of(viewer).at_work and QThreadPool.globalInstance().activeThreadCount() == 0
+        ),
+        timeout=30000,
     )
-    errors = [record for record in notification_manager.records if record.severity >= NotificationSeverity.ERROR]
+    errors = [
+        record
+        for record in notification_manager.records
+        if record.severity >= NotificationSeverity.ERROR
+    ]
     assert not errors, (errors, user.done)
     qtbot.waitUntil(lambda: _networks() <= before, timeout=30000)
 

@@ -9,10 +9,19 @@ from npe2 import PluginManager
 from napari_deep_image_prior import repeat, restore_layer
 from napari_deep_image_prior._napari.actions.repeat import run_again
 from napari_deep_image_prior._napari.jobs.queue import queue_of
-from napari_deep_image_prior._napari.layers.provenance import made, result_plane, source_plane, truth_plane
+from napari_deep_image_prior._napari.layers.provenance import (
+    made,
+    result_plane,
+    source_plane,
+    truth_plane,
+)
 from napari_deep_image_prior._napari.layers.region import region_of
 from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget, SuperResolveWidget
+from napari_deep_image_prior._napari.panels.tasks import (
+    DenoiseWidget,
+    InpaintWidget,
+    SuperResolveWidget,
+)
 from napari_deep_image_prior._napari.viewer.canvas import camera, corners_shown, grid
 from napari_deep_image_prior.restoration.script import script
 
@@ -39,11 +48,18 @@ def _whole(layer: Any) -> Any:
     return ((0, height), (0, width))
 
 
-@pytest.mark.parametrize(("task", "factor"), [("denoise", None), ("super-resolve", 2), ("super-resolve", (1.5, 3))])
+@pytest.mark.parametrize(
+    ("task", "factor"), [("denoise", None), ("super-resolve", 2), ("super-resolve", (1.5, 3))]
+)
 def test_a_part_of_a_rotated_source_is_restored_exactly_in_its_place(
     viewer: Any, picture: np.ndarray, task: str, factor: Any
 ) -> None:
-    placed = {"scale": (0.5, 0.25), "rotate": 30, "translate": (7, -3), "affine": [[1, 0.2, 3], [0, 2, 1], [0, 0, 1]]}
+    placed = {
+        "scale": (0.5, 0.25),
+        "rotate": 30,
+        "translate": (7, -3),
+        "affine": [[1, 0.2, 3], [0, 2, 1], [0, 0, 1]],
+    }
     source = viewer.add_image(picture, name="cells", **placed)
     run = restore_layer(viewer, source, task=task, factor=factor, region=REGION, block=True)
     assert run.layer.name.endswith(" (part)")
@@ -59,10 +75,14 @@ def test_only_the_pixels_of_the_region_count(viewer: Any, picture: np.ndarray) -
     elsewhere[:4] = 0
     again = restore_layer(viewer, viewer.add_image(elsewhere), region=REGION, block=True)
     np.testing.assert_array_equal(part.layer.data, again.layer.data)
-    np.testing.assert_array_equal(repeat(made(part.layer), picture[4:22, 6:26]).image, part.layer.data)
+    np.testing.assert_array_equal(
+        repeat(made(part.layer), picture[4:22, 6:26]).image, part.layer.data
+    )
 
 
-def test_colours_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(viewer: Any, picture: np.ndarray) -> None:
+def test_colors_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(
+    viewer: Any, picture: np.ndarray
+) -> None:
     da = pytest.importorskip("dask.array")
     loaded = []
 
@@ -70,13 +90,17 @@ def test_colours_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(viewe
         loaded.append(block_info[0]["chunk-location"])
         return block
 
-    coloured = viewer.add_image(np.stack([picture] * 3, axis=-1).astype(np.uint8), rgb=True, name="coloured")
+    colored = viewer.add_image(
+        np.stack([picture] * 3, axis=-1).astype(np.uint8), rgb=True, name="colored"
+    )
     levels = viewer.add_image([picture, picture[::2, ::2]], multiscale=True, name="levels")
     whole = np.stack([picture, picture[::-1], picture + 5])
-    blocks = da.from_array(whole, chunks=(1, 12, 28)).map_blocks(load, dtype=float, meta=np.empty((0, 0, 0)))
+    blocks = da.from_array(whole, chunks=(1, 12, 28)).map_blocks(
+        load, dtype=float, meta=np.empty((0, 0, 0))
+    )
     stack = viewer.add_image(blocks, name="stack", scale=(3, 1, 1), contrast_limits=(0, 255))
     viewer.dims.set_point(0, 6)
-    for source, shape in ((coloured, (18, 20, 3)), (levels, (18, 20))):
+    for source, shape in ((colored, (18, 20, 3)), (levels, (18, 20))):
         run = restore_layer(viewer, source, region=REGION, block=True)
         assert run.layer.data.shape == shape
         np.testing.assert_allclose(_corners(run.layer, _whole(run.layer)), _corners(source, REGION))
@@ -104,8 +128,12 @@ def test_the_visible_part_is_what_napari_draws(viewer: Any, picture: np.ndarray)
     assert region_of(viewer, source, "visible") is None, "all of it"
 
 
-def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(viewer: Any, picture: np.ndarray) -> None:
-    source = viewer.add_image(np.stack([np.tile(picture, (4, 4))] * 3), scale=(1, 2, 2), translate=(0, 10, 10))
+def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(
+    viewer: Any, picture: np.ndarray
+) -> None:
+    source = viewer.add_image(
+        np.stack([np.tile(picture, (4, 4))] * 3), scale=(1, 2, 2), translate=(0, 10, 10)
+    )
     shapes = viewer.add_shapes(ndim=2, name="parts")
     with pytest.raises(ValueError, match=r"no shape on 'parts': draw a rectangle"):
         region_of(viewer, source, shapes)
@@ -124,7 +152,9 @@ def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(viewer: Any, pictu
     assert region_of(viewer, source, shapes) == ((10, 41), (40, 71)), "around the tilted one"
     viewer.layers.remove(shapes)
     far = viewer.add_shapes([[[-90, 0], [-50, 30]]], shape_type="rectangle", name="far")
-    with pytest.raises(ValueError, match=r"shape on 'far' does not lie on image .* \(96x112 pixels\)"):
+    with pytest.raises(
+        ValueError, match=r"shape on 'far' does not lie on image .* \(96x112 pixels\)"
+    ):
         region_of(viewer, source, far)
 
 
@@ -136,7 +166,10 @@ def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(viewer: Any, pictu
         (((0.5, 20), (0, 20)), r"is not understood: give 'visible'"),
         (((30, 50), (0, 20)), r"does not lie on image 'cells' \(24x28 pixels\)"),
         (((20, 4), (0, 20)), "does not lie on image"),
-        (((-9, 9), (0, 20)), "has 9x20 pixels of image 'cells', too few to judge by: at least 16x16"),
+        (
+            ((-9, 9), (0, 20)),
+            "has 9x20 pixels of image 'cells', too few to judge by: at least 16x16",
+        ),
     ],
 )
 def test_a_region_that_does_not_do_is_refused_in_one_line(
@@ -156,9 +189,13 @@ def test_a_part_with_all_its_channels_lies_in_its_place(
     stained = np.stack([picture, 900 - 3 * picture[::-1]])
     series = np.stack([stained, stained + 30], axis=1 - axis)
     labels = ("c", "t", "y", "x") if axis == 0 else ("t", "c", "y", "x")
-    source = viewer.add_image(series, name="cells", axis_labels=labels, scale=(3, 4, 0.5, 0.25), translate=(1, 2, 3, 4))
+    source = viewer.add_image(
+        series, name="cells", axis_labels=labels, scale=(3, 4, 0.5, 0.25), translate=(1, 2, 3, 4)
+    )
     viewer.dims.set_current_step(1 - axis, 1)
-    run = restore_layer(viewer, source, task="super-resolve", factor=2, channels=channels, region=REGION, block=True)
+    run = restore_layer(
+        viewer, source, task="super-resolve", factor=2, channels=channels, region=REGION, block=True
+    )
     assert run.layer.data.squeeze().shape == (2, 36, 40)
     first, last = [0, 0], [0, 0]
     first[1 - axis], last[1 - axis], last[axis] = 1, 1, 1
@@ -174,7 +211,9 @@ def test_a_part_with_all_its_channels_lies_in_its_place(
     plane = source_plane(viewer, run.layer)[1]
     np.testing.assert_array_equal(plane.values, (stained + 30)[:, 4:22, 6:26])
     assert script(made(run.layer)).find("rows 4 to 21, columns 6 to 25") > 0
-    large = viewer.add_image(np.kron(series, np.ones((2, 2))), scale=(3, 4, 0.25, 0.125), translate=(1, 2, 3, 4))
+    large = viewer.add_image(
+        np.kron(series, np.ones((2, 2))), scale=(3, 4, 0.25, 0.125), translate=(1, 2, 3, 4)
+    )
     truth = truth_plane(viewer, result_plane(viewer, run.layer), large)
     np.testing.assert_array_equal(truth.values, np.kron(plane.values, np.ones((2, 2))))
     viewer.dims.set_current_step(1 - axis, 0)
@@ -207,7 +246,9 @@ def test_of_masks_of_channels_only_what_lies_in_the_region_counts(
         np.testing.assert_array_equal(again.layer.data, runs[0].layer.data)
 
 
-def test_copied_code_takes_the_part_of_all_channels(viewer: Any, picture: np.ndarray, tmp_path: Any) -> None:
+def test_copied_code_takes_the_part_of_all_channels(
+    viewer: Any, picture: np.ndarray, tmp_path: Any
+) -> None:
     path = tmp_path / "cells.npy"
     np.save(path, np.stack([[picture, picture[::-1]]] * 2, axis=1))  # C, T, Y, X
     source = viewer.add_image(np.load(path), axis_labels=("c", "t", "y", "x"))
@@ -237,7 +278,9 @@ def test_of_a_mask_only_what_lies_in_the_region_counts(viewer: Any, picture: np.
     assert made(run.layer)["task"]["missing_pixels"] == 6
     known = holes[4:22, 6:26] == 0
     np.testing.assert_allclose(run.layer.data[known], picture[4:22, 6:26][known], rtol=1e-6)
-    of_array = restore_layer(viewer, source, task="inpaint", missing=holes != 0, region=REGION, block=True)
+    of_array = restore_layer(
+        viewer, source, task="inpaint", missing=holes != 0, region=REGION, block=True
+    )
     np.testing.assert_array_equal(of_array.layer.data, run.layer.data)
     again = run_again(viewer, run.layer)
     again.wait(timeout=60)
@@ -252,11 +295,15 @@ def test_of_a_mask_only_what_lies_in_the_region_counts(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_is_painted_in_the_region_during_its_trial_is_filled(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_what_is_painted_in_the_region_during_its_trial_is_filled(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     holes = np.zeros((24, 28), dtype=int)
     holes[10:12, 8:11] = 1
     mask = viewer.add_labels(holes)
-    run = restore_layer(viewer, viewer.add_image(picture), task="inpaint", missing=mask, region=REGION)
+    run = restore_layer(
+        viewer, viewer.add_image(picture), task="inpaint", missing=mask, region=REGION
+    )
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     mask.data_setitem((np.array([15, 1]), np.array([20, 1])), 1)
     qtbot.waitUntil(lambda: run.mask._missing.sum() == 7, timeout=30000)
@@ -291,7 +338,9 @@ def test_results_looks_into_a_part_as_into_a_whole(
     assert not run.layer.visible
     results.compare.native.click()
     assert run.layer.visible
-    truth = viewer.add_image(picture if factor is None else np.kron(picture, np.ones((2, 2))), name="truth")
+    truth = viewer.add_image(
+        picture if factor is None else np.kron(picture, np.ones((2, 2))), name="truth"
+    )
     results.truth.value = truth
     results.measure.native.click()
     assert results.status.value.startswith("Result: PSNR")
@@ -314,7 +363,7 @@ def _docked(viewer: Any, make: Any) -> Any:
 
 
 def _press(button: Any) -> None:
-    assert button.enabled, f"{button.name} is greyed out"
+    assert button.enabled, f"{button.name} is grayed out"
     button.native.click()
 
 
@@ -337,7 +386,11 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     shapes = viewer.add_shapes(name="part")
     PluginManager.instance().discover()
     plugin = ("napari-deep-image-prior", "Denoise")
-    widget = viewer.window.add_plugin_dock_widget(*plugin)[1] if proxied else _docked(viewer, DenoiseWidget)
+    widget = (
+        viewer.window.add_plugin_dock_widget(*plugin)[1]
+        if proxied
+        else _docked(viewer, DenoiseWidget)
+    )
     widget.image.value = source
     buttons = (widget.beside, widget.apply, widget.discard)
     assert not any(button.enabled for button in buttons), "there is no trial yet"
@@ -351,9 +404,14 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     widget.noise.value, widget.seed.value = "gaussian", 3
     _press(widget.add_trial)
     assert _names(viewer) == ["cells", "part", "trial 1 (fast) of cells"]
-    assert [run.layer.name for run in queue_of(viewer).jobs] == ["trial 1 (fast) of cells", TRIAL_2], "in its turn"
+    assert [run.layer.name for run in queue_of(viewer).jobs] == [
+        "trial 1 (fast) of cells",
+        TRIAL_2,
+    ], "in its turn"
     assert widget._queue.list.item(1).text() == f"waiting: {TRIAL_2}"
-    assert widget.trial_text.value.startswith("18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'")
+    assert widget.trial_text.value.startswith(
+        "18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'"
+    )
     assert not widget.region.enabled, "all trials are of one part"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     assert _names(viewer)[2:] == ["trial 1 (fast) of cells", TRIAL_2]
@@ -382,7 +440,10 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
         widget.strength.value = strength
         _press(widget.add_trial)
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
-    assert _names(viewer)[1:] == ["trial 1 (fast) of cells", "trial 2 (fast, strength 0.55) of cells"]
+    assert _names(viewer)[1:] == [
+        "trial 1 (fast) of cells",
+        "trial 2 (fast, strength 0.55) of cells",
+    ]
     widget.strength.value = 1
     _press(widget.apply)
     assert widget.strength.value == 0.55
@@ -394,7 +455,9 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     stained = np.stack([picture, 900 - 3 * picture[::-1]])
-    viewer.add_image(np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x"))
+    viewer.add_image(
+        np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x")
+    )
     widget = _docked(viewer, DenoiseWidget)
     _zoom_in(viewer)
     viewer.dims.set_current_step(0, 1)
@@ -404,14 +467,19 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     _press(widget.add_trial)
     assert widget.trial.current_choice == "2: fast, channels one by one"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
-    trials = [viewer.layers["trial 1 (fast) of cells"], viewer.layers["trial 2 (fast, channels one by one) of cells"]]
+    trials = [
+        viewer.layers["trial 1 (fast) of cells"],
+        viewer.layers["trial 2 (fast, channels one by one) of cells"],
+    ]
     assert {layer.data.shape[:2] for layer in trials} == {(1, 2)}
     np.testing.assert_allclose(trials[0].extent.world, trials[1].extent.world)
     _press(widget.beside)
     assert sum(layer.visible for layer in viewer.layers) == 3
     widget.channels.value = "no channel axis"
     _press(widget.add_trial)
-    assert widget.status.value.startswith("The trials that are there show all channels of plane 1 of 'cells': go back")
+    assert widget.status.value.startswith(
+        "The trials that are there show all channels of plane 1 of 'cells': go back"
+    )
     widget.trial.value = trials[1]
     _press(widget.apply)
     assert (widget.channels.value, widget.together.value) == ("axis 1 (c)", "separately")
@@ -447,7 +515,9 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     assert all(layer.name_overlay.visible for layer in (source, *trials)), "each has its name"
     assert all(tuple(layer.contrast_limits) == (90, 150) for layer in trials)
     trials[0].contrast_limits = (80, 160)
-    assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), "moved together"
+    assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), (
+        "moved together"
+    )
     _press(widget.beside)
     assert not grid(viewer).enabled
     assert (camera(viewer).center, camera(viewer).zoom) == before
@@ -505,10 +575,16 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     _press(widget.add_trial)
     assert widget.status.value.startswith("There are 4 trials already: discard one first")
     queue_of(viewer).jobs[1].cancel()
-    assert [text for text, _ in widget._trials._numbers()] == ["1: fast", "3: fast, seed 2", "4: fast, seed 3"]
+    assert [text for text, _ in widget._trials._numbers()] == [
+        "1: fast",
+        "3: fast, seed 2",
+        "4: fast, seed 3",
+    ]
     viewer.dims.set_point(0, 0)
     _press(widget.add_trial)
-    assert widget.status.value.startswith("The trials that are there show plane 1 of 'stack': go back to it, or")
+    assert widget.status.value.startswith(
+        "The trials that are there show plane 1 of 'stack': go back to it, or"
+    )
     widget.image.value = other
     _press(widget.add_trial)
     assert "go back to it" in widget.status.value
@@ -519,7 +595,9 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     parts = {layer.data.shape for layer in widget._trials._trials()}
     assert len(parts) == 1
     assert parts != {(1, 24, 28)}
-    assert [run.layer.name.split(" (")[0] for run in queue_of(viewer).jobs] == [f"trial {n}" for n in (1, 3, 4, 2)]
+    assert [run.layer.name.split(" (")[0] for run in queue_of(viewer).jobs] == [
+        f"trial {n}" for n in (1, 3, 4, 2)
+    ]
     _press(widget.discard)
     assert queue_of(viewer).jobs == []
     assert _names(viewer) == ["stack", "other"]
@@ -534,7 +612,9 @@ def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
     mask = viewer.add_labels(hole.astype(int), name="holes")
     widget = _docked(viewer, InpaintWidget)
     _press(widget.add_trial)
-    assert widget.trial_text.value.startswith("The region is the whole of 'film': zoom in to try a part.")
+    assert widget.trial_text.value.startswith(
+        "The region is the whole of 'film': zoom in to try a part."
+    )
     viewer.window.remove_dock_widget(widget.native)
     widget.native.deleteLater()
     widget = _docked(viewer, InpaintWidget)
@@ -554,7 +634,10 @@ def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
     assert widget.status.value.startswith("Nothing is marked as missing")
     viewer.layers.remove("film")
     _press(widget.add_trial)
-    assert widget.status.value.startswith("Choose an image layer first") or "show 'film'" in widget.status.value
+    assert (
+        widget.status.value.startswith("Choose an image layer first")
+        or "show 'film'" in widget.status.value
+    )
 
 
 @pytest.mark.usefixtures("endless_presets")

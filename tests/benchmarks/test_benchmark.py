@@ -16,7 +16,7 @@ from napari_deep_image_prior.io.image_file import ImageFile
 from tests.conftest import use_settings
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
-GREY_SUITES = ("denoise-25", "inpaint-50")
+GRAY_SUITES = ("denoise-25", "inpaint-50")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def benchmark_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return benchmark
 
 
-def _grey(size: int = 48) -> np.ndarray:
+def _gray(size: int = 48) -> np.ndarray:
     y, x = np.mgrid[:size, :size]
     return (120 + 60 * np.sin(x / 5) + 60 * (y > 20)).astype(np.uint8)
 
@@ -40,15 +40,15 @@ def _grey(size: int = 48) -> np.ndarray:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
-    colour = np.dstack([_grey(), 255 - _grey(), np.full_like(_grey(), 90)])
-    raw = np.random.default_rng(0).poisson(_grey()).clip(0, 255).astype(np.uint8)
+    color = np.dstack([_gray(), 255 - _gray(), np.full_like(_gray(), 90)])
+    raw = np.random.default_rng(0).poisson(_gray()).clip(0, 255).astype(np.uint8)
     for path, image in (
-        ("inpainting11/house.png", _grey()),
-        ("inpainting11/peppers.png", _grey()[::-1]),
-        ("denoising9/house.png", colour),
-        ("set5/butterfly.png", colour),
+        ("inpainting11/house.png", _gray()),
+        ("inpainting11/peppers.png", _gray()[::-1]),
+        ("denoising9/house.png", color),
+        ("set5/butterfly.png", color),
         ("microscopy/fmd_confocal_mice_raw.tif", raw),
-        ("microscopy/fmd_confocal_mice_gt.tif", _grey()),
+        ("microscopy/fmd_confocal_mice_gt.tif", _gray()),
     ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_image(folder / path, ImageFile(image, 2 if image.ndim == 3 else None))
@@ -73,18 +73,29 @@ def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
     return float(10 * np.log10(1 / np.mean((np.clip(restored, 0, 1) - truth) ** 2)))
 
 
-def test_the_table_agrees_with_the_psnr_of_the_same_fit(tmp_path: Path, command: Callable[..., int]) -> None:
-    assert command("--tables", "quality", "--only", *GREY_SUITES, "--methods", "fast", "biharmonic") == 0
+def test_the_table_agrees_with_the_psnr_of_the_same_fit(
+    tmp_path: Path, command: Callable[..., int]
+) -> None:
+    assert (
+        command("--tables", "quality", "--only", *GRAY_SUITES, "--methods", "fast", "biharmonic")
+        == 0
+    )
     text = (tmp_path / "out" / "benchmark.md").read_text()
-    truth = _grey() / 255
+    truth = _gray() / 255
     missing = np.random.default_rng(0).random(truth.shape) < 0.5
     tasks = {
-        "denoise-25": dip.Denoise(truth + np.random.default_rng(0).normal(0, 25 / 255, truth.shape)),
+        "denoise-25": dip.Denoise(
+            truth + np.random.default_rng(0).normal(0, 25 / 255, truth.shape)
+        ),
         "inpaint-50": dip.Inpaint(np.where(missing, 0, truth), missing=missing),
     }
     for suite, task in tasks.items():
         expected = _psnr(dip.restore(task, seed=0, device="cpu").image, truth)
-        found = {r["image"]: r for r in _records(tmp_path) if (r["suite"], r["method"]) == (suite, "fast")}
+        found = {
+            r["image"]: r
+            for r in _records(tmp_path)
+            if (r["suite"], r["method"]) == (suite, "fast")
+        }
         assert found["house"]["psnr"] == pytest.approx(expected, abs=2e-3)
         mean = np.mean([record["psnr"] for record in found.values()])
         assert any(f"| fast | 2 of 4 | {mean:.2f} |" in line for line in text.splitlines())
@@ -92,10 +103,17 @@ def test_the_table_agrees_with_the_psnr_of_the_same_fit(tmp_path: Path, command:
     assert (tmp_path / "out" / "psnr-time.png").stat().st_size > 0
 
 
-def test_every_suite_and_method_is_measured(tmp_path: Path, command: Callable[..., int], capsys: Any) -> None:
-    suites = ("denoise-colour", "microscopy", "super-resolve")
+def test_every_suite_and_method_is_measured(
+    tmp_path: Path, command: Callable[..., int], capsys: Any
+) -> None:
+    suites = ("denoise-color", "microscopy", "super-resolve")
     chosen = ("NLM", "wavelet", "TV", "bicubic", "start of fast", "fast")
-    assert command("--tables", "quality", "--only", *suites, "--methods", *chosen, "--set", "iterations=10") == 0
+    assert (
+        command(
+            "--tables", "quality", "--only", *suites, "--methods", *chosen, "--set", "iterations=10"
+        )
+        == 0
+    )
     records = _records(tmp_path)
     assert {(record["suite"], record["method"]) for record in records} == {
         *((suite, name) for suite in suites[:2] for name in ("NLM", "wavelet", "TV")),
@@ -105,9 +123,13 @@ def test_every_suite_and_method_is_measured(tmp_path: Path, command: Callable[..
     assert all(record["memory"] > 50 and -1 <= record["ssim"] <= 1 for record in records)
     text = capsys.readouterr().out
     for record in (record for record in records if record["method"].startswith("fast,")):
-        start = next(r for r in records if (r["suite"], r["method"]) == (record["suite"], "start of fast"))
+        start = next(
+            r for r in records if (r["suite"], r["method"]) == (record["suite"], "start of fast")
+        )
         assert f"| {record['psnr']:.2f} | " in text
-        assert f"{record['psnr'] - start['psnr']:+.2f} |" in text, "the table of what is never worse"
+        assert f"{record['psnr'] - start['psnr']:+.2f} |" in text, (
+            "the table of what is never worse"
+        )
 
 
 def test_the_start_of_a_fit_is_what_its_network_has_not_changed(
@@ -122,9 +144,22 @@ def test_the_start_of_a_fit_is_what_its_network_has_not_changed(
 
 
 def test_what_is_measured_is_not_measured_again(
-    tmp_path: Path, benchmark_module: ModuleType, command: Callable[..., int], monkeypatch: Any, capsys: Any
+    tmp_path: Path,
+    benchmark_module: ModuleType,
+    command: Callable[..., int],
+    monkeypatch: Any,
+    capsys: Any,
 ) -> None:
-    asked = ("--tables", "quality", "noise", "--only", "inpaint-50", "sigma-25", "--methods", "biharmonic")
+    asked = (
+        "--tables",
+        "quality",
+        "noise",
+        "--only",
+        "inpaint-50",
+        "sigma-25",
+        "--methods",
+        "biharmonic",
+    )
     assert command(*asked) == 0
     path = tmp_path / "out" / "results.jsonl"
     table = (tmp_path / "out" / "benchmark.md").read_text()
@@ -135,7 +170,9 @@ def test_what_is_measured_is_not_measured_again(
     measured = []
     measure = benchmark_module.measure
     monkeypatch.setattr(
-        benchmark_module, "in_child", lambda job, where: measured.append(job.image) or measure(job, where)
+        benchmark_module,
+        "in_child",
+        lambda job, where: measured.append(job.image) or measure(job, where),
     )
     monkeypatch.setattr(benchmark_module, "measure", lambda *_: pytest.fail("measured again"))
     assert command(*asked) == 0
@@ -144,10 +181,14 @@ def test_what_is_measured_is_not_measured_again(
     again = path.read_text().splitlines()
     assert again[:4] == whole[:4]
     assert json.loads(again[4])["psnr"] == json.loads(whole[4])["psnr"]
-    assert table.splitlines()[2:5] == (tmp_path / "out" / "benchmark.md").read_text().splitlines()[2:5]
+    assert (
+        table.splitlines()[2:5] == (tmp_path / "out" / "benchmark.md").read_text().splitlines()[2:5]
+    )
 
 
-def test_other_conditions_need_another_folder(command: Callable[..., int], capsys: Any, monkeypatch: Any) -> None:
+def test_other_conditions_need_another_folder(
+    command: Callable[..., int], capsys: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     asked = ("--tables", "noise", "--only", "sigma-25", "--images", "house")
     assert command(*asked, "--threads", "1") == 0
@@ -161,7 +202,17 @@ def test_the_time_of_the_published_method_is_that_of_all_its_iterations(
 ) -> None:
     few = dip.DeepImagePriorFit(dip.HourglassNetwork(widths=(4,), skips=(0,)), iterations=10**6)
     use_settings(monkeypatch, "inpaint", few, "paper")
-    asked = ("--tables", "quality", "--only", "inpaint-50", "--images", "house", "--methods", "paper time", "fast")
+    asked = (
+        "--tables",
+        "quality",
+        "--only",
+        "inpaint-50",
+        "--images",
+        "house",
+        "--methods",
+        "paper time",
+        "fast",
+    )
     assert command(*asked) == 0
     paper, fast = _records(tmp_path)
     assert 10**6 * 1e-4 < paper["seconds"] < 10**6
@@ -169,8 +220,22 @@ def test_the_time_of_the_published_method_is_that_of_all_its_iterations(
     assert f"| 1/{paper['seconds'] / fast['seconds']:.0f} |" in text
 
 
-def test_regret_is_the_best_iterate_minus_the_result(tmp_path: Path, command: Callable[..., int]) -> None:
-    assert command("--tables", "regret", "--only", "inpaint-80", "--images", "house", "--set", "iterations=60") == 0
+def test_regret_is_the_best_iterate_minus_the_result(
+    tmp_path: Path, command: Callable[..., int]
+) -> None:
+    assert (
+        command(
+            "--tables",
+            "regret",
+            "--only",
+            "inpaint-80",
+            "--images",
+            "house",
+            "--set",
+            "iterations=60",
+        )
+        == 0
+    )
     (record,) = _records(tmp_path)
     assert record["best"] >= record["last"]
     assert record["best_at"] in (20, 40)
@@ -178,11 +243,15 @@ def test_regret_is_the_best_iterate_minus_the_result(tmp_path: Path, command: Ca
     assert f"| {record['best'] - record['psnr']:+.2f} |" in text
 
 
-def test_a_measurement_in_a_process_of_its_own_is_the_same(benchmark_module: ModuleType, data: Path) -> None:
+def test_a_measurement_in_a_process_of_its_own_is_the_same(
+    benchmark_module: ModuleType, data: Path
+) -> None:
     bench_measure = sys.modules["bench_measure"]
     job = benchmark_module.Job("quality", "inpaint-50", "house", "biharmonic", 0)
     conditions = benchmark_module.Conditions(data, "cpu", None)
-    here, there = (measure(job, conditions) for measure in (bench_measure.measure, bench_measure.in_child))
+    here, there = (
+        measure(job, conditions) for measure in (bench_measure.measure, bench_measure.in_child)
+    )
     assert here["psnr"] == there["psnr"]
     assert 50 < there["memory"] <= here["memory"], "this process has more in its memory"
 
@@ -191,7 +260,7 @@ def test_the_noise_table_holds_the_estimate(tmp_path: Path, command: Callable[..
     assert command("--tables", "noise", "--only", "sigma-50", "counts-10", "--images", "house") == 0
     gaussian, photon = _records(tmp_path)
     assert gaussian["true"] == 50
-    clean = 10 * (_grey() / _grey().max())
+    clean = 10 * (_gray() / _gray().max())
     assert photon["true"] == pytest.approx(np.sqrt(clean.mean()), abs=1e-3)
     text = (tmp_path / "out" / "benchmark.md").read_text()
     assert f"| house |  |  |  | {gaussian['estimate']:.1f} |" in text

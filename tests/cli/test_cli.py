@@ -25,7 +25,9 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
     write_image(tmp_path / "in.png", ImageFile(picture.astype(np.uint8)))
     write_image(tmp_path / "in.tif", ImageFile(picture.astype(np.uint16), None, (0.5, 0.5), "µm"))
     write_image(tmp_path / "mask.png", ImageFile(hole.astype(np.uint8)))
-    write_image(tmp_path / "colour-mask.png", ImageFile(np.dstack([hole * 255] * 3).astype(np.uint8), 2))
+    write_image(
+        tmp_path / "color-mask.png", ImageFile(np.dstack([hole * 255] * 3).astype(np.uint8), 2)
+    )
     alpha = np.dstack([hole * 255] * 3 + [np.full(hole.shape, 255)]).astype(np.uint8)
     write_image(tmp_path / "opaque-mask.png", ImageFile(alpha, 2))
     write_image(tmp_path / "narrow.png", ImageFile(hole[:, :9].astype(np.uint8)))
@@ -44,7 +46,7 @@ def files(tmp_path: Path, picture: np.ndarray, hole: np.ndarray) -> Path:
         (["denoise", "in.png"], (24, 28)),
         (["denoise", "in.png", "--strength", "0.5"], (24, 28)),
         (["inpaint", "in.png", "--missing", "mask.png"], (24, 28)),
-        (["inpaint", "in.png", "--missing", "colour-mask.png"], (24, 28)),
+        (["inpaint", "in.png", "--missing", "color-mask.png"], (24, 28)),
         (["inpaint", "in.png", "--missing", "opaque-mask.png"], (24, 28)),
         (["super-resolve", "in.png", "--factor", "2"], (48, 56)),
         (["super-resolve", "in.png", "--factor", "1.5"], (36, 42)),
@@ -67,7 +69,12 @@ def test_each_command_writes_its_image(
 
 def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
     out = files / "out.tif"
-    assert main(["super-resolve", str(files / "in.tif"), "--factor", "2", "-o", str(out), "--seed", "5"]) == 0
+    assert (
+        main(
+            ["super-resolve", str(files / "in.tif"), "--factor", "2", "-o", str(out), "--seed", "5"]
+        )
+        == 0
+    )
     found = read_image(out)
     assert found.image.dtype == np.uint16
     assert found.pixel_size == (0.25, 0.25)
@@ -90,13 +97,21 @@ def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
     ids=str,
 )
 def test_all_planes_of_a_stack_are_restored_each_by_itself(
-    files: Path, picture: np.ndarray, arguments: list[str], axis: int | None, shape: tuple[int, ...], monkeypatch: Any
+    files: Path,
+    picture: np.ndarray,
+    arguments: list[str],
+    axis: int | None,
+    shape: tuple[int, ...],
+    monkeypatch: Any,
 ) -> None:
     monkeypatch.chdir(files)
     stack = np.stack([picture, picture[::-1], 255 - picture]).astype(np.uint16)
     spacing = {"Z": (2.0, "µm")}
     write_image("stack.tif", ImageFile(stack, None, (0.5, 0.5), "µm", planes="Z", spacing=spacing))
-    write_image("channels.tif", ImageFile(np.stack([stack, stack[:, ::-1]]), 1, (0.5, 0.5), "µm", planes="T"))
+    write_image(
+        "channels.tif",
+        ImageFile(np.stack([stack, stack[:, ::-1]]), 1, (0.5, 0.5), "µm", planes="T"),
+    )
     masks = np.zeros(stack.shape, np.uint8)
     masks[1, 5:9, 4:8] = 1
     write_image("masks.tif", ImageFile(masks, planes="Z"))
@@ -108,14 +123,18 @@ def test_all_planes_of_a_stack_are_restored_each_by_itself(
         assert found.spacing == spacing
     given = read_image(arguments[1])
     if "masks.tif" in arguments:
-        np.testing.assert_array_equal(found.image[[0, 2]], stack[[0, 2]], "nothing is missing there")
+        np.testing.assert_array_equal(
+            found.image[[0, 2]], stack[[0, 2]], "nothing is missing there"
+        )
         np.testing.assert_array_equal(found.image[1][masks[1] == 0], stack[1][masks[1] == 0])
         assert [plane["index"] for plane in found.provenance["planes"]] == [[1]]
         return
     # the last plane alone gives the same, but for a warm start
     (index, alone) = list(given.parts())[-1]
     write_image("alone.tif", alone)
-    assert main([arguments[0], "alone.tif", *arguments[2:], "-o", "alone-out.tif", "--seed", "3"]) == 0
+    assert (
+        main([arguments[0], "alone.tif", *arguments[2:], "-o", "alone-out.tif", "--seed", "3"]) == 0
+    )
     if arguments[0] == "inpaint":
         assert found.provenance["planes"][-1]["warm_start"]
     else:
@@ -143,13 +162,17 @@ def test_the_planes_that_are_done_are_written_though_another_fails(
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
-def test_a_mask_without_named_axes_has_one_for_each_plane(files: Path, picture: np.ndarray, count: int) -> None:
+def test_a_mask_without_named_axes_has_one_for_each_plane(
+    files: Path, picture: np.ndarray, count: int
+) -> None:
     stack = np.stack([picture] * count).astype(np.uint16)
     write_image(files / "many.tif", ImageFile(stack, planes="Z"))
     masks = np.zeros(stack.shape, np.uint8)
     masks[1, 5:9, 4:8] = 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that planes are taken for colours is what is tested
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # that planes are taken for colors is what is tested
         tifffile.imwrite(files / "plain.tif", masks)
     arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "plain.tif")]
     assert main([*arguments, "-o", str(files / "out.tif")]) == 0
@@ -160,7 +183,10 @@ def test_a_mask_without_named_axes_has_one_for_each_plane(files: Path, picture: 
 def test_a_mask_with_named_axes_lies_along_these(
     files: Path, picture: np.ndarray, planes: str, index: list[list[int]]
 ) -> None:
-    write_image(files / "many.tif", ImageFile(np.stack([np.stack([picture] * 2)] * 2).astype(np.uint16), planes="TZ"))
+    write_image(
+        files / "many.tif",
+        ImageFile(np.stack([np.stack([picture] * 2)] * 2).astype(np.uint16), planes="TZ"),
+    )
     masks = np.zeros((2, 24, 28), np.uint8)
     masks[1, 5:9, 4:8] = 1
     write_image(files / "masks.tif", ImageFile(masks, planes=planes))
@@ -193,15 +219,23 @@ BAD = [
     (["denoise", ".", "-o", "out.png"], "must be a folder"),
     (["denoise", "stack.tif", "-o", "out.png"], "cannot hold a stack"),
     (["denoise", "black.tif", "-o", "out.tif"], "plane 1: image has no finite pixel"),
-    (["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"], "does not lie on the stack"),
-    (["inpaint", "stack.tif", "--missing", "empty.png", "-o", "out.tif"], "no pixel is missing in any plane"),
+    (
+        ["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"],
+        "does not lie on the stack",
+    ),
+    (
+        ["inpaint", "stack.tif", "--missing", "empty.png", "-o", "out.tif"],
+        "no pixel is missing in any plane",
+    ),
     (["sharpen", "in.png"], "sharpen"),
     ([], "COMMAND"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else value
+    ("arguments", "words"),
+    BAD,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_bad_input_is_one_line_status_2_and_no_file(
     files: Path, arguments: list[str], words: str, capsys: Any, monkeypatch: Any
@@ -221,7 +255,9 @@ def test_bad_input_is_one_line_status_2_and_no_file(
     assert sorted(files.iterdir()) == before
 
 
-def test_a_failed_fit_is_one_line_status_1_and_no_file(files: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_a_failed_fit_is_one_line_status_1_and_no_file(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
     def fail(*_args: Any) -> None:
         raise RestorationError("not enough memory: crop it")
 
@@ -231,7 +267,9 @@ def test_a_failed_fit_is_one_line_status_1_and_no_file(files: Path, capsys: Any,
     assert not (files / "out.png").exists()
 
 
-def test_a_folder_is_restored_image_by_image_and_a_bad_one_is_reported(files: Path, capsys: Any) -> None:
+def test_a_folder_is_restored_image_by_image_and_a_bad_one_is_reported(
+    files: Path, capsys: Any
+) -> None:
     folder, out = files / "many", files / "results"
     folder.mkdir()
     for name in ("a.png", "b.png"):
@@ -242,14 +280,22 @@ def test_a_folder_is_restored_image_by_image_and_a_bad_one_is_reported(files: Pa
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_headless_demo_writes_pictures_and_figures(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_the_headless_demo_writes_pictures_and_figures(
+    tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
     out = tmp_path / "deep" / "out"
     assert main(["demo", "--headless", "--output", str(out)]) == 0
     figures = json.loads((out / "figures.json").read_text())
-    assert [figure["sample"] for figure in figures] == ["noisy tissue", "scratched portrait", "small cat"]
+    assert [figure["sample"] for figure in figures] == [
+        "noisy tissue",
+        "scratched portrait",
+        "small cat",
+    ]
     for figure in figures:
         stem = figure["sample"].replace(" ", "-")
-        before, after, truth = (read_image(out / f"{stem}-{name}.png").image for name in ("before", "after", "truth"))
+        before, after, truth = (
+            read_image(out / f"{stem}-{name}.png").image for name in ("before", "after", "truth")
+        )
         assert before.shape == after.shape == truth.shape
         assert read_image(out / f"{stem}.png").image.shape[1] == 3 * truth.shape[1]
         assert figure["psnr_after"] > figure["psnr_before"]
@@ -258,7 +304,8 @@ def test_the_headless_demo_writes_pictures_and_figures(tmp_path: Path, capsys: A
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr(
-        "napari_deep_image_prior.cli.demo.write_demo", lambda options: 7 if options.output == out else 0
+        "napari_deep_image_prior.cli.demo.write_demo",
+        lambda options: 7 if options.output == out else 0,
     )
     if sys.platform == "linux":
         assert main(["demo", "--output", str(out)]) == 7
@@ -267,6 +314,8 @@ def test_the_headless_demo_writes_pictures_and_figures(tmp_path: Path, capsys: A
 
 def test_the_command_is_installed(tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("deep-image-prior")
-    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    shown = subprocess.run(
+        [command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     for name in ("denoise", "inpaint", "super-resolve", "demo"):
         assert name in shown.stdout

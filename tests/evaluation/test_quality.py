@@ -35,9 +35,13 @@ def test_psnr_is_that_of_its_definition(truth: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("cut_off", [0.125, 0.25, 0.4])
-def test_the_ring_correlation_finds_what_a_filter_took_away(truth: np.ndarray, cut_off: float) -> None:
+def test_the_ring_correlation_finds_what_a_filter_took_away(
+    truth: np.ndarray, cut_off: float
+) -> None:
     noise = np.random.default_rng(1).normal(0, 20, truth.shape)
-    blurred = _low_passed(truth, cut_off) + noise - _low_passed(noise, cut_off)  # wrong detail in place of the fine
+    blurred = (
+        _low_passed(truth, cut_off) + noise - _low_passed(noise, cut_off)
+    )  # wrong detail in place of the fine
     found = dip.measure_quality(blurred, truth)
     assert found.resolution == pytest.approx(1 / cut_off, rel=0.1)
     coarse = found.frequencies < cut_off - 0.05
@@ -87,7 +91,9 @@ def test_the_residual_is_the_input_minus_the_result_where_there_was_an_input(
     found = dip.residual(dip.Denoise(noisy), picture)
     assert np.isnan(found[0, 0])
     np.testing.assert_allclose(np.delete(found.ravel(), 0), 3, rtol=1e-5)
-    filled = dip.residual(dip.Inpaint(picture.astype(np.uint8), missing=hole), picture.astype(np.uint8))
+    filled = dip.residual(
+        dip.Inpaint(picture.astype(np.uint8), missing=hole), picture.astype(np.uint8)
+    )
     np.testing.assert_array_equal(np.isnan(filled), hole)
     assert (filled[~hole] == 0).all()
 
@@ -96,7 +102,11 @@ def test_the_residual_is_the_input_minus_the_result_where_there_was_an_input(
 def test_the_residual_of_an_enlarged_image_is_on_the_small_pixels(channels: bool) -> None:
     y, x = np.mgrid[:48, :60]
     large = 100 + 30 * np.sin(y / 9) + 20 * np.cos(x / 11)
-    small = 100 + 30 * np.sin((np.arange(24) * 2 + 0.5) / 9)[:, None] + 20 * np.cos((np.arange(20) * 3 + 1) / 11)
+    small = (
+        100
+        + 30 * np.sin((np.arange(24) * 2 + 0.5) / 9)[:, None]
+        + 20 * np.cos((np.arange(20) * 3 + 1) / 11)
+    )
     if channels:
         small, large = np.dstack([small, 2 * small]), np.dstack([large, 2 * large])
     task = dip.SuperResolve(small, factor=(2, 3), channel_axis=-1 if channels else None)

@@ -41,7 +41,7 @@ def test_a_fit_finds_the_minimum_and_counts_its_steps() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, 1000.0])
-def test_a_bad_step_is_taken_back_with_weights_optimiser_and_average(value: float) -> None:
+def test_a_bad_step_is_taken_back_with_weights_optimizer_and_average(value: float) -> None:
     def spoil(model: Parabola) -> None:
         if model.calls == 200:
             with torch.no_grad():
@@ -126,7 +126,7 @@ def test_a_cooled_fit_that_runs_on_warms_up_and_cools_down_again() -> None:
     rates = []
 
     def note_rate(_model: Parabola) -> None:
-        rates.append(fit._optimiser.param_groups[0]["lr"])
+        rates.append(fit._optimizer.param_groups[0]["lr"])
 
     fit = Fit(Parabola(note_rate), Schedule(40, 0.2, warm_up=3, cool_down=20))
     list(fit)

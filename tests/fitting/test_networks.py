@@ -35,7 +35,11 @@ def test_a_u_net_passes_on_every_channel_of_each_scale() -> None:
     u_net = HourglassNetwork(widths=(4, 6), skips=(0, 0), architecture="u-net")
     network = build_network(u_net, 3, 1, seed=0)
     assert network(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
-    joining = [m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4 + 6]
+    joining = [
+        m.in_channels
+        for m in network.modules()
+        if isinstance(m, nn.Conv2d) and m.in_channels == 4 + 6
+    ]
     assert len(joining) == 1
 
 
@@ -68,9 +72,13 @@ def test_every_published_network_makes_an_image_of_the_input_size(experiment: st
     ],
     ids=str,
 )
-def test_every_switch_changes_the_network_and_leaves_it_trainable(change: dict[str, object]) -> None:
+def test_every_switch_changes_the_network_and_leaves_it_trainable(
+    change: dict[str, object],
+) -> None:
     z = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
-    plain, changed = (build_network(settings, 3, 1, seed=0) for settings in (TINY, replace(TINY, **change)))
+    plain, changed = (
+        build_network(settings, 3, 1, seed=0) for settings in (TINY, replace(TINY, **change))
+    )
     image = changed(z)
     assert not torch.equal(image, plain(z))
     image.square().mean().backward()
@@ -83,7 +91,10 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state_alone(
     assert torch.equal(torch.get_rng_state(), before)
     for one, two in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, two)
-    assert any(not torch.equal(one, two) for one, two in zip(first.parameters(), other.parameters(), strict=True))
+    assert any(
+        not torch.equal(one, two)
+        for one, two in zip(first.parameters(), other.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (64, 64), (65, 31)])

@@ -5,7 +5,10 @@ from napari_deep_image_prior.fitting.stopping import WINDOW, HeldOutPlateau
 
 def _feed(rule: HeldOutPlateau, errors: np.ndarray) -> int | None:
     """Return the step at which the rule has settled."""
-    return next((step for step, error in enumerate(errors, start=1) if rule.settled(step, float(error))), None)
+    return next(
+        (step for step, error in enumerate(errors, start=1) if rule.settled(step, float(error))),
+        None,
+    )
 
 
 def test_the_patience_is_in_iterations_also_where_few_are_looked_at() -> None:
@@ -33,7 +36,10 @@ def test_a_noisy_plateau_settles_after_the_patience_and_says_so() -> None:
 
 def test_a_rising_error_settles_from_the_best_step_on() -> None:
     rule = HeldOutPlateau(patience=100)
-    assert _feed(rule, np.concatenate([np.linspace(1, 0.5, 4 * WINDOW), np.linspace(0.5, 2, 400)])) == 4 * WINDOW + 100
+    assert (
+        _feed(rule, np.concatenate([np.linspace(1, 0.5, 4 * WINDOW), np.linspace(0.5, 2, 400)]))
+        == 4 * WINDOW + 100
+    )
 
 
 def test_one_lucky_step_is_no_improvement() -> None:

@@ -15,12 +15,18 @@ from napari_deep_image_prior.io.image_file import FileError
 def _read(path: Path) -> tuple[list[np.ndarray], list[int]]:
     with Image.open(path) as gif:
         assert gif.info["loop"] == 0, "it goes round and round"
-        frames = [(np.asarray(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(gif)]
+        frames = [
+            (np.asarray(frame.convert("RGB")), frame.info["duration"])
+            for frame in ImageSequence.Iterator(gif)
+        ]
     return [frame for frame, _ in frames], [duration for _, duration in frames]
 
 
 def test_the_images_follow_each_other_in_their_time(tmp_path: Path, picture: np.ndarray) -> None:
-    images = [picture.astype(dtype) + step for dtype, step in [("float64", 0), ("uint8", 20), ("float32", 40)]]
+    images = [
+        picture.astype(dtype) + step
+        for dtype, step in [("float64", 0), ("uint8", 20), ("float32", 40)]
+    ]
     dip.write_animation(tmp_path / "a.gif", images, seconds=3, contrast_limits=(0, 255))
     frames, durations = _read(tmp_path / "a.gif")
     assert durations == [1000, 1000, 3000]
@@ -28,7 +34,9 @@ def test_the_images_follow_each_other_in_their_time(tmp_path: Path, picture: np.
         np.testing.assert_allclose(frame[..., 0], image, atol=2)
 
 
-def test_the_contrast_is_that_of_the_last_image_and_colours_are_colours(tmp_path: Path, picture: np.ndarray) -> None:
+def test_the_contrast_is_that_of_the_last_image_and_colors_are_colors(
+    tmp_path: Path, picture: np.ndarray
+) -> None:
     last = np.stack([picture, 0 * picture, picture[::-1]])
     first = np.where(picture > 150, np.nan, last - 50)
     dip.write_animation(tmp_path / "a.gif", [first, last], channel_axis=0)
@@ -38,12 +46,14 @@ def test_the_contrast_is_that_of_the_last_image_and_colours_are_colours(tmp_path
     assert frames[0].astype(float).mean() < frames[1].astype(float).mean()
 
 
-def test_what_cannot_be_animated_is_refused_and_nothing_is_written(tmp_path: Path, picture: np.ndarray) -> None:
+def test_what_cannot_be_animated_is_refused_and_nothing_is_written(
+    tmp_path: Path, picture: np.ndarray
+) -> None:
     cases: list[tuple[Any, Any, Any, str]] = [
         ("a.gif", [], None, "no image"),
         ("a.gif", [picture, picture[1:]], None, "differ in shape"),
-        ("a.gif", [np.stack([picture] * 2)], 0, "three colours"),
-        ("a.gif", [np.stack([picture] * 2)], None, "three colours"),
+        ("a.gif", [np.stack([picture] * 2)], 0, "three colors"),
+        ("a.gif", [np.stack([picture] * 2)], None, "three colors"),
         ("a.mp4", [picture], None, "is a .gif file"),
         ("nowhere/a.gif", [picture], None, "does not exist"),
     ]

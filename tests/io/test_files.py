@@ -12,17 +12,24 @@ from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import FileError, ImageFile, enlarged
 
-GREY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
-COLOUR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
+COLOR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".ome.tif"])
 @pytest.mark.parametrize(
     ("image", "axis"),
-    [(GREY, None), (GREY.astype(np.uint16) * 200, None), (COLOUR, 2), (np.dstack([COLOUR, GREY]), 2)],
-    ids=["grey", "16 bit", "colour", "transparent"],
+    [
+        (GRAY, None),
+        (GRAY.astype(np.uint16) * 200, None),
+        (COLOR, 2),
+        (np.dstack([COLOR, GRAY]), 2),
+    ],
+    ids=["gray", "16 bit", "color", "transparent"],
 )
-def test_images_survive_writing_and_reading(tmp_path: Path, suffix: str, image: np.ndarray, axis: int | None) -> None:
+def test_images_survive_writing_and_reading(
+    tmp_path: Path, suffix: str, image: np.ndarray, axis: int | None
+) -> None:
     path = tmp_path / f"picture{suffix}"
     write_image(path, ImageFile(image, axis), {"seed": 3})
     found = read_image(path)
@@ -31,7 +38,9 @@ def test_images_survive_writing_and_reading(tmp_path: Path, suffix: str, image: 
     assert found.channel_axis == axis
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "uint32", "int64", "uint64"])
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float32", "float64", "int16", "uint32", "int64", "uint64"]
+)
 @pytest.mark.parametrize(("shape", "axis"), [((9, 11), None), ((2, 9, 11), 0), ((9, 11, 5), 2)])
 def test_tiff_holds_any_number_and_any_channels(
     tmp_path: Path, dtype: str, shape: tuple[int, ...], axis: int | None
@@ -68,8 +77,8 @@ def test_stacks_survive_writing_and_reading(
     image = np.random.default_rng(0).normal(100, 30, shape).astype(dtype)
     write_image(tmp_path / "stack.tif", ImageFile(image, axis, planes=planes), {"seed": 3})
     found = read_image(tmp_path / "stack.tif")
-    colours = dtype.startswith("u") and axis == len(shape) - 1 and shape[-1] == 3
-    if axis == len(shape) - 1 and not colours:
+    colors = dtype.startswith("u") and axis == len(shape) - 1 and shape[-1] == 3
+    if axis == len(shape) - 1 and not colors:
         image, axis = np.moveaxis(image, -1, -3), len(shape) - 3
     assert (found.planes, found.channel_axis, found.provenance) == (planes, axis, {"seed": 3})
     np.testing.assert_array_equal(found.image, image)
@@ -79,12 +88,16 @@ def test_voxel_size_and_time_step_are_kept(tmp_path: Path) -> None:
     spacing = {"Z": (2.5, "µm"), "T": (30.0, "s")}
     write_image(
         tmp_path / "a.tif",
-        ImageFile(np.zeros((2, 3, 9, 11), np.uint8), None, (0.5, 0.5), "µm", (), None, "TZ", spacing),
+        ImageFile(
+            np.zeros((2, 3, 9, 11), np.uint8), None, (0.5, 0.5), "µm", (), None, "TZ", spacing
+        ),
     )
     assert read_image(tmp_path / "a.tif").spacing == spacing
     assert read_image(tmp_path / "a.tif").pixel_size == (0.5, 0.5)
     notes = {"axes": "TZYX", "unit": "um", "spacing": 2.5, "finterval": 30.0}
-    tifffile.imwrite(tmp_path / "ij.tif", np.zeros((2, 3, 9, 11), np.uint8), imagej=True, metadata=notes)
+    tifffile.imwrite(
+        tmp_path / "ij.tif", np.zeros((2, 3, 9, 11), np.uint8), imagej=True, metadata=notes
+    )
     found = read_image(tmp_path / "ij.tif")
     assert (found.planes, found.spacing) == ("TZ", spacing)
 
@@ -97,7 +110,9 @@ def test_a_size_in_no_unit_of_length_is_none(tmp_path: Path) -> None:
     assert (found.pixel_size, found.unit, found.spacing) == (None, "", {})
 
 
-def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(tmp_path: Path) -> None:
+def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(
+    tmp_path: Path,
+) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), photometric="minisblack")
     found = read_image(tmp_path / "a.tif")
     assert (len(found.planes), found.leading) == (1, (4,))
@@ -108,9 +123,12 @@ def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(
 
 
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((2, 4, 9, 11), 1), ((2, 4, 9, 11), None), ((2, 9, 11, 3), 3), ((9, 11), None)]
+    ("shape", "axis"),
+    [((2, 4, 9, 11), 1), ((2, 4, 9, 11), None), ((2, 9, 11, 3), 3), ((9, 11), None)],
 )
-def test_a_stack_is_taken_apart_into_planes_with_their_places(shape: tuple[int, ...], axis: int | None) -> None:
+def test_a_stack_is_taken_apart_into_planes_with_their_places(
+    shape: tuple[int, ...], axis: int | None
+) -> None:
     image = np.arange(np.prod(shape)).reshape(shape)
     planes = "TZ"[: len(shape) - 2 - (axis is not None)]
     again = np.zeros_like(image)
@@ -129,16 +147,29 @@ def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(tmp_pa
     source = ImageFile(np.zeros((2, 9, 11), np.uint16), 0, (0.25, 0.5), "µm", ("DAPI", "GFP"))
     write_image(tmp_path / "a.tif", source)
     found = read_image(tmp_path / "a.tif")
-    assert (found.pixel_size, found.unit, found.channel_names) == ((0.25, 0.5), "µm", ("DAPI", "GFP"))
+    assert (found.pixel_size, found.unit, found.channel_names) == (
+        (0.25, 0.5),
+        "µm",
+        ("DAPI", "GFP"),
+    )
     large = enlarged(found, np.zeros((2, 36, 44), np.uint16))
     assert large.pixel_size == (0.0625, 0.125)
-    stack = ImageFile(np.zeros((5, 9, 11), np.uint16), None, (0.25, 0.5), "µm", planes="Z", spacing={"Z": (2.0, "µm")})
+    stack = ImageFile(
+        np.zeros((5, 9, 11), np.uint16),
+        None,
+        (0.25, 0.5),
+        "µm",
+        planes="Z",
+        spacing={"Z": (2.0, "µm")},
+    )
     large = enlarged(stack, np.zeros((5, 18, 33), np.uint16))
     assert (large.pixel_size, large.spacing) == ((0.125, 0.5 / 3), stack.spacing)
 
 
 def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "ij.tif", GREY, imagej=True, resolution=(4, 2), metadata={"unit": "um"})
+    tifffile.imwrite(
+        tmp_path / "ij.tif", GRAY, imagej=True, resolution=(4, 2), metadata={"unit": "um"}
+    )
     found = read_image(tmp_path / "ij.tif")
     assert found.pixel_size == (0.5, 0.25)
     assert found.unit == "µm"
@@ -148,7 +179,7 @@ def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
-    write_image(tmp_path / name, ImageFile(GREY), {"seed": 3})
+    write_image(tmp_path / name, ImageFile(GRAY), {"seed": 3})
     if name.endswith("png"):
         with Image.open(tmp_path / name) as picture:
             assert json.loads(picture.text["deep_image_prior"]) == {"seed": 3}
@@ -157,33 +188,35 @@ def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
             assert "deep_image_prior" in tiff.ome_metadata
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("a.png", "uint8"), ("a.tif", "uint8"), ("a.tif", "int64")])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("a.png", "uint8"), ("a.tif", "uint8"), ("a.tif", "int64")]
+)
 def test_a_result_read_again_knows_how_it_was_made(tmp_path: Path, name: str, dtype: str) -> None:
     made = {"seed": 3, "found": "µ = 2 <&>", "task": {"kind": "denoise"}}
-    write_image(tmp_path / name, ImageFile(GREY.astype(dtype)), made)
+    write_image(tmp_path / name, ImageFile(GRAY.astype(dtype)), made)
     found = read_image(tmp_path / name)
     assert found.provenance == made
     write_image(tmp_path / name, found)
     assert read_image(tmp_path / name).provenance == made, "it stays with the image"
-    assert enlarged(found, GREY).provenance is None, "another image was made in another way"
+    assert enlarged(found, GRAY).provenance is None, "another image was made in another way"
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"deep_image_prior": 3}', '{"other": {}}'])
 def test_the_descriptions_of_other_programs_are_no_provenance(tmp_path: Path, text: str) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", GREY, description=text, metadata=None)
-    tifffile.imwrite(tmp_path / "b.tif", GREY, ome=True, metadata={"Description": text})
-    tifffile.imwrite(tmp_path / "c.tif", GREY, metadata={"Description": text})
-    tifffile.imwrite(tmp_path / "d.tif", GREY, imagej=True)
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, description=text, metadata=None)
+    tifffile.imwrite(tmp_path / "b.tif", GRAY, ome=True, metadata={"Description": text})
+    tifffile.imwrite(tmp_path / "c.tif", GRAY, metadata={"Description": text})
+    tifffile.imwrite(tmp_path / "d.tif", GRAY, imagej=True)
     notes = PngImagePlugin.PngInfo()
     notes.add_text("deep_image_prior", text)
-    Image.fromarray(GREY).save(tmp_path / "e.png", pnginfo=None if text.startswith('{"') else notes)
+    Image.fromarray(GRAY).save(tmp_path / "e.png", pnginfo=None if text.startswith('{"') else notes)
     for path in tmp_path.iterdir():
         assert read_image(path).provenance is None
 
 
-def test_colour_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
-    write_image(tmp_path / "colour.png", ImageFile(COLOUR, 2))
-    content = bytearray((tmp_path / "colour.png").read_bytes())
+def test_color_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
+    write_image(tmp_path / "color.png", ImageFile(COLOR, 2))
+    content = bytearray((tmp_path / "color.png").read_bytes())
     content[24] = 16  # the bit depth in the header
     (tmp_path / "deep.png").write_bytes(content)
     with pytest.raises(FileError, match="save it as TIFF"):
@@ -191,11 +224,11 @@ def test_colour_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
 
 
 def test_palettes_bitmaps_and_single_planes_are_read_as_seen(tmp_path: Path) -> None:
-    Image.fromarray(COLOUR).convert("P").save(tmp_path / "p.png")
+    Image.fromarray(COLOR).convert("P").save(tmp_path / "p.png")
     assert read_image(tmp_path / "p.png").image.shape == (9, 11, 3)
-    Image.fromarray(GREY).convert("1").save(tmp_path / "b.png")
+    Image.fromarray(GRAY).convert("1").save(tmp_path / "b.png")
     assert read_image(tmp_path / "b.png").image.dtype == np.uint8
-    tifffile.imwrite(tmp_path / "one.tif", GREY[None, None])
+    tifffile.imwrite(tmp_path / "one.tif", GRAY[None, None])
     assert read_image(tmp_path / "one.tif").image.shape == (9, 11)
 
 
@@ -203,7 +236,9 @@ def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "text.tif").write_text("hello")
     (tmp_path / "empty.tif").write_bytes(b"")
-    tifffile.imwrite(tmp_path / "turned.tif", np.zeros((9, 11, 4), np.uint8), metadata={"axes": "YXZ"})
+    tifffile.imwrite(
+        tmp_path / "turned.tif", np.zeros((9, 11, 4), np.uint8), metadata={"axes": "YXZ"}
+    )
     for name, words in [
         ("nothing.png", "no such file"),
         ("text.png", "cannot be read"),
@@ -229,20 +264,22 @@ def test_axes_of_the_same_name_are_told_apart(tmp_path: Path, planes: str) -> No
 
 def test_what_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="too many for a TIFF"):
-        write_image(tmp_path / "a.tif", ImageFile(np.zeros((1,) * 7 + (9, 11), np.uint8), planes="???????"))
+        write_image(
+            tmp_path / "a.tif", ImageFile(np.zeros((1,) * 7 + (9, 11), np.uint8), planes="???????")
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_names_of_other_channels_are_left_out(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.tif", ImageFile(COLOUR.astype(np.float32), 2, channel_names=("RGB",)))
+    write_image(tmp_path / "a.tif", ImageFile(COLOR.astype(np.float32), 2, channel_names=("RGB",)))
     assert read_image(tmp_path / "a.tif").image.shape == (3, 9, 11)
 
 
 def test_a_png_cannot_hold_floats_or_stacks_and_says_what_can(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"cannot hold a stack; write a \.tif"):
-        write_image(tmp_path / "a.png", ImageFile(np.stack([GREY, GREY]), planes="Z"))
+        write_image(tmp_path / "a.png", ImageFile(np.stack([GRAY, GRAY]), planes="Z"))
     with pytest.raises(FileError, match=r"write a \.tif"):
-        write_image(tmp_path / "a.png", ImageFile(GREY.astype(np.float32)))
+        write_image(tmp_path / "a.png", ImageFile(GRAY.astype(np.float32)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -251,17 +288,18 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / name
-    write_image(path, ImageFile(GREY))
+    write_image(path, ImageFile(GRAY))
 
     def fail(part: Path, *_args: Any) -> None:
         part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(
-        f"napari_deep_image_prior.io.files.{'_write_png' if name.endswith('png') else 'write_tiff'}", fail
+        f"napari_deep_image_prior.io.files.{'_write_png' if name.endswith('png') else 'write_tiff'}",
+        fail,
     )
     with pytest.raises(FileError, match="No space left"):
-        write_image(path, ImageFile(GREY + 1))
+        write_image(path, ImageFile(GRAY + 1))
     monkeypatch.undo()
     assert [found.name for found in tmp_path.iterdir()] == [name]
-    np.testing.assert_array_equal(read_image(path).image, GREY)
+    np.testing.assert_array_equal(read_image(path).image, GRAY)

@@ -20,7 +20,9 @@ def test_pixels_that_are_no_numbers_are_marked(noisy: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("uint8", 255), ("uint16", 4095), ("float32", 1e6)])
-def test_saturated_pixels_share_the_largest_value(noisy: np.ndarray, dtype: str, limit: float) -> None:
+def test_saturated_pixels_share_the_largest_value(
+    noisy: np.ndarray, dtype: str, limit: float
+) -> None:
     image = noisy.clip(1, 250).astype(dtype)
     image[5, 5:8] = limit
     image[6, 6] = 0
@@ -51,7 +53,9 @@ def test_pixels_beyond_a_value_are_marked() -> None:
 
 @pytest.mark.parametrize("step", [-30, 40])
 @pytest.mark.parametrize("place", [0, 8, 23])
-def test_a_stripe_is_marked_as_a_whole_and_nothing_else(noisy: np.ndarray, step: float, place: int) -> None:
+def test_a_stripe_is_marked_as_a_whole_and_nothing_else(
+    noisy: np.ndarray, step: float, place: int
+) -> None:
     noisy[place] += step
     assert masks.striped_rows(noisy)[place].all()
     assert masks.striped_rows(noisy).sum() == noisy.shape[1]

@@ -11,12 +11,19 @@ from napari_deep_image_prior.methods.deep_image_prior.restorer import DeepImageP
 from napari_deep_image_prior.methods.deep_image_prior.settings import DeepImagePriorFit
 
 TWO_RUNS = DeepImagePriorFit(
-    HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3, averaging=0.9, weight_noise=0.01, runs=2
+    HourglassNetwork(widths=(4, 4), skips=(2, 2)),
+    iterations=5,
+    input_depth=3,
+    averaging=0.9,
+    weight_noise=0.01,
+    runs=2,
 )
 
 
 def _begun(picture: np.ndarray) -> DeepImagePriorRestorer:
-    restorer = DeepImagePriorRestorer.for_task(dip.Denoise(picture), TWO_RUNS, torch.device("cpu"), 0)
+    restorer = DeepImagePriorRestorer.for_task(
+        dip.Denoise(picture), TWO_RUNS, torch.device("cpu"), 0
+    )
     assert isinstance(restorer, DeepImagePriorRestorer)
     return restorer
 
@@ -42,13 +49,17 @@ def test_a_bad_step_after_going_on_is_taken_back_as_in_an_unbroken_fit(picture: 
     settings = replace(TWO_RUNS, iterations=50, runs=1)
 
     def image(*, broken_off: bool) -> np.ndarray:
-        restorer = DeepImagePriorRestorer.for_task(dip.Denoise(picture), settings, torch.device("cpu"), 0)
+        restorer = DeepImagePriorRestorer.for_task(
+            dip.Denoise(picture), settings, torch.device("cpu"), 0
+        )
         steps = restorer.steps()
         for step in steps:
             if step.iteration == 33:
                 break
         if broken_off:
-            fresh = DeepImagePriorRestorer.for_task(dip.Denoise(picture), settings, torch.device("cpu"), 0)
+            fresh = DeepImagePriorRestorer.for_task(
+                dip.Denoise(picture), settings, torch.device("cpu"), 0
+            )
             fresh.resume(restorer.state())
             restorer, steps = fresh, fresh.steps()
         model, _ = restorer._running
@@ -73,7 +84,9 @@ def test_the_last_output_is_not_averaged(picture: np.ndarray) -> None:
 def test_the_input_and_the_weights_are_drawn_from_streams_of_their_own(picture: np.ndarray) -> None:
     def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
         settings = replace(TWO_RUNS, runs=1)
-        restorer = DeepImagePriorRestorer.for_task(dip.Denoise(picture), settings, torch.device("cpu"), seed)
+        restorer = DeepImagePriorRestorer.for_task(
+            dip.Denoise(picture), settings, torch.device("cpu"), seed
+        )
         model, _ = restorer._begin()
         first = next(model.network.parameters()).detach().numpy().ravel()
         return model._z.numpy().ravel()[: first.size] / 0.1, first

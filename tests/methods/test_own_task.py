@@ -75,12 +75,38 @@ def test_it_is_a_sub_command_for_images_stacks_and_folders(
 ) -> None:
     stack = np.stack([speckled, 2 * speckled]).astype(np.uint16)
     tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    assert cli.main(["despeckle", str(tmp_path / "stack.tif"), "-o", str(tmp_path / "out.tif"), "--size", "5"]) == 0
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), [median_filter(p, 5) for p in stack])
+    assert (
+        cli.main(
+            [
+                "despeckle",
+                str(tmp_path / "stack.tif"),
+                "-o",
+                str(tmp_path / "out.tif"),
+                "--size",
+                "5",
+            ]
+        )
+        == 0
+    )
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "out.tif"), [median_filter(p, 5) for p in stack]
+    )
     with pytest.raises(SystemExit):
         cli.main(["despeckle", "--help"])
     assert "edge of the filter in pixels" in capsys.readouterr().out
-    assert cli.main(["despeckle", str(tmp_path / "stack.tif"), "-o", str(tmp_path / "o.tif"), "--preset", "paper"]) == 2
+    assert (
+        cli.main(
+            [
+                "despeckle",
+                str(tmp_path / "stack.tif"),
+                "-o",
+                str(tmp_path / "o.tif"),
+                "--preset",
+                "paper",
+            ]
+        )
+        == 2
+    )
     assert "choose one of fast, best" in capsys.readouterr().err
 
 
@@ -92,7 +118,9 @@ def test_settings_of_another_task_are_refused(own: ModuleType, speckled: np.ndar
 
 
 @pytest.mark.gui
-def test_it_restores_a_layer(own: ModuleType, speckled: np.ndarray, make_napari_viewer: Any) -> None:
+def test_it_restores_a_layer(
+    own: ModuleType, speckled: np.ndarray, make_napari_viewer: Any
+) -> None:
     viewer = make_napari_viewer()
     source = viewer.add_image(np.stack([speckled, speckled + 5]), name="cells", scale=(1, 2, 2))
     run = dip.restore_layer(viewer, source, task="despeckle", size=5, planes="all", block=True)
@@ -114,7 +142,9 @@ def test_another_package_names_it_as_an_entry_point(
         SimpleNamespace(load=lambda: dip.register_method(method), value="own_task"),
         SimpleNamespace(load=broken, value="broken_package"),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else []
+    )
     registry._load_plugins.cache_clear()
     with pytest.warns(UserWarning, match="broken_package"):
         result = dip.restore(own.Despeckle(speckled))

@@ -1,4 +1,4 @@
-"""Super-resolution across scales: what is learnt from, what is judged by, and several networks."""
+"""Super-resolution across scales: what is learned from, what is judged by, and several networks."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deep_image_prior import CompactNetwork, SuperResolutionFit, SuperResolve, iter_restore, restore
+from napari_deep_image_prior import (
+    CompactNetwork,
+    SuperResolutionFit,
+    SuperResolve,
+    iter_restore,
+    restore,
+)
 from napari_deep_image_prior.generators import run_to_end
 from napari_deep_image_prior.methods.super_resolution.restorer import SHARE, SuperResolutionModel
 
@@ -23,13 +29,15 @@ def model() -> SuperResolutionModel:
 def _with_other_truth(model: SuperResolutionModel, *, inside: bool) -> SuperResolutionModel:
     """Change the truth within the tiles, or outside."""
     for pair in model._pairs:
-        learnt = pair[-1] > 0
+        learned = pair[-1] > 0
         true = pair[2:4]
-        true[:, ~learnt if inside else learnt] += 1
+        true[:, ~learned if inside else learned] += 1
     return model
 
 
-def test_nothing_is_learnt_from_the_tiles_and_the_misfit_is_theirs_alone(model: SuperResolutionModel) -> None:
+def test_nothing_is_learned_from_the_tiles_and_the_misfit_is_theirs_alone(
+    model: SuperResolutionModel,
+) -> None:
     def measured(model: SuperResolutionModel) -> tuple[float, float]:
         with torch.no_grad():
             for weight in model.network.parameters():  # a fresh network corrects nothing
@@ -37,15 +45,21 @@ def test_nothing_is_learnt_from_the_tiles_and_the_misfit_is_theirs_alone(model: 
             return float(model.loss()), float(model.misfit)
 
     loss, misfit = measured(model)
-    inside = measured(_with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=True))
-    outside = measured(_with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=False))
+    inside = measured(
+        _with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=True)
+    )
+    outside = measured(
+        _with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=False)
+    )
     assert inside[0] == pytest.approx(loss)
     assert inside[1] != pytest.approx(misfit, rel=0.01)
     assert outside[0] > 1.5 * loss
     assert outside[1] == pytest.approx(misfit, rel=1e-4)
 
 
-def test_the_tiles_are_the_same_parts_of_the_picture_in_copies_of_all_sizes(model: SuperResolutionModel) -> None:
+def test_the_tiles_are_the_same_parts_of_the_picture_in_copies_of_all_sizes(
+    model: SuperResolutionModel,
+) -> None:
     masks = [pair[-1].numpy() for pair in model._pairs]
     assert len({mask.shape for mask in masks}) == len(SETTINGS.father_scales)
     assert masks[0][12, 12] == 0, "the middle of the first 24x24 pixels"
@@ -70,21 +84,27 @@ def test_each_of_several_networks_is_judged_by_other_pixels() -> None:
 def test_a_network_is_followed_as_far_as_the_tiles_support_it(
     model: SuperResolutionModel, monkeypatch: pytest.MonkeyPatch, sign: float, trust: float
 ) -> None:
-    base, true, learnt = model._judged
-    missed = (true - base) * torch.where(learnt > 0, -sign, sign)  # outside it would tell the opposite
+    base, true, learned = model._judged
+    missed = (true - base) * torch.where(
+        learned > 0, -sign, sign
+    )  # outside it would tell the opposite
 
     def mean_over_views(*_arguments: Any) -> Any:
         yield
         return missed
 
-    monkeypatch.setattr("napari_deep_image_prior.methods.super_resolution.restorer.mean_over_views", mean_over_views)
+    monkeypatch.setattr(
+        "napari_deep_image_prior.methods.super_resolution.restorer.mean_over_views", mean_over_views
+    )
     assert run_to_end(model.correction_weight()) == pytest.approx(trust)
 
 
 def test_networks_that_have_not_begun_do_not_count(picture: np.ndarray) -> None:
     task = SuperResolve(picture, factor=2)
     one = restore(task, settings=SETTINGS, seed=3)
-    stopped = restore(task, settings=replace(SETTINGS, networks=3), seed=3, stop_after=SETTINGS.iterations)
+    stopped = restore(
+        task, settings=replace(SETTINGS, networks=3), seed=3, stop_after=SETTINGS.iterations
+    )
     np.testing.assert_array_equal(stopped.image, one.image)
     whole = restore(task, settings=replace(SETTINGS, networks=3), seed=3)
     assert whole.iterations == 3 * SETTINGS.iterations

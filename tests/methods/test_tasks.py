@@ -12,7 +12,11 @@ def test_result_has_the_input_shape_or_is_enlarged() -> None:
     assert Denoise(IMAGE).result_shape == (8, 9)
     assert Inpaint(IMAGE, missing=HOLE).result_shape == (8, 9)
     assert SuperResolve(IMAGE, factor=4).result_shape == (32, 36)
-    assert SuperResolve(np.zeros((3, 8, 9)), factor=(2, 1.5), channel_axis=0).result_shape == (3, 16, 14)
+    assert SuperResolve(np.zeros((3, 8, 9)), factor=(2, 1.5), channel_axis=0).result_shape == (
+        3,
+        16,
+        14,
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,9 @@ def test_result_has_the_input_shape_or_is_enlarged() -> None:
         (np.zeros((2, 3, 4)), ValueError, "channel_axis"),
     ],
 )
-def test_an_unusable_image_is_refused_with_the_reason(image: np.ndarray, error: type[Exception], words: str) -> None:
+def test_an_unusable_image_is_refused_with_the_reason(
+    image: np.ndarray, error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         Denoise(image)
     with pytest.raises(error, match=words):

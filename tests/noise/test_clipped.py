@@ -43,7 +43,9 @@ def test_clipped_ends_are_found(step: float) -> None:
     assert find_clipping(noisy.clip(0, 256), 25) == Clipping(0, 256, 25)
 
 
-@pytest.mark.parametrize("image", [np.zeros((20, 20)), np.eye(20), np.arange(400.0).reshape(20, 20)])
+@pytest.mark.parametrize(
+    "image", [np.zeros((20, 20)), np.eye(20), np.arange(400.0).reshape(20, 20)]
+)
 def test_an_image_without_noise_is_not_taken_for_clipped(image: np.ndarray) -> None:
     assert find_clipping(image, 1e-3) is None
 
@@ -55,7 +57,10 @@ def test_what_was_found_is_said() -> None:
 
 def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray:
     """Return the classical estimate of (C, Y, X)."""
-    models = [estimate_noise(channel, std=std) for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)]
+    models = [
+        estimate_noise(channel, std=std)
+        for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)
+    ]
     even = NoiseNormalizer(noisy, models, 1.0, torch.device("cpu"), 0)
     return even.restored(run_to_end(even.image.grouped(1.0)))
 
@@ -72,20 +77,29 @@ def test_the_level_of_noise_is_that_before_it_was_clipped() -> None:
     assert estimate_noise(_noisy().clip(0)).std == pytest.approx(25, rel=0.05)
 
 
-def test_a_colour_that_is_clipped_does_not_spoil_the_others() -> None:
+def test_a_color_that_is_clipped_does_not_spoil_the_others() -> None:
     truth = np.stack([SCENE, 128 + 0 * SCENE, 255 - SCENE])
     unclipped = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
-    errors = [np.square(_estimated(noisy) - truth).mean() for noisy in (unclipped, unclipped.clip(0, 255))]
+    errors = [
+        np.square(_estimated(noisy) - truth).mean() for noisy in (unclipped, unclipped.clip(0, 255))
+    ]
     assert errors[1] < 1.5 * errors[0]
 
 
 def test_an_image_is_noised_anew_as_it_was_clipped() -> None:
     noisy = _noisy().clip(0, 255)[None]
     even = NoiseNormalizer(noisy, [estimate_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
-    anew = [even.renoise(even.image.noisy * 0 + even.image.noisy[0, SCENE == 0].mean()) for _ in range(2)]
+    anew = [
+        even.renoise(even.image.noisy * 0 + even.image.noisy[0, SCENE == 0].mean())
+        for _ in range(2)
+    ]
     observed = [even.image.noisy[0, SCENE == 0], anew[0].noisy, anew[1].noisy]
-    assert [float(one.mean()) for one in observed[1:]] == pytest.approx([float(observed[0].mean())] * 2, abs=0.02)
-    assert [float(one.std()) for one in observed[1:]] == pytest.approx([float(observed[0].std())] * 2, rel=0.05)
+    assert [float(one.mean()) for one in observed[1:]] == pytest.approx(
+        [float(observed[0].mean())] * 2, abs=0.02
+    )
+    assert [float(one.std()) for one in observed[1:]] == pytest.approx(
+        [float(observed[0].std())] * 2, rel=0.05
+    )
     assert float(anew[0].variance.mean()) == pytest.approx(float(observed[0].var()), rel=0.15)
     assert not torch.equal(anew[0].noisy, anew[1].noisy)
 
@@ -98,8 +112,12 @@ def test_a_clipped_image_is_restored_at_any_strength(strength: float) -> None:
     assert np.square(result.image - SCENE).mean() < 0.5 * np.square(noisy - SCENE).mean()
 
 
-@pytest.mark.parametrize(("size", "background", "peak"), [(96, 0.1, 1), (96, 0.3, 3), (96, 0, 4), (64, 0.1, 1)])
-def test_a_few_counts_are_not_taken_for_a_clipped_tail(size: int, background: float, peak: float) -> None:
+@pytest.mark.parametrize(
+    ("size", "background", "peak"), [(96, 0.1, 1), (96, 0.3, 3), (96, 0, 4), (64, 0.1, 1)]
+)
+def test_a_few_counts_are_not_taken_for_a_clipped_tail(
+    size: int, background: float, peak: float
+) -> None:
     y, x = np.mgrid[:size, :size] - size / 2
     photons = background + peak * np.exp(-(y**2 + x**2) / 200)
     counts = np.random.default_rng(0).poisson(photons).astype(float)
@@ -110,17 +128,26 @@ def test_a_few_counts_are_not_taken_for_a_clipped_tail(size: int, background: fl
 def test_texture_is_not_taken_for_noise_where_only_it_is_not_clipped() -> None:
     y, x = np.mgrid[:96, :96]
     random = np.random.default_rng(0)
-    texture = 150 + 40 * np.sin(1.1 * x) * np.cos(0.9 * y) + 30 * np.round(random.normal(size=x.shape))
+    texture = (
+        150 + 40 * np.sin(1.1 * x) * np.cos(0.9 * y) + 30 * np.round(random.normal(size=x.shape))
+    )
     cell = np.where((y - 48) ** 2 + (x - 48) ** 2 < 20**2, texture, 0)
     assert estimate_noise((cell + random.normal(0, 10, x.shape)).clip(0)).std < 15
 
 
 def test_an_area_beyond_the_end_is_noised_anew_as_it_is() -> None:
-    noisy = (np.where(X < 80, 330, 150) + np.random.default_rng(0).normal(0, 25, X.shape)).clip(0, 255)[None]
+    noisy = (np.where(X < 80, 330, 150) + np.random.default_rng(0).normal(0, 25, X.shape)).clip(
+        0, 255
+    )[None]
     even = NoiseNormalizer(noisy, [estimate_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
     saturated = torch.from_numpy(X < 70)[None]
     end = even.image.noisy[saturated].max()
-    assert float(even.renoise(torch.full_like(even.image.noisy, float(end))).noisy.sub(end).abs().mean()) < 0.01
+    assert (
+        float(
+            even.renoise(torch.full_like(even.image.noisy, float(end))).noisy.sub(end).abs().mean()
+        )
+        < 0.01
+    )
     assert float(even.image.variance[saturated].max()) < 0.05
 
 

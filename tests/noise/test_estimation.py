@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from napari_deep_image_prior.noise.correlated import NoiseCorrelation, residual_statistics
-from napari_deep_image_prior.noise.estimation import _looks_like_photons, channel_noise_correlation, estimate_noise
+from napari_deep_image_prior.noise.estimation import (
+    _looks_like_photons,
+    channel_noise_correlation,
+    estimate_noise,
+)
 from napari_deep_image_prior.noise.model import NoiseModel
 
 RNG = np.random.default_rng(0)
@@ -48,8 +52,12 @@ def test_photon_noise_is_told_in_an_image_of_little_contrast(peak: float) -> Non
     assert np.sqrt((a * photons + b).mean()) == pytest.approx(np.sqrt(photons.mean()), rel=0.1)
 
 
-@pytest.mark.parametrize(("growth", "scatter", "expected"), [(1.3, 0.02, True), (1.3, 0.15, False), (1.7, 0.15, True)])
-def test_the_less_noise_grows_the_closer_it_must_follow_its_line(growth: float, scatter: float, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("growth", "scatter", "expected"), [(1.3, 0.02, True), (1.3, 0.15, False), (1.7, 0.15, True)]
+)
+def test_the_less_noise_grows_the_closer_it_must_follow_its_line(
+    growth: float, scatter: float, expected: bool
+) -> None:
     means = np.linspace(0, 1, 16)
     line = 1 + (growth**2 - 1) * means
     variances = line * (1 + scatter * (-1) ** np.arange(16))
@@ -62,7 +70,7 @@ def test_the_noise_of_a_small_image_is_measured(size: int) -> None:
     assert estimate_noise(SCENE[:size, :size] + noise).std == pytest.approx(25, rel=0.2)
 
 
-def test_stabilising_is_undone() -> None:
+def test_stabilizing_is_undone() -> None:
     image = (RNG.poisson(SCENE) + 100).astype(float)
     for model in (estimate_noise(image), NoiseModel(3.0)):
         assert abs((model.invert(model.stabilize(image)) - image).mean()) < 0.6
@@ -80,7 +88,9 @@ def test_bright_objects_on_exactly_nothing_stay_apart(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((64, 64)), SCENE, X.astype(float), np.exp(-((X - 80) ** 2 + (Y - 80) ** 2) / 900)], ids=range(4)
+    "image",
+    [np.zeros((64, 64)), SCENE, X.astype(float), np.exp(-((X - 80) ** 2 + (Y - 80) ** 2) / 900)],
+    ids=range(4),
 )
 def test_a_clean_image_has_next_to_no_noise(image: np.ndarray) -> None:
     model = estimate_noise(image.astype(float))
@@ -111,9 +121,13 @@ def test_tiny_images_have_some_answer(shape: tuple[int, int]) -> None:
 
 
 def test_texture_in_a_small_image_is_not_taken_for_photon_noise() -> None:
-    textures = [np.random.default_rng(seed).normal(0, 1, (72, 72)) * X[:72, :72] / 4 for seed in range(4)]
+    textures = [
+        np.random.default_rng(seed).normal(0, 1, (72, 72)) * X[:72, :72] / 4 for seed in range(4)
+    ]
     assert [estimate_noise(100 + texture).photon for texture in textures] == [None] * 4
-    assert any(estimate_noise(100 + texture, "poisson-gaussian").photon for texture in textures), "unless asked for"
+    assert any(estimate_noise(100 + texture, "poisson-gaussian").photon for texture in textures), (
+        "unless asked for"
+    )
 
 
 def _shared(blur: NoiseCorrelation, shape: tuple[int, int] = SCENE.shape) -> np.ndarray:
@@ -122,27 +136,33 @@ def _shared(blur: NoiseCorrelation, shape: tuple[int, int] = SCENE.shape) -> np.
 
 
 @pytest.mark.parametrize(
-    "blur", [NoiseCorrelation(0.5, 0.5), NoiseCorrelation(0.8, 0.8), NoiseCorrelation(0.4, 0.9)], ids=str
+    "blur",
+    [NoiseCorrelation(0.5, 0.5), NoiseCorrelation(0.8, 0.8), NoiseCorrelation(0.4, 0.9)],
+    ids=str,
 )
 @pytest.mark.parametrize("kind", ["auto", "correlated"])
-def test_noise_that_neighbours_share_is_measured(blur: NoiseCorrelation, kind: str) -> None:
+def test_noise_that_neighbors_share_is_measured(blur: NoiseCorrelation, kind: str) -> None:
     model = estimate_noise(SCENE + 20 * _shared(blur), kind)
     assert model.std == pytest.approx(20, rel=0.15)
     assert (model.blur.y, model.blur.x) == pytest.approx((blur.y, blur.x), abs=0.25)
-    assert "shared by neighbouring pixels" in model.describe()
+    assert "shared by neighboring pixels" in model.describe()
 
 
 @pytest.mark.parametrize("sigma", [5, 25])
 def test_white_noise_and_texture_are_not_taken_for_shared_noise(sigma: float) -> None:
     white = RNG.normal(0, sigma, SCENE.shape)
-    ripples = 12 * np.sin(X * 1.1 + 3 * np.sin(Y / 9)) * (1 + np.sin(X / 17))  # texture of varying strength
+    ripples = (
+        12 * np.sin(X * 1.1 + 3 * np.sin(Y / 9)) * (1 + np.sin(X / 17))
+    )  # texture of varying strength
     assert not estimate_noise(SCENE + white).blur
     model = estimate_noise(SCENE + ripples + white)
     assert not model.blur
     assert model.std < sigma + 3
 
 
-@pytest.mark.parametrize("blur", [NoiseCorrelation(), NoiseCorrelation(0.6, 0.6), NoiseCorrelation(1.0, 0.3)], ids=str)
+@pytest.mark.parametrize(
+    "blur", [NoiseCorrelation(), NoiseCorrelation(0.6, 0.6), NoiseCorrelation(1.0, 0.3)], ids=str
+)
 def test_blocks_of_nothing_but_noise_are_as_expected(blur: NoiseCorrelation) -> None:
     noise = _shared(blur, (400, 400)).reshape(50, 8, 50, 8).swapaxes(1, 2).reshape(-1, 64)
     y, x = np.mgrid[:8, :8]
@@ -155,7 +175,9 @@ def test_blocks_of_nothing_but_noise_are_as_expected(blur: NoiseCorrelation) -> 
 
 
 @pytest.mark.parametrize(
-    "blur", [NoiseCorrelation(0.3, 0.3), NoiseCorrelation(0.7, 0.7), NoiseCorrelation(0.2, 1.2)], ids=str
+    "blur",
+    [NoiseCorrelation(0.3, 0.3), NoiseCorrelation(0.7, 0.7), NoiseCorrelation(0.2, 1.2)],
+    ids=str,
 )
 def test_whitening_keeps_the_level_of_the_noise_and_is_undone(blur: NoiseCorrelation) -> None:
     noise = _shared(blur)
@@ -168,14 +190,22 @@ def test_whitening_keeps_the_level_of_the_noise_and_is_undone(blur: NoiseCorrela
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(share: float) -> None:
+def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(
+    share: float,
+) -> None:
     own, common = RNG.normal(0, 20, (3, *SCENE.shape)), RNG.normal(0, 20, SCENE.shape)
     noise = np.sqrt(share) * common + np.sqrt(1 - share) * own
-    assert channel_noise_correlation(SCENE * np.array([1, 0.8, -0.5])[:, None, None] + noise) == pytest.approx(
-        share, abs=0.1
+    assert channel_noise_correlation(
+        SCENE * np.array([1, 0.8, -0.5])[:, None, None] + noise
+    ) == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("blur", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))]
+)
+def test_noise_that_neighbors_share_grows_when_an_image_is_halved(
+    blur: float, expected: tuple[float, float]
+) -> None:
+    assert np.sqrt(np.cumprod(NoiseCorrelation(blur, blur).variance_gain(2))) == pytest.approx(
+        expected, abs=0.02
     )
-
-
-@pytest.mark.parametrize(("blur", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))])
-def test_noise_that_neighbours_share_grows_when_an_image_is_halved(blur: float, expected: tuple[float, float]) -> None:
-    assert np.sqrt(np.cumprod(NoiseCorrelation(blur, blur).variance_gain(2))) == pytest.approx(expected, abs=0.02)

@@ -10,9 +10,13 @@ SCENE = (4 * np.sin(X / 30) * np.cos(Y / 25) + 3 * (X > 90)).astype(np.float32)[
 WHITE = np.random.default_rng(0).normal(0, 1, SCENE.shape).astype(np.float32)
 
 
-def _error(noisy: np.ndarray, halvings: int = HALVINGS, variance: np.ndarray | None = None) -> np.ndarray:
+def _error(
+    noisy: np.ndarray, halvings: int = HALVINGS, variance: np.ndarray | None = None
+) -> np.ndarray:
     told = None if variance is None else torch.from_numpy(variance)
-    estimate = run_to_end(nl_ridge(torch.from_numpy(noisy), 1.0, told, torch.ones(halvings, 1))).numpy()
+    estimate = run_to_end(
+        nl_ridge(torch.from_numpy(noisy), 1.0, told, torch.ones(halvings, 1))
+    ).numpy()
     return np.square(estimate - SCENE)[0]
 
 

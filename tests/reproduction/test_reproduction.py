@@ -28,14 +28,14 @@ pytestmark = pytest.mark.usefixtures("quick_presets")
 def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     y, x = np.mgrid[:48, :50]
-    grey = (120 + 60 * np.sin(x / 5) + 60 * (y > 20)).astype(np.uint8)
-    colour = np.dstack([grey, 255 - grey, np.full_like(grey, 90)])
+    gray = (120 + 60 * np.sin(x / 5) + 60 * (y > 20)).astype(np.uint8)
+    color = np.dstack([gray, 255 - gray, np.full_like(gray, 90)])
     for path, image in (
-        ("inpainting11/house.png", grey),
-        ("inpainting11/boat.png", grey[::-1, :40]),
-        ("denoising9/house.png", colour),
-        ("set5/butterfly.png", colour),
-        ("set14/bridge.png", grey),
+        ("inpainting11/house.png", gray),
+        ("inpainting11/boat.png", gray[::-1, :40]),
+        ("denoising9/house.png", color),
+        ("set5/butterfly.png", color),
+        ("set14/bridge.png", gray),
     ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_image(folder / path, ImageFile(image, 2 if image.ndim == 3 else None))
@@ -46,7 +46,9 @@ def images(tmp_path: Path) -> Path:
 def reproduce(images: Path, tmp_path: Path) -> Callable[..., int]:
     def call(experiment: str, *more: str) -> int:
         where = ["--images", str(images), "--output", str(tmp_path / "out")]
-        return main(["reproduce", experiment, *where, "--iterations", "4", "--device", "cpu", *more])
+        return main(
+            ["reproduce", experiment, *where, "--iterations", "4", "--device", "cpu", *more]
+        )
 
     return call
 
@@ -75,7 +77,11 @@ def test_the_tables_agree_with_the_psnr_of_the_written_images(
         table = TABLES[figure["table"]]
         truth = read_image(images / table.folder / f"{figure['image']}.png").image / 255
         file = read_image(path.with_suffix(".tif"))
-        restored = file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1)
+        restored = (
+            file.image
+            if file.channel_axis is None
+            else np.moveaxis(file.image, file.channel_axis, -1)
+        )
         if table.kind == "super-resolve":
             truth = truth[8:40, 9:41]  # the middle 32x32 of 48x50
             expected = _psnr(_luma(np.clip(restored, 0, 1)), _luma(truth))
@@ -89,10 +95,14 @@ def test_the_tables_agree_with_the_psnr_of_the_written_images(
         assert final == pytest.approx(expected, abs=1e-3)
         short = ", SHORTENED to 4 of" if figure["method"] == "paper" else ""
         final_name = list(figure["psnr"])[-1]
-        label = f"ours, {figure['method']}" if figure["settings"] else f"{figure['method']} (run here)"
+        label = (
+            f"ours, {figure['method']}" if figure["settings"] else f"{figure['method']} (run here)"
+        )
         reading = "" if final_name == "restored" else f", {final_name}"
         section = text.split(f"## {table.title}\n")[1].split("\n## ")[0]
-        (row,) = [line for line in section.splitlines() if line.startswith(f"| {label}{reading}{short}")][:1]
+        (row,) = [
+            line for line in section.splitlines() if line.startswith(f"| {label}{reading}{short}")
+        ][:1]
         cells = row.split(" | ")
         assert cells[1 + table.images.index(figure["image"])] == f"{final:.2f}", (path.name, row)
         assert figure["seed"] == 0
@@ -111,7 +121,9 @@ def _rows(text: str, label: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(f"| {label}")]
 
 
-def test_the_published_denoising_is_read_in_three_ways(tmp_path: Path, reproduce: Callable[..., int]) -> None:
+def test_the_published_denoising_is_read_in_three_ways(
+    tmp_path: Path, reproduce: Callable[..., int]
+) -> None:
     assert reproduce("denoising", "--preset", "paper") == 0
     text = (tmp_path / "out" / "denoising.md").read_text()
     figure = json.loads((tmp_path / "out" / "denoising" / "house-paper-4.json").read_text())
@@ -173,7 +185,9 @@ def test_what_is_measured_is_not_measured_again(
     assert (tmp_path / "out" / "inpainting.md").read_text() == table
 
 
-def test_the_switches_make_a_row_of_their_own(tmp_path: Path, reproduce: Callable[..., int]) -> None:
+def test_the_switches_make_a_row_of_their_own(
+    tmp_path: Path, reproduce: Callable[..., int]
+) -> None:
     for switches in ("2017", "today"):
         asked = ("--only", "butterfly", "set5-x4", "--preset", "paper", "--switches", switches)
         assert reproduce("super-resolution", *asked) == 0
@@ -181,8 +195,14 @@ def test_the_switches_make_a_row_of_their_own(tmp_path: Path, reproduce: Callabl
         json.loads((tmp_path / "out" / "set5-x4" / f"butterfly-paper{name}-4.json").read_text())
         for name in ("", "-today")
     )
-    assert (then["settings"]["network"]["align_corners"], then["settings"]["network"]["norm_gain"]) == (True, "uniform")
-    assert (now["settings"]["network"]["align_corners"], now["settings"]["network"]["norm_gain"]) == (False, "ones")
+    assert (
+        then["settings"]["network"]["align_corners"],
+        then["settings"]["network"]["norm_gain"],
+    ) == (True, "uniform")
+    assert (
+        now["settings"]["network"]["align_corners"],
+        now["settings"]["network"]["norm_gain"],
+    ) == (False, "ones")
     text = (tmp_path / "out" / "super-resolution.md").read_text()
     assert len(_rows(text, "ours, paper, SHORTENED")) == 2, "in the table and in its conditions"
     assert len(_rows(text, "ours, paper, today's switches, SHORTENED")) == 2
@@ -220,8 +240,12 @@ def test_a_baseline_that_cannot_be_had_leaves_the_others(
     assert "not measured" not in _rows(text, "ours, fast")[0]
 
 
-def test_a_shortening_beyond_the_published_number_is_none(tmp_path: Path, reproduce: Callable[..., int]) -> None:
-    request = Request("inpainting", tmp_path / "images", tmp_path, ("house",), ("paper",), iterations=11001)
+def test_a_shortening_beyond_the_published_number_is_none(
+    tmp_path: Path, reproduce: Callable[..., int]
+) -> None:
+    request = Request(
+        "inpainting", tmp_path / "images", tmp_path, ("house",), ("paper",), iterations=11001
+    )
     (job,) = [job for job in plan(request)[0] if job.method == "paper"]
     assert job.settings.iterations == 11000
     assert job.path.name == "house-paper.json"
@@ -230,10 +254,10 @@ def test_a_shortening_beyond_the_published_number_is_none(tmp_path: Path, reprod
 def test_an_image_of_another_kind_is_refused_with_its_file(
     tmp_path: Path, images: Path, reproduce: Callable[..., int], capsys: Any
 ) -> None:
-    colour = read_image(images / "denoising9" / "house.png")
-    write_image(images / "inpainting11" / "house.png", colour)
+    color = read_image(images / "denoising9" / "house.png")
+    write_image(images / "inpainting11" / "house.png", color)
     assert reproduce("inpainting", "--preset", "fast", "--only", "house") == 1
-    assert "house.png: must be an 8-bit grey picture" in capsys.readouterr().err
+    assert "house.png: must be an 8-bit gray picture" in capsys.readouterr().err
 
 
 def test_a_figure_made_with_other_settings_is_not_taken_for_todays(
@@ -249,10 +273,17 @@ def test_a_figure_made_with_other_settings_is_not_taken_for_todays(
 
 @pytest.mark.parametrize("spoil", ["torn", "foreign"])
 def test_a_checkpoint_that_does_not_fit_is_said_and_kept(
-    spoil: str, tmp_path: Path, images: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
+    spoil: str,
+    tmp_path: Path,
+    images: Path,
+    reproduce: Callable[..., int],
+    monkeypatch: Any,
+    capsys: Any,
 ) -> None:
     asked = ("denoising", "--preset", "paper")
-    monkeypatch.setattr(published_run.PublishedRun, "_look", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        published_run.PublishedRun, "_look", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     assert reproduce(*asked) == 130
     monkeypatch.undo()
     part = tmp_path / "out" / "denoising" / "house-paper-4.part"
@@ -279,7 +310,9 @@ def test_a_full_disk_does_not_end_a_fit(
     assert (tmp_path / "out" / "denoising" / "house-paper-4.json").exists()
 
 
-def test_a_file_that_is_no_figure_is_said(tmp_path: Path, reproduce: Callable[..., int], capsys: Any) -> None:
+def test_a_file_that_is_no_figure_is_said(
+    tmp_path: Path, reproduce: Callable[..., int], capsys: Any
+) -> None:
     path = tmp_path / "out" / "inpainting" / "house-biharmonic.json"
     path.parent.mkdir(parents=True)
     path.write_text("{}")
@@ -302,7 +335,10 @@ def test_all_measures_whatever_has_its_images(
         path.unlink()
     assert reproduce("all", "--preset", "fast") == 1, "two experiments have no images"
     assert "denoising: " in capsys.readouterr().err
-    assert {path.name for path in (tmp_path / "out").glob("*.md")} == {"inpainting.md", "super-resolution.md"}
+    assert {path.name for path in (tmp_path / "out").glob("*.md")} == {
+        "inpainting.md",
+        "super-resolution.md",
+    }
 
 
 @pytest.fixture
@@ -311,12 +347,12 @@ def examples(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     random = np.random.default_rng(0)
     for name in ("kate", "library", "vase"):
-        write_image(_made(folder / "inpainting" / f"{name}.png"), ImageFile(_colourful(random), 2))
+        write_image(_made(folder / "inpainting" / f"{name}.png"), ImageFile(_colorful(random), 2))
         mask = np.full((64, 72), 255, np.uint8)
         mask[20:30, 30:40] = 0
         write_image(folder / "inpainting" / f"{name}_mask.png", ImageFile(mask))
-    write_image(_made(folder / "restoration" / "kate.png"), ImageFile(_colourful(random), 2))
-    Image.fromarray(_colourful(random)).save(_made(folder / "denoising" / "snail.jpg"))
+    write_image(_made(folder / "restoration" / "kate.png"), ImageFile(_colorful(random), 2))
+    Image.fromarray(_colorful(random)).save(_made(folder / "denoising" / "snail.jpg"))
     return folder
 
 
@@ -325,16 +361,22 @@ def _made(path: Path) -> Path:
     return path
 
 
-def _colourful(random: np.random.Generator) -> np.ndarray:
+def _colorful(random: np.random.Generator) -> np.ndarray:
     return random.integers(0, 256, (64, 72, 3), dtype=np.uint8)
 
 
 def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> None:
     where = ["--images", str(examples), "--output", str(tmp_path / "out"), "--device", "cpu"]
-    assert main(["reproduce", "pictures", *where, "--iterations", "2", "--preset", "fast", "paper"]) == 0
+    assert (
+        main(["reproduce", "pictures", *where, "--iterations", "2", "--preset", "fast", "paper"])
+        == 0
+    )
     text = (tmp_path / "out" / "pictures.md").read_text()
     for example in EXAMPLES.values():
-        figures = [read_figure(path) for path in (tmp_path / "out" / "pictures").glob(f"{example.key}-*.json")]
+        figures = [
+            read_figure(path)
+            for path in (tmp_path / "out" / "pictures").glob(f"{example.key}-*.json")
+        ]
         assert len(figures) == 2 + len(example.variants)
         assert all(bool(figure.psnr) == example.has_truth for figure in figures)
         assert f"](pictures/{example.key}.png)" in text
@@ -347,7 +389,9 @@ def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> No
 
 def test_the_write_up_shows_what_its_json_says() -> None:
     root = Path(__file__).parents[2]
-    spec = importlib.util.spec_from_file_location("reproduction", root / "benchmarks" / "reproduction.py")
+    spec = importlib.util.spec_from_file_location(
+        "reproduction", root / "benchmarks" / "reproduction.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     document = (root / "docs" / "reproduction.md").read_text()

@@ -26,10 +26,22 @@ RNG = np.random.default_rng(0)
 IMAGE = 100 + 50 * np.sin(np.arange(64)[:, None] / 4) + RNG.normal(0, 5, (64, 80))
 LEAN = CompactNetwork(widths=(16, 16), depth=1)
 TASKS = {
-    "denoise": (Denoise(IMAGE), DenoisingFit(LEAN, iterations=150, patience=1000, crop=32, draws=2, region=48)),
-    "inpaint": (Inpaint(IMAGE, missing=IMAGE > 140), InpaintingFit(LEAN, iterations=150, patience=1000, crop=32)),
-    "super-resolve": (SuperResolve(IMAGE, factor=3), SuperResolutionFit(LEAN, iterations=150, patience=1000, crop=24)),
-    "paper": (Denoise(IMAGE), DeepImagePriorFit(HourglassNetwork(widths=(8, 8), skips=(4, 4)), iterations=150)),
+    "denoise": (
+        Denoise(IMAGE),
+        DenoisingFit(LEAN, iterations=150, patience=1000, crop=32, draws=2, region=48),
+    ),
+    "inpaint": (
+        Inpaint(IMAGE, missing=IMAGE > 140),
+        InpaintingFit(LEAN, iterations=150, patience=1000, crop=32),
+    ),
+    "super-resolve": (
+        SuperResolve(IMAGE, factor=3),
+        SuperResolutionFit(LEAN, iterations=150, patience=1000, crop=24),
+    ),
+    "paper": (
+        Denoise(IMAGE),
+        DeepImagePriorFit(HourglassNetwork(widths=(8, 8), skips=(4, 4)), iterations=150),
+    ),
 }
 
 
@@ -41,7 +53,9 @@ def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_own_time")
 @pytest.mark.parametrize("name", TASKS)
-def test_an_estimate_made_on_a_piece_is_within_a_factor_of_three(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_made_on_a_piece_is_within_a_factor_of_three(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "EDGE", 40)
     task, settings = TASKS[name]
     arguments: dict[str, Any] = {"settings": settings, "device": "cpu", "threads": 1}
@@ -60,7 +74,9 @@ def test_an_estimate_made_on_a_piece_is_within_a_factor_of_three(name: str, monk
 def test_a_larger_image_takes_more_time_and_memory() -> None:
     settings = TASKS["paper"][1]
     small, large = (
-        estimate(Denoise(np.tile(IMAGE, (times, times))), settings=settings, device="cpu", threads=1)
+        estimate(
+            Denoise(np.tile(IMAGE, (times, times))), settings=settings, device="cpu", threads=1
+        )
         for times in (2, 6)
     )
     assert large.seconds > 3 * small.seconds
@@ -71,26 +87,32 @@ def test_a_larger_image_takes_more_time_and_memory() -> None:
 def test_a_longer_fit_takes_longer() -> None:
     task = Inpaint(IMAGE, missing=IMAGE > 140)
     short, long = (
-        estimate(task, settings=InpaintingFit(LEAN, iterations=count, crop=32), device="cpu", threads=1).seconds
+        estimate(
+            task, settings=InpaintingFit(LEAN, iterations=count, crop=32), device="cpu", threads=1
+        ).seconds
         for count in (1000, 10000)
     )
     assert 5 * short < long < 20 * short
 
 
-@pytest.mark.parametrize("layout", ["colours", "all missing in the middle", "NaN in the middle", "tiny", "flat"])
+@pytest.mark.parametrize(
+    "layout", ["colors", "all missing in the middle", "NaN in the middle", "tiny", "flat"]
+)
 def test_any_image_that_can_be_restored_has_an_estimate(layout: str) -> None:
     image = np.tile(IMAGE, (2, 2))
     settings: Any = InpaintingFit(LEAN, iterations=30, crop=32)
     missing = np.zeros(image.shape, dtype=bool)
     missing[0] = True
-    if layout == "colours":
+    if layout == "colors":
         task = Inpaint(np.stack([image] * 3), missing=missing, channel_axis=0)
     elif layout == "all missing in the middle":
         missing[8:-8, 8:-8] = True
         task = Inpaint(image, missing=missing)
     else:
         settings = DenoisingFit(LEAN, iterations=30, crop=32, draws=1)
-        image = {"NaN in the middle": np.where(missing, image, np.nan), "tiny": image[:9, :7]}.get(layout, image * 0)
+        image = {"NaN in the middle": np.where(missing, image, np.nan), "tiny": image[:9, :7]}.get(
+            layout, image * 0
+        )
         task = Denoise(image)
     guess = estimate(task, settings=settings, device="cpu", threads=1)
     assert guess.seconds > 0
@@ -99,7 +121,8 @@ def test_any_image_that_can_be_restored_has_an_estimate(layout: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.1, "1 s"), (7.4, "7 s"), (43, "45 s"), (200, "3 min"), (7000, "1.9 h"), (58000, "16 h")]
+    ("seconds", "said"),
+    [(0.1, "1 s"), (7.4, "7 s"), (43, "45 s"), (200, "3 min"), (7000, "1.9 h"), (58000, "16 h")],
 )
 def test_a_time_is_told_no_more_exactly_than_it_is_known(seconds: float, said: str) -> None:
     told = Estimate(seconds, 4.2e8, "cpu (1 thread)", may_end_early=True)
@@ -107,13 +130,19 @@ def test_a_time_is_told_no_more_exactly_than_it_is_known(seconds: float, said: s
 
 
 @pytest.mark.usefixtures("_own_time")
-def test_the_published_enlargement_is_rehearsed_as_small_as_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_enlargement_is_rehearsed_as_small_as_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     task, settings = SuperResolve(IMAGE, factor=4), TASKS["paper"][1]
-    estimate(task, settings=settings, device="cpu", threads=1)  # what torch does only once is not to be judged
+    estimate(
+        task, settings=settings, device="cpu", threads=1
+    )  # what torch does only once is not to be judged
     sizes: list[tuple[int, ...]] = []
     rehearse = module.iter_restore
     monkeypatch.setattr(
-        module, "iter_restore", lambda task, **options: (sizes.append(task.result_shape), rehearse(task, **options))[1]
+        module,
+        "iter_restore",
+        lambda task, **options: (sizes.append(task.result_shape), rehearse(task, **options))[1],
     )
     guess = estimate(task, settings=settings, device="cpu", threads=1)
     assert sizes == [(256, 320), (module.EDGE, module.EDGE)]

@@ -24,7 +24,9 @@ from napari_deep_image_prior.patches.nl_ridge import nl_ridge
 from tests.conftest import QUICK
 
 WAITING = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.is_nonzero.default"}
-PRIOR = DeepImagePriorFit(HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=40, input_depth=3, averaging=0.9)
+PRIOR = DeepImagePriorFit(
+    HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=40, input_depth=3, averaging=0.9
+)
 
 
 class Watch(TorchDispatchMode):
@@ -36,7 +38,9 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.waits = 0
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         if str(function) in WAITING and args[0].dtype != torch.int64 and not self.is_stepping:
             self.waits += 1
         return function(*args, **(kwargs or {}))
@@ -63,13 +67,18 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings"), [*QUICK.items(), ("denoise", PRIOR), ("inpaint", PRIOR), ("super-resolve", PRIOR)]
+    ("kind", "settings"),
+    [*QUICK.items(), ("denoise", PRIOR), ("inpaint", PRIOR), ("super-resolve", PRIOR)],
 )
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_steps_between_two_looks_ask_for_nothing(kind: str, settings: Settings, picture: np.ndarray) -> None:
+def test_steps_between_two_looks_ask_for_nothing(
+    kind: str, settings: Settings, picture: np.ndarray
+) -> None:
     task: Any = {
         "denoise": lambda: dip.Denoise(picture, noise_std=5),
-        "inpaint": lambda: dip.Inpaint(picture, missing=np.random.default_rng(0).random(picture.shape) < 0.5),
+        "inpaint": lambda: dip.Inpaint(
+            picture, missing=np.random.default_rng(0).random(picture.shape) < 0.5
+        ),
         "super-resolve": lambda: dip.SuperResolve(picture, factor=2),
     }[kind]()
     served_by = method_of(task.kind).restorer(settings)
@@ -93,7 +102,9 @@ def test_the_first_estimate_of_denoising_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
-def test_a_fill_is_the_same_whether_it_may_look_or_not(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fill_is_the_same_whether_it_may_look_or_not(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(0)
     observed = torch.from_numpy(random.random((2, 1, 30, 21))).float()
     known = torch.from_numpy(random.random((2, 1, 30, 21)) > share).float()

@@ -32,13 +32,20 @@ def test_an_old_record_is_repeated(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "source"),
-    [("denoised", "stack"), ("channels", "channels"), ("inpainted", "stack"), ("enlarged", "small")],
+    [
+        ("denoised", "stack"),
+        ("channels", "channels"),
+        ("inpainted", "stack"),
+        ("enlarged", "small"),
+    ],
 )
 def test_an_old_file_of_a_stack_opens_and_is_repeated(name: str, source: str) -> None:
     found = read_image(RECORDS / f"{name}.dip.ome.tif")
     assert found.provenance is not None
     again = dip.repeat(found.provenance, read_image(RECORDS / f"{source}.tif").image)
-    np.testing.assert_allclose(again.image.astype(float), found.image.astype(float), atol=2 * ROUNDING)
+    np.testing.assert_allclose(
+        again.image.astype(float), found.image.astype(float), atol=2 * ROUNDING
+    )
 
 
 def test_an_old_result_saved_from_napari_opens_where_it_lay() -> None:

@@ -16,12 +16,12 @@ from tests.conftest import QUICK
 
 
 def _tasks(picture: np.ndarray, hole: np.ndarray) -> list[Any]:
-    colours = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
+    colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)
     return [
         dip.Denoise(picture.astype(np.float32), noise="gaussian", noise_std=4),
-        dip.Denoise(colours, channel_axis=-1, strength=0.6),
+        dip.Denoise(colors, channel_axis=-1, strength=0.6),
         dip.Inpaint(np.where(hole, np.nan, picture), missing=hole),
-        dip.Inpaint(colours, missing=hole, channel_axis=-1),
+        dip.Inpaint(colors, missing=hole, channel_axis=-1),
         dip.SuperResolve(picture.astype(np.uint16), factor=(2, 3)),
     ]
 
@@ -49,7 +49,9 @@ def test_the_name_of_the_preset_is_kept_while_it_means_the_same(picture: np.ndar
 
 
 @pytest.mark.parametrize("kind", list(QUICK))
-def test_a_fit_that_was_stopped_is_repeated_up_to_there(picture: np.ndarray, hole: np.ndarray, kind: str) -> None:
+def test_a_fit_that_was_stopped_is_repeated_up_to_there(
+    picture: np.ndarray, hole: np.ndarray, kind: str
+) -> None:
     task = {task.kind: task for task in _tasks(picture, hole)}[kind]
     with dip.iter_restore(task, settings=QUICK[kind]) as steps:
         for step in steps:
@@ -65,7 +67,9 @@ def test_a_fit_that_was_stopped_is_repeated_up_to_there(picture: np.ndarray, hol
 
 
 @pytest.mark.parametrize("kind", list(QUICK))
-def test_a_stop_that_comes_after_the_fit_changes_nothing(picture: np.ndarray, hole: np.ndarray, kind: str) -> None:
+def test_a_stop_that_comes_after_the_fit_changes_nothing(
+    picture: np.ndarray, hole: np.ndarray, kind: str
+) -> None:
     task = {task.kind: task for task in _tasks(picture, hole)}[kind]
     whole = dip.restore(task, settings=QUICK[kind])
     finishing = 0
@@ -112,7 +116,9 @@ def test_a_fit_that_was_steered_is_not_repeated_as_if_it_had_not_been(
         with pytest.raises(ValueError, match=words) as caught:
             again()
         assert "\n" not in str(caught.value)
-    assert repeated_task(made, picture).kind == made["task"]["kind"], "what was asked for is still known"
+    assert repeated_task(made, picture).kind == made["task"]["kind"], (
+        "what was asked for is still known"
+    )
 
 
 def test_another_image_is_refused(picture: np.ndarray) -> None:
@@ -129,14 +135,24 @@ def test_another_image_is_refused(picture: np.ndarray) -> None:
             dip.repeat(made, image)
         assert "\n" not in str(caught.value)
     swapped = picture.astype(picture.dtype.newbyteorder(">"))
-    assert dip.repeat(made, swapped).iterations == made["iterations"], "only the order of the bytes is another"
+    assert dip.repeat(made, swapped).iterations == made["iterations"], (
+        "only the order of the bytes is another"
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"task": None}, {"task": {}}, {"settings": None}, {"settings": {"method": "Magic"}}, {"device": "abacus"}],
+    [
+        {"task": None},
+        {"task": {}},
+        {"settings": None},
+        {"settings": {"method": "Magic"}},
+        {"device": "abacus"},
+    ],
 )
-def test_what_is_no_provenance_is_refused_in_one_line(picture: np.ndarray, change: dict[str, Any]) -> None:
+def test_what_is_no_provenance_is_refused_in_one_line(
+    picture: np.ndarray, change: dict[str, Any]
+) -> None:
     made = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"]).provenance
     with pytest.raises(ValueError, match=r"how a result was made|Magic|abacus") as caught:
         dip.repeat(made | change, picture)
@@ -163,7 +179,10 @@ def test_the_script_gives_the_same_image(
     first = dip.restore(task, settings=QUICK[task.kind], seed=2)
     text = script(first.provenance | {"source": source})
     if suffix is None:
-        assert "# put the image here as an array: uint8, shape (24, 28), layer 'cells', plane 1" in text
+        assert (
+            "# put the image here as an array: uint8, shape (24, 28), layer 'cells', plane 1"
+            in text
+        )
         with pytest.raises(ValueError, match="another image"):
             exec(text, {})
         text = text.replace("image = ...", "image = given")
@@ -188,17 +207,21 @@ def test_the_script_finds_the_channel_that_the_layer_was_made_of(
     np.testing.assert_array_equal(names["restored"], first.image)
 
 
-def test_the_script_asks_for_an_image_that_is_not_in_the_file_any_more(picture: np.ndarray, tmp_path: Path) -> None:
+def test_the_script_asks_for_an_image_that_is_not_in_the_file_any_more(
+    picture: np.ndarray, tmp_path: Path
+) -> None:
     np.save(tmp_path / "a.npy", picture + 1)
     first = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"])
     source = {"layer": "cells", "plane": [], "path": str(tmp_path / "a.npy"), "rgb": False}
     assert "image = ...\n" in script(first.provenance | {"source": source})
 
 
-def test_the_script_of_a_colour_picture_leaves_out_the_transparency(picture: np.ndarray, tmp_path: Path) -> None:
-    colours = np.stack([picture, picture, picture, 0 * picture + 255], axis=-1).astype(np.uint8)
-    Image.fromarray(colours).save(tmp_path / "a.png")
-    first = dip.restore(dip.Denoise(colours[..., :3], channel_axis=-1), settings=QUICK["denoise"])
+def test_the_script_of_a_color_picture_leaves_out_the_transparency(
+    picture: np.ndarray, tmp_path: Path
+) -> None:
+    colors = np.stack([picture, picture, picture, 0 * picture + 255], axis=-1).astype(np.uint8)
+    Image.fromarray(colors).save(tmp_path / "a.png")
+    first = dip.restore(dip.Denoise(colors[..., :3], channel_axis=-1), settings=QUICK["denoise"])
     names: dict[str, Any] = {}
     source = {"layer": "cells", "plane": [], "path": str(tmp_path / "a.png"), "rgb": True}
     exec(script(first.provenance | {"source": source}), names)

@@ -16,7 +16,9 @@ from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED,
 from napari_deep_image_prior.methods.registry import PRESETS
 from tests.conftest import ENDLESS, QUICK
 
-TINY_PRIOR = DeepImagePriorFit(HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3)
+TINY_PRIOR = DeepImagePriorFit(
+    HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3
+)
 KINDS = ("denoise", "inpaint", "super-resolve")
 
 
@@ -25,7 +27,11 @@ def _task(kind: str, image: np.ndarray, channel_axis: int | None = None, **optio
         return dip.Denoise(image, channel_axis=channel_axis, **options)
     if kind == "super-resolve":
         return dip.SuperResolve(image, factor=2, channel_axis=channel_axis)
-    shape = [size for axis, size in enumerate(image.shape) if channel_axis is None or axis != channel_axis % image.ndim]
+    shape = [
+        size
+        for axis, size in enumerate(image.shape)
+        if channel_axis is None or axis != channel_axis % image.ndim
+    ]
     missing = np.random.default_rng(1).random(shape) < 0.2
     missing.flat[-1] = True
     return dip.Inpaint(image, missing=missing, channel_axis=channel_axis)
@@ -33,7 +39,11 @@ def _task(kind: str, image: np.ndarray, channel_axis: int | None = None, **optio
 
 def _image(shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
     """Smooth structure with a little noise, 0..200."""
-    spatial = [size for axis, size in enumerate(shape) if channel_axis is None or axis != channel_axis % len(shape)]
+    spatial = [
+        size
+        for axis, size in enumerate(shape)
+        if channel_axis is None or axis != channel_axis % len(shape)
+    ]
     y, x = np.mgrid[: spatial[0], : spatial[1]]
     plane = 100 + 60 * np.sin(x / 3) * np.cos(y / 5)
     image = (
@@ -49,7 +59,9 @@ LAYOUTS = [((21, 34), None), ((20, 33, 3), -1), ((2, 19, 32), 0), ((21, 4, 30), 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("shape", "channel_axis"), LAYOUTS, ids=str)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"]
+)
 def test_every_layout_and_dtype_is_restored(
     kind: str, shape: tuple[int, ...], channel_axis: int | None, dtype: str
 ) -> None:
@@ -60,7 +72,9 @@ def test_every_layout_and_dtype_is_restored(
     assert result.image.shape == task.result_shape
     assert result.image.dtype == np.float32
     assert np.isfinite(result.image).all()
-    assert 0.5 < result.image.mean() / image.mean(dtype=float) < 1.5, "the intensity units are the input's"
+    assert 0.5 < result.image.mean() / image.mean(dtype=float) < 1.5, (
+        "the intensity units are the input's"
+    )
     np.testing.assert_array_equal(image, before)
     same = dip.restore(task, settings=replace(QUICK[kind], iterations=2), dtype="same")
     assert same.image.dtype == image.dtype
@@ -87,10 +101,14 @@ def test_any_size_works(kind: str, shape: tuple[int, int], method: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("slope", "offset"), [(40.0, 0.0), (0.001, 5.0), (3.0, 30000.0)])
-def test_a_linear_change_of_units_changes_the_result_alike(kind: str, slope: float, offset: float) -> None:
+def test_a_linear_change_of_units_changes_the_result_alike(
+    kind: str, slope: float, offset: float
+) -> None:
     image = _image((24, 30), None)
     plain = dip.restore(_task(kind, image), settings=QUICK[kind], dtype="float64").image
-    changed = dip.restore(_task(kind, slope * image + offset), settings=QUICK[kind], dtype="float64").image
+    changed = dip.restore(
+        _task(kind, slope * image + offset), settings=QUICK[kind], dtype="float64"
+    ).image
     np.testing.assert_allclose((changed - offset) / slope, plain, atol=0.05 * np.ptp(image))
     assert np.abs((changed - offset) / slope - plain).mean() < 0.005 * np.ptp(image)
 
@@ -107,7 +125,9 @@ def test_nothing_is_clipped(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("settings", ["lean", "prior"])
-def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(kind: str, settings: str) -> None:
+def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(
+    kind: str, settings: str
+) -> None:
     task = _task(kind, _image((20, 25), None))
     chosen = QUICK[kind] if settings == "lean" else TINY_PRIOR
     torch.manual_seed(5)
@@ -118,7 +138,9 @@ def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(ki
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
     np.testing.assert_array_equal(first.image, second.image)
     assert first.history == second.history
-    assert first.history != other.history  # the images are equal where a network so short fitted is not followed
+    assert (
+        first.history != other.history
+    )  # the images are equal where a network so short fitted is not followed
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,26 +159,30 @@ def test_previews_do_not_change_the_result(kind: str) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_unknown_pixels_come_back_restored(kind: str, value: float) -> None:
     image = _image((24, 30), None)
-    spoilt = image.copy()
-    spoilt[5:7, 10:12] = value
-    spoilt[0, 0] = value
+    spoiled = image.copy()
+    spoiled[5:7, 10:12] = value
+    spoiled[0, 0] = value
     for settings in (QUICK[kind], TINY_PRIOR):
-        result = dip.restore(_task(kind, spoilt), settings=settings).image
+        result = dip.restore(_task(kind, spoiled), settings=settings).image
         assert np.isfinite(result).all()
     if kind != "super-resolve":
-        lean = dip.restore(_task(kind, spoilt), settings=QUICK[kind]).image
+        lean = dip.restore(_task(kind, spoiled), settings=QUICK[kind]).image
         assert np.abs(lean[5:7, 10:12] - image[5:7, 10:12]).mean() < 0.25 * np.ptp(image)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [0, 7, 65535])
 def test_a_flat_image_stays_flat(kind: str, value: int) -> None:
-    result = dip.restore(_task(kind, np.full((32, 40), value, dtype=np.uint16)), settings=QUICK[kind])
+    result = dip.restore(
+        _task(kind, np.full((32, 40), value, dtype=np.uint16)), settings=QUICK[kind]
+    )
     np.testing.assert_allclose(result.image, value, atol=1e-3 * max(value, 1))
 
 
 def test_known_pixels_stay_as_they_are(picture: np.ndarray, hole: np.ndarray) -> None:
-    result = dip.restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"], dtype="float64")
+    result = dip.restore(
+        dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"], dtype="float64"
+    )
     np.testing.assert_allclose(result.image[~hole], picture[~hole], rtol=1e-6)
 
 
@@ -173,7 +199,9 @@ def test_noise_of_known_strength_is_mostly_removed() -> None:
     y, x = np.mgrid[:64, :64]
     truth = 100 + 50 * np.sin(x / 9) + 40 * (y > 31)
     noisy = truth + np.random.default_rng(0).normal(0, 15, truth.shape)
-    result = dip.restore(dip.Denoise(noisy, noise_std=15), settings=replace(QUICK["denoise"], region=64))
+    result = dip.restore(
+        dip.Denoise(noisy, noise_std=15), settings=replace(QUICK["denoise"], region=64)
+    )
     assert np.std(result.image - truth) < 0.4 * np.std(noisy - truth)
 
 
@@ -184,7 +212,9 @@ def test_channels_that_share_structure_are_denoised_better_together_in_any_order
     noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
 
     def restored(image: np.ndarray, channel_axis: int | None = 0) -> np.ndarray:
-        return dip.restore(dip.Denoise(image, noise_std=20, channel_axis=channel_axis), settings=QUICK["denoise"]).image
+        return dip.restore(
+            dip.Denoise(image, noise_std=20, channel_axis=channel_axis), settings=QUICK["denoise"]
+        ).image
 
     together = restored(noisy)
     alone = np.stack([restored(channel, None) for channel in noisy])
@@ -199,30 +229,44 @@ def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(in_common:
     random = np.random.default_rng(0)
     own, common = random.normal(0, 20, (3, 80, 80)), random.normal(0, 20, (80, 80))
     noisy = truth + np.sqrt(in_common) * common + np.sqrt(1 - in_common) * own
-    together = dip.restore(dip.Denoise(noisy, noise_std=20, channel_axis=0), settings=QUICK["denoise"]).image
-    alone = np.stack([dip.restore(dip.Denoise(one, noise_std=20), settings=QUICK["denoise"]).image for one in noisy])
+    together = dip.restore(
+        dip.Denoise(noisy, noise_std=20, channel_axis=0), settings=QUICK["denoise"]
+    ).image
+    alone = np.stack(
+        [
+            dip.restore(dip.Denoise(one, noise_std=20), settings=QUICK["denoise"]).image
+            for one in noisy
+        ]
+    )
     assert np.square(together - truth).mean() < 1.2 * np.square(alone - truth).mean()
 
 
-def test_a_channel_of_white_noise_is_not_spoilt_by_one_whose_noise_neighbours_share() -> None:
+def test_a_channel_of_white_noise_is_not_spoiled_by_one_whose_noise_neighbors_share() -> None:
     y, x = np.mgrid[:112, :112]
     truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
     white = np.random.default_rng(0).normal(0, 20, (2, 112, 112))
-    shared = (white[1] + np.roll(white[1], 1, 0) + np.roll(white[1], 1, 1) + np.roll(white[1], (1, 1), (0, 1))) / 2
+    shared = (
+        white[1]
+        + np.roll(white[1], 1, 0)
+        + np.roll(white[1], 1, 1)
+        + np.roll(white[1], (1, 1), (0, 1))
+    ) / 2
     noisy = np.stack([truth + white[0], truth + shared])
     together = dip.restore(dip.Denoise(noisy, channel_axis=0), settings=QUICK["denoise"]).image
     alone = dip.restore(dip.Denoise(noisy[0]), settings=QUICK["denoise"]).image
     assert np.square(together[0] - truth).mean() < 1.2 * np.square(alone - truth).mean()
 
 
-def test_noise_that_neighbours_share_is_removed() -> None:
+def test_noise_that_neighbors_share_is_removed() -> None:
     y, x = np.mgrid[:112, :112]
     truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
     white = np.random.default_rng(0).normal(0, 20, truth.shape)
-    shared = (white + np.roll(white, 1, 0) + np.roll(white, 1, 1) + np.roll(white, (1, 1), (0, 1))) / 2
+    shared = (
+        white + np.roll(white, 1, 0) + np.roll(white, 1, 1) + np.roll(white, (1, 1), (0, 1))
+    ) / 2
     for noise in ("auto", "correlated"):
         result = dip.restore(dip.Denoise(truth + shared, noise=noise), settings=QUICK["denoise"])
-        assert "shared by neighbouring pixels" in result.provenance["found"]
+        assert "shared by neighboring pixels" in result.provenance["found"]
         assert np.std(result.image - truth) < 0.5 * shared.std()
 
 
@@ -242,14 +286,18 @@ def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) ->
     np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
 
 
-def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_unknown_pixels() -> None:
+def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_unknown_pixels() -> (
+    None
+):
     noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
     noisy[3, 4:7] = np.nan
     whole, half = (
         dip.restore(dip.Denoise(noisy, noise_std=10, strength=strength), settings=QUICK["denoise"])
         for strength in (1, 0.5)
     )
-    np.testing.assert_allclose(half.image, np.where(np.isnan(noisy), whole.image, (noisy + whole.image) / 2), rtol=1e-5)
+    np.testing.assert_allclose(
+        half.image, np.where(np.isnan(noisy), whole.image, (noisy + whole.image) / 2), rtol=1e-5
+    )
     assert half.provenance["found"] == "noise of standard deviation 10, 50% of it taken out"
 
 
@@ -273,7 +321,9 @@ def test_every_kind_of_noise_is_served(noise: str) -> None:
     y, x = np.mgrid[:64, :64]
     truth = 30 + 25 * np.sin(x / 9) * np.sin(y / 7)
     counts = np.random.default_rng(0).poisson(truth)
-    result = dip.restore(dip.Denoise(counts, noise=noise), settings=replace(QUICK["denoise"], region=64))
+    result = dip.restore(
+        dip.Denoise(counts, noise=noise), settings=replace(QUICK["denoise"], region=64)
+    )
     assert np.std(result.image - truth) < 0.6 * np.std(counts - truth)
     assert abs(result.image.mean() - truth.mean()) < 1, "photon counts keep their mean"
 
@@ -331,7 +381,9 @@ def test_the_published_method_run_on_is_the_same_as_unbroken() -> None:
     assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 5]
     assert steps.result.iterations == 5
     steps.run_on(5)
-    assert [(step.iteration, step.total) for step in steps] == [(i, 10) for i in (6, 7, 8, 9, 10, 10)]
+    assert [(step.iteration, step.total) for step in steps] == [
+        (i, 10) for i in (6, 7, 8, 9, 10, 10)
+    ]
     np.testing.assert_array_equal(steps.result.image, unbroken.image)
     assert steps.result.history == unbroken.history
     assert steps.result.stop_reason == "all 10 iterations done"
@@ -352,7 +404,9 @@ def test_a_stopped_fit_runs_on_to_its_planned_end(kind: str, after: int) -> None
     assert final is steps.result is not stopped
     assert final.iterations >= 40
     assert "stopped by the user" not in final.stop_reason
-    assert len(stopped.history) < len(final.history) or after == 70, "a result is not changed any more"
+    assert len(stopped.history) < len(final.history) or after == 70, (
+        "a result is not changed any more"
+    )
 
 
 def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
@@ -363,12 +417,18 @@ def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
             steps.stop()
     steps.run_on()
     list(steps)
-    np.testing.assert_array_equal(steps.result.image, dip.restore(task, settings=QUICK["inpaint"]).image)
+    np.testing.assert_array_equal(
+        steps.result.image, dip.restore(task, settings=QUICK["inpaint"]).image
+    )
 
 
-def test_an_inpainting_starts_from_the_network_of_a_similar_one(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_an_inpainting_starts_from_the_network_of_a_similar_one(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
     settings = replace(QUICK["inpaint"], iterations=40, learning_rate=1e-3)
-    first, second = (dip.iter_restore(dip.Inpaint(picture + k, missing=hole), settings=settings) for k in (0, 1))
+    first, second = (
+        dip.iter_restore(dip.Inpaint(picture + k, missing=hole), settings=settings) for k in (0, 1)
+    )
     with pytest.raises(dip.RestorationError, match="no network to start from"):
         second.start_from(first)
     list(first)
@@ -377,17 +437,23 @@ def test_an_inpainting_starts_from_the_network_of_a_similar_one(picture: np.ndar
     list(second)
     cold = dip.restore(dip.Inpaint(picture + 1, missing=hole), settings=settings)
     assert second.result.iterations == cold.iterations // 4
-    ended, began_there = (torch.cat([w.ravel() for w in s._consumer.network.values()]) for s in (first, second))
+    ended, began_there = (
+        torch.cat([w.ravel() for w in s._consumer.network.values()]) for s in (first, second)
+    )
     fresh = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=settings, seed=5)
     list(fresh)
     other = torch.cat([w.ravel() for w in fresh._consumer.network.values()])
-    assert (began_there - ended).norm() < 0.2 * (other - ended).norm(), "it goes on from where the other ended"
+    assert (began_there - ended).norm() < 0.2 * (other - ended).norm(), (
+        "it goes on from where the other ended"
+    )
     with pytest.raises(ValueError, match="began with the network of another image"):
         dip.repeat(second.result.provenance, picture + 1)
     assert "warm_start" not in cold.provenance
 
 
-def test_only_the_quick_inpainting_gives_and_takes_a_start(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_only_the_quick_inpainting_gives_and_takes_a_start(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
     inpainting = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
     others = [
         dip.iter_restore(dip.Denoise(picture), settings=QUICK["denoise"]),
@@ -432,7 +498,9 @@ def test_a_mask_repainted_during_the_fit_takes_effect(
     scratched[15:17, 15:17] = 1000
     scratch = scratched == 1000
     settings = QUICK["inpaint"] if method == "lean" else replace(TINY_PRIOR, iterations=40)
-    steps = dip.iter_restore(dip.Inpaint(scratched, missing=hole), settings=settings, dtype="float64")
+    steps = dip.iter_restore(
+        dip.Inpaint(scratched, missing=hole), settings=settings, dtype="float64"
+    )
     for step in steps:
         if step.iteration == after and step.result is None:
             steps.repaint(scratch)
@@ -496,14 +564,18 @@ def test_provenance_tells_how_to_do_it_again() -> None:
     "settings", [*PUBLISHED.values(), *QUICK.values()], ids=lambda settings: type(settings).__name__
 )
 def test_settings_go_to_json_and_back(settings: Any) -> None:
-    assert dip.settings_from_dict(json.loads(json.dumps(dip.settings_to_dict(settings)))) == settings
+    assert (
+        dip.settings_from_dict(json.loads(json.dumps(dip.settings_to_dict(settings)))) == settings
+    )
 
 
 def test_the_paper_preset_is_the_published_recipe() -> None:
     denoise = dip.preset_settings("denoise", "paper")
     assert (denoise.iterations, denoise.learning_rate, denoise.averaging) == (1800, 0.01, 0.99)
     assert denoise.jitter == pytest.approx(1 / 30)
-    assert denoise.network == HourglassNetwork(align_corners=True, norm_gain="uniform"), "as in the torch of 2017"
+    assert denoise.network == HourglassNetwork(align_corners=True, norm_gain="uniform"), (
+        "as in the torch of 2017"
+    )
     inpaint = dip.preset_settings("inpaint", "paper")
     assert (inpaint.iterations, inpaint.learning_rate, inpaint.jitter) == (11000, 0.001, 0.03)
     assert dip.preset_settings("super-resolve", "paper", factor=4).iterations == 2000
@@ -539,7 +611,9 @@ def test_two_runs_are_averaged() -> None:
     ],
     ids=str,
 )
-def test_a_bad_argument_is_refused_before_anything_starts(arguments: dict[str, Any], words: str) -> None:
+def test_a_bad_argument_is_refused_before_anything_starts(
+    arguments: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         dip.iter_restore(dip.Denoise(np.ones((8, 8), dtype=np.uint16)), **arguments)
 
@@ -549,7 +623,8 @@ def test_settings_of_another_task_are_refused() -> None:
         with pytest.raises(TypeError, match="cannot serve the task denoise"):
             dip.iter_restore(dip.Denoise(np.ones((8, 8))), settings=settings)  # type: ignore[arg-type]
     with pytest.raises(
-        TypeError, match="InpaintingFit cannot serve the task denoise: use DenoisingFit or DeepImagePriorFit"
+        TypeError,
+        match="InpaintingFit cannot serve the task denoise: use DenoisingFit or DeepImagePriorFit",
     ):
         dip.restore(dip.Denoise(np.ones((8, 8))), settings=QUICK["inpaint"])
     with pytest.raises(TypeError, match="ndarray"):
@@ -558,7 +633,9 @@ def test_settings_of_another_task_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("times", [10, 5000])
-def test_a_learning_rate_far_too_high_is_worse_than_the_classical_estimate_by_little(kind: str, times: float) -> None:
+def test_a_learning_rate_far_too_high_is_worse_than_the_classical_estimate_by_little(
+    kind: str, times: float
+) -> None:
     y, x = np.mgrid[:48, :48]
     truth = 100 + 40 * np.sin(x / 4) * (y > 20) + 50.0 * (np.hypot(y - 12, x - 24) < 9)
     random = np.random.default_rng(0)
@@ -574,7 +651,9 @@ def test_a_learning_rate_far_too_high_is_worse_than_the_classical_estimate_by_li
     except dip.RestorationError as error:
         assert "learning rate" in str(error)  # noqa: PT017
     else:
-        assert np.sqrt(np.mean((result - truth) ** 2)) < 1.15 * np.sqrt(np.mean((classical - truth) ** 2))
+        assert np.sqrt(np.mean((result - truth) ** 2)) < 1.15 * np.sqrt(
+            np.mean((classical - truth) ** 2)
+        )
 
 
 def test_threads_are_what_was_asked_for_and_given_back() -> None:

@@ -36,7 +36,9 @@ def test_a_plane_lies_where_its_index_says_with_all_of_an_axis_where_that_is_non
 
 
 def test_planes_with_channels_fill_their_places_and_the_others_stay(picture: np.ndarray) -> None:
-    series = np.stack([np.stack([picture, picture + 50, picture - 20]), np.stack([picture] * 3)])  # C, T, Y, X
+    series = np.stack(
+        [np.stack([picture, picture + 50, picture - 20]), np.stack([picture] * 3)]
+    )  # C, T, Y, X
     tasks = [(t, Denoise(series[:, t], channel_axis=0)) for t in (0, 2)]
     planes = [((None, t), lambda task=task: task) for t, task in tasks]
     steps = StackSteps(planes, series.astype(np.float32), {"settings": TWO_STEPS}, called="time")
@@ -50,7 +52,9 @@ def test_planes_with_channels_fill_their_places_and_the_others_stay(picture: np.
 
 
 def test_the_script_of_a_plane_with_channels_takes_all_of_them(picture: np.ndarray) -> None:
-    made = restore(Denoise(np.stack([picture, picture]), channel_axis=0), settings=TWO_STEPS).provenance
+    made = restore(
+        Denoise(np.stack([picture, picture]), channel_axis=0), settings=TWO_STEPS
+    ).provenance
     source = {"layer": "cells", "plane": [3, None], "path": "cells.tif", "rgb": False}
     assert "image = tifffile.imread('cells.tif')[3, :]\n" in script({**made, "source": source})
     assert "layer 'cells', plane 3, all" in script({**made, "source": {**source, "path": None}})
@@ -75,14 +79,22 @@ def test_each_plane_to_inpaint_starts_from_the_one_before_in_a_quarter_of_the_st
     assert [made["iterations"] for made in cold.result.provenance["planes"]] == [40, 40, 40]
     np.testing.assert_array_equal(warm.image[0], cold.image[0])
     assert warm.result.history[40:50] != cold.result.history[40:50], "begun with another network"
-    assert ["warm_start" in made for made in warm.result.provenance["planes"]] == [False, True, True]
+    assert ["warm_start" in made for made in warm.result.provenance["planes"]] == [
+        False,
+        True,
+        True,
+    ]
     again = _holed(series, hole, warm_start=True)
     list(again)
     np.testing.assert_array_equal(again.image, warm.image)
 
 
-def test_channels_restored_one_by_one_start_from_the_same_channel(picture: np.ndarray, hole: np.ndarray) -> None:
-    series = np.stack([np.stack([picture, 255 - picture]), np.stack([picture + 3, 250 - picture])])  # Z, C, Y, X
+def test_channels_restored_one_by_one_start_from_the_same_channel(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
+    series = np.stack(
+        [np.stack([picture, 255 - picture]), np.stack([picture + 3, 250 - picture])]
+    )  # Z, C, Y, X
     steps = _holed(series, hole, warm_start=True, channel_axis=1)
     list(steps)
     assert [made["iterations"] for made in steps.result.provenance["planes"]] == [40, 40, 10, 10]
@@ -91,7 +103,9 @@ def test_channels_restored_one_by_one_start_from_the_same_channel(picture: np.nd
     np.testing.assert_array_equal(steps.image[:, 1], alone.image)
 
 
-def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
     series = np.stack([picture, picture + 3])
     steps = _holed(series, hole, warm_start=True)
     next(steps)
@@ -103,7 +117,9 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(picture: np.nd
         repeat(steps.result.provenance, series)
 
 
-def test_a_stack_as_it_was_on_the_way_is_not_made_again(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_a_stack_as_it_was_on_the_way_is_not_made_again(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
     series = np.stack([picture, picture + 3])
     steps = _holed(series, hole)
     next(steps)
@@ -119,7 +135,9 @@ def test_a_stack_is_made_again_from_its_provenance(
     picture: np.ndarray, hole: np.ndarray, kind: str, joint: bool
 ) -> None:
     rng = np.random.default_rng(0)
-    series = np.stack([np.stack([picture, picture[::-1]]), 255 - np.stack([picture, picture])])  # Z, C, Y, X
+    series = np.stack(
+        [np.stack([picture, picture[::-1]]), 255 - np.stack([picture, picture])]
+    )  # Z, C, Y, X
     parts = []
     for index in [(z, None) for z in range(2)] if joint else list(np.ndindex(2, 2)):
         pixels = series[selection(index)]
@@ -134,7 +152,9 @@ def test_a_stack_is_made_again_from_its_provenance(
     if kind != "super-resolve":
         parts[-1] = StackPart(index, lambda pixels=pixels: (pixels, None))  # stays as it is
     options = {"settings": QUICK[kind], "seed": 4, "threads": 1}
-    first = StackSteps.of((2, 2), parts, options, warm_start=True, channel_axis=None if joint else 1)
+    first = StackSteps.of(
+        (2, 2), parts, options, warm_start=True, channel_axis=None if joint else 1
+    )
     list(first)
     made = json.loads(json.dumps(first.result.provenance))
     again = repeat(made, series)
@@ -151,19 +171,28 @@ def partly_failing(
 ) -> Callable[[tuple[bool, ...]], StackSteps]:
     """Make a stack of which some planes cannot be fitted: their networks diverge."""
     made = InpaintingRestorer.for_task
-    cannot_start = InpaintingFit(CompactNetwork(widths=(16, 16), depth=1), iterations=40, crop=48, learning_rate=1e38)
+    cannot_start = InpaintingFit(
+        CompactNetwork(widths=(16, 16), depth=1), iterations=40, crop=48, learning_rate=1e38
+    )
 
     def stack(fits: tuple[bool, ...]) -> StackSteps:
         series = np.stack([picture + place for place in range(len(fits))])
         failing = [series[place].tobytes() for place, fit in enumerate(fits) if not fit]
 
-        def for_task(task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int) -> InpaintingRestorer:
+        def for_task(
+            task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int
+        ) -> InpaintingRestorer:
             fails = np.asarray(task.image).tobytes() in failing
             return made(task, cannot_start if fails else settings, device, seed)
 
         monkeypatch.setattr(InpaintingRestorer, "for_task", for_task)
-        planes = [((place,), lambda plane=plane: Inpaint(plane, missing=hole)) for place, plane in enumerate(series)]
-        return StackSteps(planes, series.astype(np.float32), {"settings": QUICK["inpaint"]}, warm_start=True)
+        planes = [
+            ((place,), lambda plane=plane: Inpaint(plane, missing=hole))
+            for place, plane in enumerate(series)
+        ]
+        return StackSteps(
+            planes, series.astype(np.float32), {"settings": QUICK["inpaint"]}, warm_start=True
+        )
 
     return stack
 
@@ -174,7 +203,9 @@ def test_a_plane_that_fails_stays_as_it_was_and_the_others_are_restored(
     steps = partly_failing((True, False, True))
     reports = [(step.iteration, step.total) for step in steps]
     assert reports == sorted(reports)
-    assert steps.result.stop_reason.startswith("2 of 3 planes done; left as given, as the fit failed: plane 1, the fit")
+    assert steps.result.stop_reason.startswith(
+        "2 of 3 planes done; left as given, as the fit failed: plane 1, the fit"
+    )
     assert [made["index"] for made in steps.result.provenance["planes"]] == [[0], [2]]
     assert [made["index"] for made in steps.result.provenance["failed"]] == [[1]]
     assert "warm_start" in steps.result.provenance["planes"][1]

@@ -29,7 +29,9 @@ def small_cat_layers() -> list[LayerDataTuple]:
 
 
 def _layers(sample: Sample) -> list[Any]:
-    layers: list[Any] = [(np.array(sample.task.image), {"name": sample.name, "rgb": sample.is_rgb}, "image")]
+    layers: list[Any] = [
+        (np.array(sample.task.image), {"name": sample.name, "rgb": sample.is_rgb}, "image")
+    ]
     if isinstance(sample.task, Inpaint):
         painted = np.asarray(sample.task.missing).any(axis=-1).astype(np.uint8)
         layers.append((painted, {"name": f"{sample.name} missing"}, "labels"))

@@ -53,7 +53,10 @@ def write_demo(options: argparse.Namespace) -> int:
         figures.append(figure)
         gain = f"{figure['psnr_before']:.2f} dB -> {figure['psnr_after']:.2f} dB"
         other = f"{figure['classical']}: {figure['psnr_classical']:.2f} dB"
-        print(f"{figure['sample']}: {gain} ({other}), {figure['seconds']:.0f} s on {figure['device']}", flush=True)
+        print(
+            f"{figure['sample']}: {gain} ({other}), {figure['seconds']:.0f} s on {figure['device']}",
+            flush=True,
+        )
     (folder / "figures.json").write_text(json.dumps(figures, indent=1))
     print(f"pictures (before | after | truth) and figures.json are in {folder}")
     return 0
@@ -61,7 +64,11 @@ def write_demo(options: argparse.Namespace) -> int:
 
 def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, Any]:
     result = restore(
-        sample.task, preset=options.preset, device=options.device, seed=options.seed, threads=options.threads
+        sample.task,
+        preset=options.preset,
+        device=options.device,
+        seed=options.seed,
+        threads=options.threads,
     )
     classical = sample.restore_by_opponent(np.asarray(sample.task.image))
     before = sample.task.to_result_grid(np.asarray(sample.task.image))
@@ -95,5 +102,9 @@ def _psnr(image: NDArray[Any], truth: NDArray[Any]) -> float:
 
 def _displayable(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
     """Map the range of the truth to 0..255."""
-    low, high = (0.0, 255.0) if truth.dtype == np.uint8 else (float(truth.min()), float(truth.max()))
-    return np.clip(np.rint((image.astype(float) - low) / (high - low) * 255), 0, 255).astype(np.uint8)
+    low, high = (
+        (0.0, 255.0) if truth.dtype == np.uint8 else (float(truth.min()), float(truth.max()))
+    )
+    return np.clip(np.rint((image.astype(float) - low) / (high - low) * 255), 0, 255).astype(
+        np.uint8
+    )

@@ -78,7 +78,12 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         description=f"{method.summary.capitalize()}: one image, all planes of a TIFF stack one after another, "
         "or each image of a folder.",
     )
-    parser.add_argument("input", type=Path, metavar="IN", help=f"image ({', '.join(SUFFIXES)}) or a folder of images")
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        help=f"image ({', '.join(SUFFIXES)}) or a folder of images",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -88,7 +93,10 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         help="file to write, or folder for a folder",
     )
     parser.add_argument(
-        "--dtype", default="same", choices=("same", "float32"), help="of the result (default: the input's)"
+        "--dtype",
+        default="same",
+        choices=("same", "float32"),
+        help="of the result (default: the input's)",
     )
     _add_how(parser)
     for option in method.options:
@@ -107,7 +115,9 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     demo: _Parser = commands.add_parser("demo", help="show what it does on the bundled samples")
-    demo.add_argument("--headless", action="store_true", help="write pictures instead of opening napari")
+    demo.add_argument(
+        "--headless", action="store_true", help="write pictures instead of opening napari"
+    )
     demo.add_argument(
         "--output",
         type=Path,
@@ -140,7 +150,11 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="folder with the images, in inpainting11, denoising9, set5, set14 and dip_reference, or directly",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("deep-image-prior-reproduction"), metavar="DIR", help="folder to write to"
+        "--output",
+        type=Path,
+        default=Path("deep-image-prior-reproduction"),
+        metavar="DIR",
+        help="folder to write to",
     )
     parser.add_argument(
         "--only",
@@ -151,14 +165,20 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="these images, tables (set5-x4) or pictures (vase) only",
     )
     parser.add_argument(
-        "--preset", nargs="+", default=PRESETS, choices=PRESETS, help="these presets only (default: all three)"
+        "--preset",
+        nargs="+",
+        default=PRESETS,
+        choices=PRESETS,
+        help="these presets only (default: all three)",
     )
-    parser.add_argument("--iterations", type=int, metavar="N", help="shorten the preset paper; the table says so")
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="shorten the preset paper; the table says so"
+    )
     parser.add_argument(
         "--switches",
         default="2017",
         choices=("2017", "today", "corners", "gain"),
-        help="of the preset paper: upsampling and normalisation as in the torch of 2017 (default), as today, or only "
+        help="of the preset paper: upsampling and normalization as in the torch of 2017 (default), as today, or only "
         "the aligned corners or the random gain of 2017",
     )
     _add_machine(parser)
@@ -167,14 +187,19 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preset", default="fast", choices=PRESETS, help="fast (default), best, or as published: paper"
+        "--preset",
+        default="fast",
+        choices=PRESETS,
+        help="fast (default), best, or as published: paper",
     )
     _add_machine(parser)
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default=0, type=int, help="of the random numbers (default 0)")
-    parser.add_argument("--threads", type=int, help="CPU threads at most; 1 is quickest on a busy machine")
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads at most; 1 is quickest on a busy machine"
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
 
@@ -183,21 +208,32 @@ def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
     mask = read_image(given / path.name if given.is_dir() else given)
     missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
     # of a file that names no axes, planes may look like channels; so may one mask for each
-    has_planes = mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
-    if mask.channel_axis is not None and not has_planes:  # a mask saved as a colour picture
-        colours = np.moveaxis(missing, mask.channel_axis, -1)
+    has_planes = (
+        mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
+    )
+    if mask.channel_axis is not None and not has_planes:  # a mask saved as a color picture
+        colors = np.moveaxis(missing, mask.channel_axis, -1)
         # the last channel is not the picture
-        transparent = mask.channel_axis == mask.image.ndim - 1 and colours.shape[-1] in (2, 4)
-        missing = np.asarray((colours[..., :-1] if transparent else colours).any(axis=-1))
+        transparent = mask.channel_axis == mask.image.ndim - 1 and colors.shape[-1] in (2, 4)
+        missing = np.asarray((colors[..., :-1] if transparent else colors).any(axis=-1))
     if not source.planes:
         return missing
     from ..restoration.stack import mask_of_planes
 
-    if mask.planes and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes:
-        lengths = dict(zip(mask.planes, missing.shape, strict=False))  # named: those that it lacks count for all
-        missing = missing.reshape([lengths.get(letter, 1) for letter in source.planes] + list(missing.shape[-2:]))
+    if (
+        mask.planes
+        and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes
+    ):
+        lengths = dict(
+            zip(mask.planes, missing.shape, strict=False)
+        )  # named: those that it lacks count for all
+        missing = missing.reshape(
+            [lengths.get(letter, 1) for letter in source.planes] + list(missing.shape[-2:])
+        )
     axes = len(source.leading) + 2
-    return mask_of_planes(missing, tuple(source.image.shape[i] for i in range(axes) if i != source.channel_axis))
+    return mask_of_planes(
+        missing, tuple(source.image.shape[i] for i in range(axes) if i != source.channel_axis)
+    )
 
 
 def _restore_files(options: argparse.Namespace) -> int:
@@ -206,7 +242,9 @@ def _restore_files(options: argparse.Namespace) -> int:
     paths = image_files(options.input)
     if not paths:
         raise FileError(f"{options.input}: no image ({', '.join(SUFFIXES)}) in this folder.")
-    if options.output.suffix.lower() in SUFFIXES or (options.output.exists() and not options.output.is_dir()):
+    if options.output.suffix.lower() in SUFFIXES or (
+        options.output.exists() and not options.output.is_dir()
+    ):
         raise FileError(f"{options.output}: must be a folder, as {options.input} is one.")
     options.output.mkdir(parents=True, exist_ok=True)
     return max(_restore_one_of_many(path, options) for path in paths)
@@ -251,20 +289,30 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
         if getattr(options, name, None) is not None
     }
     others = {
-        each.name: getattr(options, each.name) for each in method.options if each.name not in method.task.pixelwise
+        each.name: getattr(options, each.name)
+        for each in method.options
+        if each.name not in method.task.pixelwise
     }
-    how = {name: getattr(options, name) for name in ("preset", "device", "seed", "dtype", "threads")}
+    how = {
+        name: getattr(options, name) for name in ("preset", "device", "seed", "dtype", "threads")
+    }
     if not source.planes:
-        return iter_restore(method.task(source.image, channel_axis=source.channel_axis, **masks, **others), **how)
+        return iter_restore(
+            method.task(source.image, channel_axis=source.channel_axis, **masks, **others), **how
+        )
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
         own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
         if not method.task.is_needed(plane.image, **own, **others):
             return plane.image, None
         try:
-            return plane.image, method.task(plane.image, channel_axis=plane.channel_axis, **own, **others)
+            return plane.image, method.task(
+                plane.image, channel_axis=plane.channel_axis, **own, **others
+            )
         except ValueError as error:
-            raise ValueError(f"plane {', '.join(str(i) for i in index if i is not None)}: {error}") from error
+            raise ValueError(
+                f"plane {', '.join(str(i) for i in index if i is not None)}: {error}"
+            ) from error
 
     parts = (StackPart(index, partial(load, index, plane)) for index, plane in source.parts())
     return StackSteps.of(source.leading, parts, how, warm_start=True)

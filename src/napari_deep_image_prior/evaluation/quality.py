@@ -54,7 +54,11 @@ class Quality:
 
 
 def measure_quality(
-    image: ArrayLike, truth: ArrayLike, *, channel_axis: int | None = None, fit_brightness: bool = False
+    image: ArrayLike,
+    truth: ArrayLike,
+    *,
+    channel_axis: int | None = None,
+    fit_brightness: bool = False,
 ) -> Quality:
     """Compare an image with the truth, where that is known.
 
@@ -89,7 +93,13 @@ def measure_quality(
     error = float(np.mean((restored - true) ** 2))
     psnr = 10 * math.log10(peak**2 / error) if error > 0 else math.inf
     ssim = structural_similarity(
-        true, restored, data_range=peak, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        true,
+        restored,
+        data_range=peak,
+        channel_axis=0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
     )
     return Quality(psnr, float(ssim), *_ring_correlation(restored.mean(axis=0), true.mean(axis=0)))
 
@@ -133,24 +143,32 @@ def _comparable(
         )
     for name, array in {"image": restored, "truth": true}.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"the {name} has NaN or infinite pixels: fill them in or crop them off first.")
+            raise ValueError(
+                f"the {name} has NaN or infinite pixels: fill them in or crop them off first."
+            )
     restored, true = channels_first(restored, channel_axis), channels_first(true, channel_axis)
     if true.ndim != 3 or min(true.shape[1:]) < SSIM_WINDOW:
-        raise ValueError(f"shape {true.shape[1:]} is too small to compare: {SSIM_WINDOW} pixels are needed at least.")
+        raise ValueError(
+            f"shape {true.shape[1:]} is too small to compare: {SSIM_WINDOW} pixels are needed at least."
+        )
     if np.ptp(true) == 0:
         raise ValueError("the truth is the same everywhere: there is nothing to compare with.")
     return restored, true
 
 
-def _brightness_fitted(image: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = image - image.mean()
-    spread = float(np.mean(centred**2))
-    slope = float(np.mean(centred * (truth - truth.mean()))) / spread if spread > 0 else 0.0
-    fitted: NDArray[np.float64] = slope * centred + truth.mean()
+def _brightness_fitted(
+    image: NDArray[np.float64], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    centerd = image - image.mean()
+    spread = float(np.mean(centerd**2))
+    slope = float(np.mean(centerd * (truth - truth.mean()))) / spread if spread > 0 else 0.0
+    fitted: NDArray[np.float64] = slope * centerd + truth.mean()
     return fitted
 
 
-def _ring_correlation(image: NDArray[Any], truth: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _ring_correlation(
+    image: NDArray[Any], truth: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the frequencies of the rings and the correlation of two (Y, X) images on each."""
     height, width = image.shape
     window = np.outer(np.hanning(height), np.hanning(width))  # the edges of the image are no detail

@@ -37,7 +37,7 @@ class Sample:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether it is a colour picture."""
+        """Whether it is a color picture."""
         return self.task.channel_axis is not None
 
 
@@ -64,7 +64,7 @@ def noisy_tissue(seed: int = 0) -> Sample:
 
 
 def scratched_portrait(seed: int = 0) -> Sample:
-    """Return a 256x256 colour portrait with white scratches, which are its missing pixels."""
+    """Return a 256x256 color portrait with white scratches, which are its missing pixels."""
     from skimage import data
     from skimage.draw import line
     from skimage.morphology import dilation, disk
@@ -88,7 +88,7 @@ def scratched_portrait(seed: int = 0) -> Sample:
 
 
 def small_cat() -> Sample:
-    """Return a cat, shrunk by 4 to 72x108 colour pixels."""
+    """Return a cat, shrunk by 4 to 72x108 color pixels."""
     import torch
     from skimage import data
     from skimage.transform import resize
@@ -97,7 +97,9 @@ def small_cat() -> Sample:
 
     cat = data.chelsea()[4:292, 8:440]  # (288, 432, 3)
     shrink = Downsample.lanczos((288, 432), (72, 108))
-    small = shrink.forward(torch.from_numpy(np.moveaxis(cat, -1, 0).astype(np.float32))[None])[0].numpy()
+    small = shrink.forward(torch.from_numpy(np.moveaxis(cat, -1, 0).astype(np.float32))[None])[
+        0
+    ].numpy()
     small = np.clip(np.rint(np.moveaxis(small, 0, -1)), 0, 255).astype(np.uint8)
     return Sample(
         "small cat",

@@ -84,7 +84,9 @@ def uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Uncertainty:  
 def iter_uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Iterator[SeedStep]:  # noqa: ANN401
     """Do as `uncertainty`, step by step; leaving the loop ends it and frees its memory."""
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 2:
-        raise ValueError(f"seeds={seeds!r} must be a whole number from 2 on: one result has no spread.")
+        raise ValueError(
+            f"seeds={seeds!r} must be a whole number from 2 on: one result has no spread."
+        )
     return _restoring(task, seeds, options)
 
 
@@ -101,7 +103,9 @@ def _restoring(task: Task, seeds: int, options: dict[str, Any]) -> Iterator[Seed
         deviation = steps.result.image - mean
         mean += deviation / number
         squares += deviation * (steps.result.image - mean)
-    yield SeedStep(seeds, seeds, step, 0.0, Uncertainty(mean, np.sqrt(squares / (seeds - 1)), seeds))
+    yield SeedStep(
+        seeds, seeds, step, 0.0, Uncertainty(mean, np.sqrt(squares / (seeds - 1)), seeds)
+    )
 
 
 def _seconds_left(step: Step, number: int, seeds: int, started: float) -> float | None:

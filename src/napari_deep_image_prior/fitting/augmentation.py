@@ -29,7 +29,9 @@ def turned_back(image: Tensor, view: int) -> Tensor:
     return torch.rot90(image, -(view % 4), (-2, -1))
 
 
-def mean_over_views(network: Callable[[Tensor], Tensor], image: Tensor) -> Generator[None, None, Tensor]:
+def mean_over_views(
+    network: Callable[[Tensor], Tensor], image: Tensor
+) -> Generator[None, None, Tensor]:
     """Return the mean of what `network` makes of the views of (1, C, Y, X), turned back; yields after each view."""
     total: Tensor | None = None
     for view in range(VIEWS):
@@ -56,10 +58,14 @@ class Crops:
         size = min(self._size, *(min(choice.shape[-2:]) for choice in choices))
         areas = torch.tensor([float(choice.shape[-2] * choice.shape[-1]) for choice in choices])
         crops = []
-        for index in torch.multinomial(areas, count, replacement=True, generator=self._generator).tolist():
+        for index in torch.multinomial(
+            areas, count, replacement=True, generator=self._generator
+        ).tolist():
             choice = choices[index]
             top, left = (self.integer(extent - size + 1) for extent in choice.shape[-2:])
-            crops.append(turned(choice[:, top : top + size, left : left + size], self.integer(VIEWS)))
+            crops.append(
+                turned(choice[:, top : top + size, left : left + size], self.integer(VIEWS))
+            )
         return torch.stack(crops)
 
     def integer(self, below: int) -> int:

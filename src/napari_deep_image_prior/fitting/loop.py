@@ -52,7 +52,9 @@ class Schedule:
 
     def over(self, iterations: int) -> Schedule:
         """Return the same schedule, stretched or squeezed to another number of iterations."""
-        warm_up, cool_down = (part * iterations // self.iterations for part in (self.warm_up, self.cool_down))
+        warm_up, cool_down = (
+            part * iterations // self.iterations for part in (self.warm_up, self.cool_down)
+        )
         return replace(self, iterations=iterations, warm_up=warm_up, cool_down=cool_down)
 
 
@@ -91,9 +93,11 @@ class Fit:
 
     def __init__(self, model: Fitted, schedule: Schedule, rule: StoppingRule | None = None) -> None:
         self._model, self._schedule, self._rule = model, schedule, rule
-        self._optimiser = torch.optim.Adam(model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas)
+        self._optimizer = torch.optim.Adam(
+            model.network.parameters(), lr=schedule.learning_rate, betas=schedule.betas
+        )
         self._on_cpu = next(model.network.parameters()).device.type == "cpu"
-        self._recovery = Recovery(model, self._optimiser, schedule.worse_by)
+        self._recovery = Recovery(model, self._optimizer, schedule.worse_by)
         self._misfit, self._stepped, self._settled = math.nan, False, False
         self._start, self._iteration, self._end = 0, 0, schedule.iterations
 
@@ -112,10 +116,10 @@ class Fit:
     def _step(self) -> bool:
         """Make a step; return False if it was a bad one, which is then not taken."""
         model, schedule = self._model, self._schedule
-        for group in self._optimiser.param_groups:
+        for group in self._optimizer.param_groups:
             rate = schedule.rate(self._iteration - self._start, self._end - self._start)
             group["lr"] = rate * self._recovery.slowdown
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss = model.loss()
         loss.backward()
         if math.isfinite(schedule.clip):
@@ -126,10 +130,14 @@ class Fit:
             if not self._recovery.accepts(self._misfit, self._iteration):
                 return False  # everything is as it was at the last good look
             # once settled, the rule is not asked any more: its reason is that of the moment
-            if self._rule is not None and not self._settled and self._rule.settled(self._iteration, self._misfit):
+            if (
+                self._rule is not None
+                and not self._settled
+                and self._rule.settled(self._iteration, self._misfit)
+            ):
                 self._end = min(self._end, self._iteration + schedule.cool_down)
                 self._settled = True
-        self._optimiser.step()
+        self._optimizer.step()
         return True
 
     @property
@@ -169,7 +177,7 @@ class Fit:
         return {
             "iteration": self._iteration,
             "weights": self._model.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "recovery": self._recovery.state(),
         }
 
@@ -178,5 +186,5 @@ class Fit:
         self._iteration = state["iteration"]
         self._stepped = self._iteration > 0
         self._model.network.load_state_dict(state["weights"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self._recovery.resume(state["recovery"])

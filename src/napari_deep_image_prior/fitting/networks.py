@@ -87,7 +87,9 @@ class _Scale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         deeper = self.deeper(self.down(x))  # (N, width, Y / 2, X / 2)
         if self.upsample == "bilinear":
-            up = functional.interpolate(deeper, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+            up = functional.interpolate(
+                deeper, scale_factor=2, mode="bilinear", align_corners=self.align_corners
+            )
         else:
             up = functional.interpolate(deeper, scale_factor=2, mode="nearest")
         joined = up if self.skip is None else torch.cat([self.skip(x), up], dim=1)
@@ -103,10 +105,14 @@ class _UScale(nn.Module):
         width = settings.widths[level]
         is_deepest = level + 1 == len(settings.widths)
         self.upsample = settings.upsample
-        self.enter = nn.Sequential(_block(settings, in_channels, width, 3), _block(settings, width, width, 3))
+        self.enter = nn.Sequential(
+            _block(settings, in_channels, width, 3), _block(settings, width, width, 3)
+        )
         self.deeper = None if is_deepest else _UScale(settings, width, level + 1)
         joined = width if is_deepest else width + settings.widths[level + 1]
-        self.leave = nn.Sequential(_block(settings, joined, width, 3), _block(settings, width, width, 3))
+        self.leave = nn.Sequential(
+            _block(settings, joined, width, 3), _block(settings, width, width, 3)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         joined = self.enter(x)  # (N, width, Y, X)
@@ -120,7 +126,9 @@ class _UScale(nn.Module):
 
 def _downsampling(settings: HourglassNetwork, in_channels: int, width: int) -> list[nn.Module]:
     strided = settings.downsample == "stride"
-    convolution = _convolution(settings, in_channels, width, settings.down_kernel, stride=2 if strided else 1)
+    convolution = _convolution(
+        settings, in_channels, width, settings.down_kernel, stride=2 if strided else 1
+    )
     pooling = [] if strided else [nn.AvgPool2d(2)]
     return [convolution, *pooling, _norm(settings, width), nn.LeakyReLU(0.2, inplace=True)]
 
@@ -133,7 +141,9 @@ def _block(settings: HourglassNetwork, in_channels: int, width: int, kernel: int
     )
 
 
-def _convolution(settings: HourglassNetwork, in_channels: int, width: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+def _convolution(
+    settings: HourglassNetwork, in_channels: int, width: int, kernel: int, stride: int = 1
+) -> nn.Conv2d:
     return nn.Conv2d(
         in_channels,
         width,
@@ -146,14 +156,18 @@ def _convolution(settings: HourglassNetwork, in_channels: int, width: int, kerne
 
 def _norm(settings: HourglassNetwork, width: int) -> nn.Module:
     # running statistics would only be kept, never used: the network stays in training mode
-    return nn.BatchNorm2d(width, track_running_stats=False) if settings.norm == "batch" else nn.Identity()
+    return (
+        nn.BatchNorm2d(width, track_running_stats=False)
+        if settings.norm == "batch"
+        else nn.Identity()
+    )
 
 
 class CompactModule(nn.Module):
     """A small hourglass that corrects a first estimate: quick on a CPU, quick to fit.
 
     It works on 2x2 pixels folded into channels (a quarter of the cost of the full
-    grid), has no normalisation (a third of the time of small networks), pads with
+    grid), has no normalization (a third of the time of small networks), pads with
     zeros, and starts by changing nothing.
 
     Parameters
@@ -175,7 +189,9 @@ class CompactModule(nn.Module):
             *(_compact_block(widths[0], widths[0]) for _ in range(settings.depth)),
         )
         steps = list(itertools.pairwise(widths))
-        self.down = nn.ModuleList(nn.Sequential(_compact_block(a, b, stride=2), _compact_block(b, b)) for a, b in steps)
+        self.down = nn.ModuleList(
+            nn.Sequential(_compact_block(a, b, stride=2), _compact_block(b, b)) for a, b in steps
+        )
         self.skip = nn.ModuleList(_compact_block(a, a // 2, kernel=1) for a, _ in steps)
         self.up = nn.ModuleList(_compact_block(b + a // 2, a) for a, b in steps)
         self.last = nn.Conv2d(widths[0], out_channels * FOLD**2, 3, padding=1)
@@ -206,7 +222,8 @@ class CompactModule(nn.Module):
 
 def _compact_block(in_channels: int, width: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2), nn.LeakyReLU(0.2, inplace=True)
+        nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2),
+        nn.LeakyReLU(0.2, inplace=True),
     )
 
 
@@ -223,7 +240,9 @@ def build_network(
     device: torch.device | None = None,
 ) -> nn.Module:
     """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
-    with torch.device("meta"):  # torch's own initialisation would draw from the caller's random numbers
+    with torch.device(
+        "meta"
+    ):  # torch's own initialization would draw from the caller's random numbers
         empty = (
             CompactModule(settings, in_channels, out_channels)
             if isinstance(settings, CompactNetwork)

@@ -26,13 +26,13 @@ TINY = 1e-5
 
 
 class Recovery:
-    """Goes back to the last good state after a bad step: weights, optimiser and what is kept beside them.
+    """Goes back to the last good state after a bad step: weights, optimizer and what is kept beside them.
 
     Restoring the weights alone would take the same bad step again, out of Adam's memory.
     """
 
-    def __init__(self, model: Fitted, optimiser: torch.optim.Optimizer, worse_by: float) -> None:
-        self._model, self._optimiser, self._worse_by = model, optimiser, worse_by
+    def __init__(self, model: Fitted, optimizer: torch.optim.Optimizer, worse_by: float) -> None:
+        self._model, self._optimizer, self._worse_by = model, optimizer, worse_by
         self._recent: float | None = None
         self._row = 0
         self._last = -QUIET
@@ -83,7 +83,7 @@ class Recovery:
     def _save(self) -> None:
         # clones, as both state dicts hold the living tensors
         self._weights = [weight.detach().clone() for weight in self._model.network.parameters()]
-        state = self._optimiser.state_dict()
+        state = self._optimizer.state_dict()
         self._moments = _cloned(state["state"])
         self._kept = [tensor.clone() for tensor in self._model.kept()]
 
@@ -94,15 +94,17 @@ class Recovery:
             # before the first good look nothing was kept
             for tensor, saved in zip(self._model.kept(), self._kept, strict=False):
                 tensor.copy_(saved)
-        state = self._optimiser.state_dict()
+        state = self._optimizer.state_dict()
         state["state"] = _cloned(self._moments)  # load_state_dict keeps the tensors it is given
-        self._optimiser.load_state_dict(state)
+        self._optimizer.load_state_dict(state)
 
 
 def _moved(saved: Any, device: torch.device) -> Any:  # noqa: ANN401  (lists and dicts of tensors)
     """Return saved tensors on a device; Adam counts its steps on the CPU."""
     if isinstance(saved, dict):
-        return {key: value if key == "step" else _moved(value, device) for key, value in saved.items()}
+        return {
+            key: value if key == "step" else _moved(value, device) for key, value in saved.items()
+        }
     if isinstance(saved, list | tuple):
         return [_moved(value, device) for value in saved]
     return saved.to(device) if isinstance(saved, Tensor) else saved
@@ -110,6 +112,9 @@ def _moved(saved: Any, device: torch.device) -> Any:  # noqa: ANN401  (lists and
 
 def _cloned(moments: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {
-        key: {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+        key: {
+            name: value.clone() if isinstance(value, Tensor) else value
+            for name, value in state.items()
+        }
         for key, state in moments.items()
     }

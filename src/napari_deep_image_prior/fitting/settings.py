@@ -17,13 +17,21 @@ def check_fields(settings: object) -> None:
         value = getattr(settings, name)
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices and value not in choices:
-            raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}.")
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and not isinstance(value, kind):
+            raise ValueError(
+                f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}."
+            )
+        if (
+            isinstance(kind, type)
+            and dataclasses.is_dataclass(kind)
+            and not isinstance(value, kind)
+        ):
             raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}.")
         if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
             raise TypeError(f"{name}={value!r} must be a whole number.")
         if kind is float and (
-            isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
         ):
             raise TypeError(f"{name}={value!r} must be a finite number.")
 
@@ -56,7 +64,7 @@ class HourglassNetwork:
     up_1x1: bool = True
     """A 1x1 convolution after the one on the way up."""
     norm: Literal["batch", "none"] = "batch"
-    """Batch normalisation (with one image: instance normalisation) or none."""
+    """Batch normalization (with one image: instance normalization) or none."""
     padding: Literal["reflect", "zeros"] = "reflect"
     """What convolutions see outside the image."""
     head: Literal["sigmoid", "linear"] = "sigmoid"
@@ -64,14 +72,18 @@ class HourglassNetwork:
     align_corners: bool = False
     """Bilinear upsampling as it was in the torch of 2017 (True) or today's."""
     norm_gain: Literal["ones", "uniform"] = "ones"
-    """Start of the normalisation's gain: 1 as today, or U(0, 1) as in the torch of 2017."""
+    """Start of the normalization's gain: 1 as today, or U(0, 1) as in the torch of 2017."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.widths or len(self.widths) != len(self.skips):
-            raise ValueError(f"widths={self.widths} and skips={self.skips} need one number for each scale.")
+            raise ValueError(
+                f"widths={self.widths} and skips={self.skips} need one number for each scale."
+            )
         if min(self.widths) < 1 or min(self.skips) < 0:
-            raise ValueError(f"widths={self.widths} must be at least 1 and skips={self.skips} at least 0.")
+            raise ValueError(
+                f"widths={self.widths} must be at least 1 and skips={self.skips} at least 0."
+            )
         if self.down_kernel % 2 == 0 or self.up_kernel % 2 == 0:
             raise ValueError("down_kernel and up_kernel must be odd.")
 
@@ -110,7 +122,9 @@ class CompactNetwork:
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.widths or min(self.widths) < 2 or self.depth < 0:
-            raise ValueError(f"widths={self.widths} must be at least 2 each and depth={self.depth} not negative.")
+            raise ValueError(
+                f"widths={self.widths} must be at least 2 each and depth={self.depth} not negative."
+            )
 
 
 @dataclass(frozen=True)
@@ -139,4 +153,6 @@ class SelfSupervisedFit(Settings):
         check_fields(self)
         check_positive(self, "iterations", "patience", "learning_rate", "batch")
         if self.crop < 8 or not 0 <= self.cool_down <= 1:
-            raise ValueError(f"crop={self.crop} must be at least 8 and cool_down={self.cool_down} lie in 0..1.")
+            raise ValueError(
+                f"crop={self.crop} must be at least 8 and cool_down={self.cool_down} lie in 0..1."
+            )

@@ -35,14 +35,14 @@ def write_animation(
     ----------
     path : str or Path
         Ends in .gif.
-    images : sequence of (Y, X) arrays, or with three colours
+    images : sequence of (Y, X) arrays, or with three colors
         All of one shape, the first one first.
     seconds : float
         How long it takes before it starts again; the last image stays 2 s longer.
     contrast_limits : two numbers, optional
         What is black and what is white; None: the extremes of the last image.
     channel_axis : int, optional
-        The axis of the colours.
+        The axis of the colors.
 
     Raises
     ------
@@ -70,7 +70,9 @@ def write_animation(
     each = max(20, round(1000 * seconds / len(frames)))  # milliseconds; viewers play nothing faster
     durations = [each] * (len(frames) - 1) + [each + round(1000 * LAST_SECONDS)]
     stream = io.BytesIO()
-    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    frames[0].save(
+        stream, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+    )
     write_whole(path, stream.getvalue())
 
 
@@ -85,7 +87,7 @@ def _check(arrays: Sequence[NDArray[Any]]) -> None:
     shape = arrays[0].shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(
-            f"images of shape {shape} (channels first) cannot be animated: use grey ones, or three colours."
+            f"images of shape {shape} (channels first) cannot be animated: use gray ones, or three colors."
         )
 
 

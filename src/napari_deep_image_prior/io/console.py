@@ -23,7 +23,9 @@ class ProgressLine:
         if now - self._shown < (ON_TERMINAL if self._is_terminal else ELSEWHERE):
             return
         self._shown = now
-        shown = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps could not be rewritten
+        shown = text[
+            : shutil.get_terminal_size().columns - 1
+        ]  # a line that wraps could not be rewritten
         sys.stderr.write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
         sys.stderr.flush()
 

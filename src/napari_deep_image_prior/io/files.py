@@ -48,10 +48,12 @@ def read_image(path: str | Path) -> ImageFile:
     return found
 
 
-def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, Any] | None = None) -> None:
+def write_image(
+    path: str | Path, result: ImageFile, provenance: Mapping[str, Any] | None = None
+) -> None:
     """Write a PNG or TIFF file, whole or not at all.
 
-    PNG holds uint8 and uint16 grey or colour images; TIFF anything, with the pixel
+    PNG holds uint8 and uint16 gray or color images; TIFF anything, with the pixel
     size. `provenance`, or else the one of `result`, is kept in the file as JSON.
 
     Raises
@@ -62,7 +64,9 @@ def write_image(path: str | Path, result: ImageFile, provenance: Mapping[str, An
     path = Path(path)
     provenance = result.provenance if provenance is None else provenance
     check_writable(path, result)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+    )
     os.close(descriptor)
     part = Path(name)
     try:
@@ -83,7 +87,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, whole or not at all; text as UTF-8."""
     part = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
         part = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
@@ -104,9 +110,11 @@ def check_writable(path: str | Path, image: ImageFile, dtype: np.dtype[Any] | No
         if image.planes:
             raise FileError(f"{path}: a PNG file cannot hold a stack; write a .tif instead.")
         channels, dtype = image.channel_count, dtype or image.image.dtype
-        grey = channels == 1 and dtype in (np.uint8, np.uint16)
-        if not grey and not (dtype == np.uint8 and channels in (2, 3, 4)):
-            raise FileError(f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead.")
+        gray = channels == 1 and dtype in (np.uint8, np.uint16)
+        if not gray and not (dtype == np.uint8 and channels in (2, 3, 4)):
+            raise FileError(
+                f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead."
+            )
     check_folder(path)
 
 
@@ -123,7 +131,9 @@ def check_folder(path: Path) -> None:
 def image_files(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name."""
     return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
 
 
@@ -148,14 +158,16 @@ def _read_png(path: Path) -> ImageFile:
     with path.open("rb") as stream:
         header = stream.read(26)
     if header[:4] == b"\x89PNG" and header[24] == 16 and header[25] != 0:
-        raise FileError(f"{path}: colour PNG files of 16 bits are read with a loss; save it as TIFF.")
+        raise FileError(
+            f"{path}: color PNG files of 16 bits are read with a loss; save it as TIFF."
+        )
     with Image.open(path) as picture:
         made = dict_of(picture.info.get(KEY))
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: what the eye sees
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
         else:
             image = np.asarray(picture)
-    if image.dtype == np.int32:  # Pillow's mode for 16-bit grey in older versions
+    if image.dtype == np.int32:  # Pillow's mode for 16-bit gray in older versions
         image = image.astype(np.uint16)
     return ImageFile(image, channel_axis=None if image.ndim == 2 else 2, provenance=made)
 

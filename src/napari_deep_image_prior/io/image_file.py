@@ -50,15 +50,19 @@ class ImageFile:
     @property
     def leading(self) -> tuple[int, ...]:
         """Lengths of the axes before Y and X, also that of the channels if it is one of these."""
-        has_colours = self.channel_axis is not None and self.channel_axis == self.image.ndim - 1
-        return self.image.shape[: -3 if has_colours else -2]
+        has_colors = self.channel_axis is not None and self.channel_axis == self.image.ndim - 1
+        return self.image.shape[: -3 if has_colors else -2]
 
     def parts(self) -> Iterator[tuple[Index, ImageFile]]:
         """Take apart a stack into its planes, each with its channels and with its place in the stack."""
-        counts = [1 if axis == self.channel_axis else length for axis, length in enumerate(self.leading)]
+        counts = [
+            1 if axis == self.channel_axis else length for axis, length in enumerate(self.leading)
+        ]
         for place in np.ndindex(*counts):
             index = tuple(None if axis == self.channel_axis else i for axis, i in enumerate(place))
-            axis = self.channel_axis and self.channel_axis - sum(i is not None for i in index[: self.channel_axis])
+            axis = self.channel_axis and self.channel_axis - sum(
+                i is not None for i in index[: self.channel_axis]
+            )
             image = self.image[selection(index)]
             yield index, replace(self, image=image, channel_axis=axis, planes="", spacing={})
 

@@ -47,7 +47,9 @@ def read_tiff(path: Path) -> ImageFile:
     if axes.removesuffix("S").removesuffix("C")[-2:] != "YX":
         raise FileError(f"{path}: its axes ({axes}, shape {image.shape}) do not end with Y and X.")
     channel_axis = next((axes.index(letter) for letter in "SC" if letter in axes), None)
-    planes = "".join(letter for axis, letter in enumerate(axes) if letter not in "YX" and axis != channel_axis)
+    planes = "".join(
+        letter for axis, letter in enumerate(axes) if letter not in "YX" and axis != channel_axis
+    )
     spacing = {letter: step for letter, step in spacing.items() if letter in planes}
     return ImageFile(image, channel_axis, size, unit, names, made, planes, spacing)
 
@@ -57,7 +59,11 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     import tifffile
 
     image, channel_axis = result.image, result.channel_axis
-    rgb = channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4) and image.dtype in (np.uint8, np.uint16)
+    rgb = (
+        channel_axis == image.ndim - 1
+        and image.shape[-1] in (3, 4)
+        and image.dtype in (np.uint8, np.uint16)
+    )
     if channel_axis == image.ndim - 1 and not rgb:
         channel_axis = image.ndim - 3
         image = np.moveaxis(image, -1, channel_axis)
@@ -84,7 +90,9 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     if image.dtype == np.float16:  # few programs read it
         image = image.astype(np.float32)
     ome = image.dtype not in (np.int64, np.uint64) and set(axes) <= set("TZCYXS")
-    tifffile.imwrite(path, image, photometric="rgb" if rgb else "minisblack", ome=ome, metadata=metadata)
+    tifffile.imwrite(
+        path, image, photometric="rgb" if rgb else "minisblack", ome=ome, metadata=metadata
+    )
 
 
 def _letters(planes: str) -> str:
@@ -95,7 +103,9 @@ def _letters(planes: str) -> str:
         is_good = letter in NAMELESS and letter not in known
         known.append(letter if is_good else next(free, ""))
     if "" in known:
-        raise FileError(f"{len(planes)} axes beside channels, Y and X are too many for a TIFF file.")
+        raise FileError(
+            f"{len(planes)} axes beside channels, Y and X are too many for a TIFF file."
+        )
     return "".join(reversed(known))
 
 
@@ -165,5 +175,8 @@ def _spacing(tiff: Any) -> dict[str, tuple[float, str]]:  # noqa: ANN401
             if name in pixels:
                 found[letter] = (float(pixels[name]), _unit(pixels.get(f"{name}Unit", usual)))
     elif notes := tiff.imagej_metadata or {}:
-        found = {"Z": (notes.get("spacing", 0), _unit(notes.get("unit", ""))), "T": (notes.get("finterval", 0), "s")}
+        found = {
+            "Z": (notes.get("spacing", 0), _unit(notes.get("unit", ""))),
+            "T": (notes.get("finterval", 0), "s"),
+        }
     return {letter: (float(step), unit) for letter, (step, unit) in found.items() if step and unit}

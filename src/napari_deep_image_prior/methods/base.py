@@ -126,7 +126,10 @@ class Restorer(ABC, Generic[Own]):
     @classmethod
     def seconds(cls, settings: Own, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
         """Predict the time for a result of the (Y, X) shape `whole`: the steps cost the same for images of any size."""
-        return rehearsal.steps * rehearsal.step + (rehearsal.setup + rehearsal.finish) * rehearsal.ratio
+        return (
+            rehearsal.steps * rehearsal.step
+            + (rehearsal.setup + rehearsal.finish) * rehearsal.ratio
+        )
 
     @classmethod
     def memory(cls, task: Task, settings: Own) -> float:  # noqa: ARG003
@@ -153,7 +156,10 @@ class SelfSupervisedRestorer(Restorer[Lean]):
         channels = task.channels
         depth = cls.INPUTS * channels
         network = build_network(settings.network, depth, channels, seed=0)
-        return activation_bytes(network, (1, depth, *task.result_spatial_shape)) + cls.CLASSICAL_BYTES * channels
+        return (
+            activation_bytes(network, (1, depth, *task.result_spatial_shape))
+            + cls.CLASSICAL_BYTES * channels
+        )
 
 
 def identity_operator(task: Task, known: Tensor) -> Operator:  # noqa: ARG001  (the signature of all)
@@ -189,4 +195,8 @@ def scaled_and_filled(task: Task, device: torch.device) -> tuple[Scaling, Tensor
 def with_correction_weights(reason: str, weights: Iterable[float]) -> str:
     """Add to the reason how far the network was followed, where that was not all the way."""
     shares = ", ".join(f"{weight:.0%}" for weight in weights if round(weight, 2) < 1)
-    return f"{reason}; unseen pixels support {shares} of the network's correction" if shares else reason
+    return (
+        f"{reason}; unseen pixels support {shares} of the network's correction"
+        if shares
+        else reason
+    )

@@ -1,6 +1,6 @@
 r"""Smooth filling of unknown pixels, quick enough to be done anew for every crop of a fit.
 
-The fill u minimises |laplacian(u)|^2 with the known pixels fixed (biharmonic), by
+The fill u minimizes |laplacian(u)|^2 with the known pixels fixed (biharmonic), by
 conjugate gradients that start from a coarse-to-fine weighted mean.
 """
 
@@ -36,11 +36,13 @@ def biharmonic_fill(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
 
 
 def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
-    """Fill with weighted means of the known neighbours, from coarser images where none is near."""
+    """Fill with weighted means of the known neighbors, from coarser images where none is near."""
     batch, channels, height, width = observed.shape
     seen = observed * known
     if min(height, width) < 4:
-        mean = seen.sum(dim=(2, 3), keepdim=True) / known.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+        mean = seen.sum(dim=(2, 3), keepdim=True) / known.sum(dim=(2, 3), keepdim=True).clamp_min(
+            1e-6
+        )
         return seen + (1 - known) * mean
     near, share = (_blurred(image, batch, channels) for image in (seen, known))
     local = near / share.clamp_min(1e-6)
@@ -48,10 +50,15 @@ def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
     if _may_be_asked(is_near) and bool(is_near):
         return seen + (1 - known) * local
     coarse_seen, coarse_share = (
-        functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False) for image in (seen, known)
+        functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
+        for image in (seen, known)
     )
-    coarse = pyramid_fill(coarse_seen / coarse_share.clamp_min(1e-6), (coarse_share > 0).to(known.dtype))
-    coarse = functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
+    coarse = pyramid_fill(
+        coarse_seen / coarse_share.clamp_min(1e-6), (coarse_share > 0).to(known.dtype)
+    )
+    coarse = functional.interpolate(
+        coarse, size=(height, width), mode="bilinear", align_corners=False
+    )
     trust = (2 * share).clamp(max=1)
     return seen + (1 - known) * torch.where(is_near, local, trust * local + (1 - trust) * coarse)
 

@@ -199,7 +199,10 @@ OLD_NAMES: Mapping[str, str] = {
 
 def settings_to_dict(settings: Settings) -> dict[str, Any]:
     """Return settings as a JSON-able dict, with the name of their class."""
-    return {"method": type(settings).__name__, **json.loads(json.dumps(dataclasses.asdict(settings)))}
+    return {
+        "method": type(settings).__name__,
+        **json.loads(json.dumps(dataclasses.asdict(settings))),
+    }
 
 
 def settings_from_dict(values: Mapping[str, Any]) -> Settings:
@@ -223,7 +226,9 @@ def settings_from_dict(values: Mapping[str, Any]) -> Settings:
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
 
 
 def number(text: str) -> float:
@@ -300,7 +305,11 @@ register_method(
         },
         options=(
             Option(
-                name="factor", required=True, type=number, metavar="FACTOR", help="how many times larger, for example 4"
+                name="factor",
+                required=True,
+                type=number,
+                metavar="FACTOR",
+                help="how many times larger, for example 4",
             ),
         ),
     )

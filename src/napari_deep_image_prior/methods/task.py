@@ -36,7 +36,9 @@ class Task:
     """The name of the task: that of its sub-command, and in provenances."""
     pixelwise: ClassVar[tuple[str, ...]] = ()
     """Fields that hold an array of the image's pixels, as a mask does: cropped, and taken plane by plane, with it."""
-    operator: ClassVar[str | Callable[..., Any]] = "napari_deep_image_prior.methods.base:identity_operator"
+    operator: ClassVar[str | Callable[..., Any]] = (
+        "napari_deep_image_prior.methods.base:identity_operator"
+    )
     """What makes the forward operator from the task and its known pixels, or "module:name" of that.
 
     A name, as operators need torch, and a task does not load it.
@@ -102,7 +104,11 @@ class Task:
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
         """Return the names of the fields beside the image and its channel axis."""
-        return tuple(field.name for field in dataclasses.fields(cls) if field.name not in ("image", "channel_axis"))
+        return tuple(
+            field.name
+            for field in dataclasses.fields(cls)
+            if field.name not in ("image", "channel_axis")
+        )
 
     @classmethod
     def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003  (those of the task)
@@ -138,7 +144,9 @@ class Task:
         """
         image = np.asarray(restored, dtype=np.float64)
         if image.shape != tuple(self.result_shape):
-            raise ValueError(f"the result has shape {image.shape}, but {tuple(self.result_shape)} was asked for.")
+            raise ValueError(
+                f"the result has shape {image.shape}, but {tuple(self.result_shape)} was asked for."
+            )
         difference = np.asarray(self.image).astype(np.float64) - self._measured(image)
         difference[self.unknown] = np.nan
         return difference.astype(np.float32)
@@ -157,7 +165,9 @@ class Task:
         rows, columns = (slice(start, start + edge) for start in starts)
 
         def cut(array: NDArray[Any]) -> NDArray[Any]:
-            return channels_back(channels_first(array, self.channel_axis)[:, rows, columns].copy(), self.channel_axis)
+            return channels_back(
+                channels_first(array, self.channel_axis)[:, rows, columns].copy(), self.channel_axis
+            )
 
         masks = {name: cut(np.asarray(getattr(self, name))) for name in self.pixelwise}
         return {"image": np.nan_to_num(cut(np.asarray(self.image)), posinf=0, neginf=0), **masks}
@@ -180,7 +190,9 @@ class Task:
     @classmethod
     def from_description(cls, described: Mapping[str, Any], image: NDArray[Any]) -> Self:
         """Return the task that `describe` described, of the same image."""
-        return cls(image, channel_axis=described.get("channel_axis"), **cls._options_described(described))
+        return cls(
+            image, channel_axis=described.get("channel_axis"), **cls._options_described(described)
+        )
 
     @classmethod
     def _options_described(cls, described: Mapping[str, Any]) -> dict[str, Any]:

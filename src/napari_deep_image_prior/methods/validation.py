@@ -14,15 +14,19 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     """Return the image as a read-only view, with the channel axis counted from the front."""
     array = np.asarray(image)
     if array.dtype == bool:
-        raise TypeError("image is boolean: convert it to numbers first, for example image.astype('uint8') * 255.")
+        raise TypeError(
+            "image is boolean: convert it to numbers first, for example image.astype('uint8') * 255."
+        )
     if array.dtype.kind not in "uif":
-        raise TypeError(f"image has dtype {array.dtype}: only integer and real float images can be restored.")
+        raise TypeError(
+            f"image has dtype {array.dtype}: only integer and real float images can be restored."
+        )
     axis = _checked_axis(channel_axis, array.ndim)
     spatial_ndim = array.ndim - (axis is not None)
     if spatial_ndim != 2:
         raise ValueError(
             f"image has shape {array.shape} with {spatial_ndim} spatial axes, but (Y, X) is expected. "
-            "For colours or stains name their axis with channel_axis; restore a stack plane by plane."
+            "For colors or stains name their axis with channel_axis; restore a stack plane by plane."
         )
     if array.size == 0:
         raise ValueError(f"image is empty (shape {array.shape}).")
@@ -45,5 +49,7 @@ def _checked_axis(channel_axis: int | None, ndim: int) -> int | None:
     if isinstance(channel_axis, bool) or not isinstance(channel_axis, int | np.integer):
         raise TypeError(f"channel_axis must be an int or None, not {channel_axis!r}.")
     if not -ndim <= channel_axis < ndim:
-        raise ValueError(f"channel_axis={channel_axis} does not exist in an image with {ndim} axes.")
+        raise ValueError(
+            f"channel_axis={channel_axis} does not exist in an image with {ndim} axes."
+        )
     return int(channel_axis) % ndim

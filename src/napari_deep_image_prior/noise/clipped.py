@@ -68,7 +68,9 @@ class Clipping:
         """Return truths, the means observed of them, and the noise's variance there as a share."""
         reach = REACH * self.std
         around = np.linspace(-reach, reach, POINTS)
-        truths = np.unique(np.concatenate([end + around for end in (self.low, self.high) if math.isfinite(end)]))
+        truths = np.unique(
+            np.concatenate([end + around for end in (self.low, self.high) if math.isfinite(end)])
+        )
         # of a standard normal variable clipped to a..b
         a, b = (self.low - truths) / self.std, (self.high - truths) / self.std
         below, above = ndtr(a), ndtr(-b)
@@ -97,7 +99,7 @@ def _spike(values: NDArray[np.float64], std: float) -> float:
         return math.inf
     following = float(near.max())
     if top - following >= std:
-        return math.inf  # a few counts, a few grey levels: they look alike, but nothing was cut off
+        return math.inf  # a few counts, a few gray levels: they look alike, but nothing was cut off
     # whole numbers: at least the next one
     return float(top) if at_top > (near >= min(top - NEXT * std, following)).sum() else math.inf
 

@@ -1,8 +1,8 @@
-r"""Noise that neighbouring pixels share: white noise blurred by a Gaussian, as detectors and resampling do it.
+r"""Noise that neighboring pixels share: white noise blurred by a Gaussian, as detectors and resampling do it.
 
 How far it is blurred is read from blocks of nothing but noise. What remains of a block
 once its plane is taken away has the covariance P K P (P: the projection, K: that of the
-blurred noise), which tells how alike its neighbours must be and how its variance scatters.
+blurred noise), which tells how alike its neighbors must be and how its variance scatters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCK = 8
 WIDEST = 1.5
 """Widest blur that is told from shapes, in pixels (standard deviation)."""
 NARROWEST = 0.25
-"""Blurs below are chance: neighbours of white noise are alike by up to 0.1 in some images."""
+"""Blurs below are chance: neighbors of white noise are alike by up to 0.1 in some images."""
 AMPLIFIED = 1.5
 """Frequencies that the blur has weakened are brought up by this at most."""
 GRID = 64
@@ -47,7 +47,9 @@ class NoiseCorrelation:
 
     def transfer(self, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return the strength of the noise at each frequency of a (Y, X) image; the mean square is 1."""
-        strength: NDArray[np.float64] = np.outer(_transfer(shape[0], self.y), _transfer(shape[1], self.x))
+        strength: NDArray[np.float64] = np.outer(
+            _transfer(shape[0], self.y), _transfer(shape[1], self.x)
+        )
         strength /= np.sqrt(np.square(strength).mean())
         return strength
 
@@ -95,7 +97,9 @@ def _transfer(size: int, blur: float) -> NDArray[np.float64]:
     return transfer
 
 
-def _filtered(image: NDArray[np.float64], factors: Callable[[tuple[int, int]], NDArray[np.float64]]) -> NDArray[Any]:
+def _filtered(
+    image: NDArray[np.float64], factors: Callable[[tuple[int, int]], NDArray[np.float64]]
+) -> NDArray[Any]:
     margins = [(0, 0)] * (image.ndim - 2) + [(MARGIN, MARGIN)] * 2
     wide = np.pad(image, margins, mode="symmetric")
     changed = np.fft.ifft2(np.fft.fft2(wide) * factors(wide.shape[-2:])).real
@@ -112,7 +116,7 @@ class ResidualStatistics:
     power: float
     """Its variance, with the plane's three degrees of freedom taken off."""
     freedom: float
-    """Degrees of freedom of that variance: less than there are pixels, as neighbours share the noise."""
+    """Degrees of freedom of that variance: less than there are pixels, as neighbors share the noise."""
 
     def quantile(self, share: float) -> float:
         """Return the variance below which so large a share of such blocks lies."""
@@ -131,7 +135,10 @@ def residual_statistics(blur: NoiseCorrelation) -> ResidualStatistics:
     total = float(np.trace(residual_transfer))
     each = total / BLOCK**2
     return ResidualStatistics(
-        along_y / each, along_x / each, total / (BLOCK**2 - 3), total**2 / float(np.square(residual_transfer).sum())
+        along_y / each,
+        along_x / each,
+        total / (BLOCK**2 - 3),
+        total**2 / float(np.square(residual_transfer).sum()),
     )
 
 
@@ -155,7 +162,9 @@ def _correlations() -> tuple[list[NoiseCorrelation], NDArray[np.float64]]:
     """Return blurs to choose from, and the correlations of their remainders, (n, 2)."""
     widths = np.linspace(0, WIDEST, 16).tolist()
     blurs = [NoiseCorrelation(y, x) for y in widths for x in widths]
-    return blurs, np.array([(expected.alike_y, expected.alike_x) for expected in map(residual_statistics, blurs)])
+    return blurs, np.array(
+        [(expected.alike_y, expected.alike_x) for expected in map(residual_statistics, blurs)]
+    )
 
 
 def _covariance(blur: float) -> NDArray[np.float64]:

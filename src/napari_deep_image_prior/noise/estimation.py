@@ -1,7 +1,7 @@
-"""What noise an image has: its level, whether it grows with brightness, is shared by neighbours or was clipped.
+"""What noise an image has: its level, whether it grows with brightness, is shared by neighbors or was clipped.
 
-Measured on the flattest blocks of the image itself. Photon noise is stabilised: a
-square root (generalised Anscombe), and a stretch that evens out the rest, make its
+Measured on the flattest blocks of the image itself. Photon noise is stabilized: a
+square root (generalized Anscombe), and a stretch that evens out the rest, make its
 level the same everywhere; their inverse brings the restored image back.
 """
 
@@ -26,7 +26,7 @@ LOWEST_TENTH = 0.77
 BINS = 16
 """Brightness classes of the blocks."""
 SMOOTH = 0.56
-"""Residuals whose neighbours are this alike along both axes are shapes, not noise."""
+"""Residuals whose neighbors are this alike along both axes are shapes, not noise."""
 MIN_BLOCKS = 4 * BINS
 """Blocks that statistics need at least."""
 PHOTON_BLOCKS = 40 * BINS
@@ -40,7 +40,7 @@ GROWS_EVENLY = 1.2
 CLOSELY = 0.05
 """Median distance of the brightness classes from that line, as a share of it."""
 LOUDER = 1.2
-"""Noise that neighbours share is so much louder than what white noise of the finest detail would be, at least."""
+"""Noise that neighbors share is so much louder than what white noise of the finest detail would be, at least."""
 EVENLY = 0.16
 """Median distance of the brightness classes' variances from their median, as a share of it, where noise is Gaussian."""
 SPREAD = 0.085
@@ -61,7 +61,7 @@ def estimate_noise(
     ----------
     image : (Y, X) float array, without NaNs
     kind : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
-        "gaussian" is white; "correlated" is Gaussian too, but shared by neighbouring pixels.
+        "gaussian" is white; "correlated" is Gaussian too, but shared by neighboring pixels.
         "poisson" is variance = a * intensity, so the image's dark level must be 0.
         "auto" takes images under about 104x104 pixels as "gaussian": texture and other noise look alike there.
     std : float, optional
@@ -70,7 +70,9 @@ def estimate_noise(
         False where `image` was filled in and has no noise of its own.
     """
     # numbers below this are rounding, and dividing by them would blow up
-    least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(1.0, float(np.abs(image).max()))
+    least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
+        1.0, float(np.abs(image).max())
+    )
     blocks = _noisy_blocks(image, known)
     observed = image if known is None or not known.any() else image[known]
     if std is not None:
@@ -78,7 +80,9 @@ def estimate_noise(
             return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur)
         return NoiseModel(max(std, least), clipping=find_clipping(observed, max(std, least)))
     if len(blocks) < MIN_BLOCKS:
-        sigma = _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
+        sigma = (
+            _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
+        )
         return NoiseModel(max(sigma, least))
     if kind in ("auto", "poisson", "poisson-gaussian"):
         model = _found_photons(image, blocks, kind, least)
@@ -93,8 +97,12 @@ def estimate_noise(
         clipping = replace(clipping, std=white)
     if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
         flat = _flat_blocks(blocks)
-        shared = math.sqrt(float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1))
-        if kind == "correlated" or (shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)):
+        shared = math.sqrt(
+            float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1)
+        )
+        if kind == "correlated" or (
+            shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)
+        ):
             return NoiseModel(max(shared, least), blur=flat.blur)
     return NoiseModel(white, clipping=clipping)
 
@@ -110,7 +118,9 @@ def channel_noise_correlation(channels: NDArray[np.float64]) -> float:
     residuals = [_block_residuals(_blocks(channel))[2] for channel in channels]
     if len(residuals[0]) < MIN_BLOCKS:
         return 1.0
-    stacked = np.stack(residuals).reshape(len(channels), len(residuals[0]), -1)  # (C, blocks, BLOCK^2)
+    stacked = np.stack(residuals).reshape(
+        len(channels), len(residuals[0]), -1
+    )  # (C, blocks, BLOCK^2)
     stacked /= np.sqrt(np.square(stacked).mean(axis=(1, 2), keepdims=True)).clip(1e-12)
     power = np.square(stacked).mean(axis=2).sum(axis=0)
     flat = stacked[:, power <= np.percentile(power, 10)].reshape(len(channels), -1)
@@ -122,7 +132,9 @@ def channel_noise_correlation(channels: NDArray[np.float64]) -> float:
 def _away_from_ends(blocks: NDArray[np.float64], clipping: Clipping) -> NDArray[np.float64]:
     """Leave out the blocks whose noise was clipped: it is weaker there."""
     means, margin = blocks.mean(axis=1), WHOLE * clipping.std
-    whole: NDArray[np.float64] = blocks[(means > clipping.low + margin) & (means < clipping.high - margin)]
+    whole: NDArray[np.float64] = blocks[
+        (means > clipping.low + margin) & (means < clipping.high - margin)
+    ]
     return whole
 
 
@@ -134,7 +146,9 @@ def _found_photons(
     a, b = _variance_line(flat.means, flat.variances, through_origin=kind == "poisson")
     bright = max(a * np.percentile(flat.means, 90) + b, 0)
     grows = a > 0 and math.sqrt(bright) > least
-    enough = kind != "auto" or (len(blocks) >= PHOTON_BLOCKS and _looks_like_photons(flat.means, flat.variances, a, b))
+    enough = kind != "auto" or (
+        len(blocks) >= PHOTON_BLOCKS and _looks_like_photons(flat.means, flat.variances, a, b)
+    )
     if not grows or not enough:
         return None
     model, alike = _photon_model(image, blocks, (a, b))
@@ -148,14 +162,16 @@ def _white_std(image: NDArray[np.float64], blocks: NDArray[np.float64]) -> float
     if len(blocks) >= COMPONENT_BLOCKS:
         measured.append(_smallest_components(blocks))
     if len(blocks) == len(_blocks(image)):
-        measured.append(_finite(estimate_sigma(image)))  # of the whole image, so only where all of it has noise
+        measured.append(
+            _finite(estimate_sigma(image))
+        )  # of the whole image, so only where all of it has noise
     return min(measured)
 
 
 def _photon_model(
     image: NDArray[np.float64], blocks: NDArray[np.float64], line: tuple[float, float]
 ) -> tuple[NoiseModel, tuple[float, float]]:
-    """Return the model, and how alike neighbours are along both axes."""
+    """Return the model, and how alike neighbors are along both axes."""
     root = NoiseModel(1.0, line)
     uneven = _flat_blocks(root.stabilize(blocks))
     levels, stds = uneven.means, np.sqrt(uneven.variances)
@@ -169,7 +185,9 @@ def _photon_model(
     even = NoiseModel(1.0, line, (grid, stretched))
     flat = _flat_blocks(even.stabilize(blocks))
     if flat.blur:  # then a block's plane took away more of the noise than of white noise
-        loudness = math.sqrt(float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1))
+        loudness = math.sqrt(
+            float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1)
+        )
         even = replace(even, stretch=(grid, stretched / loudness))
     return replace(even, blur=flat.blur), flat.alike
 
@@ -187,7 +205,9 @@ def _blocks(image: NDArray[Any]) -> NDArray[Any]:
     return windows.reshape(-1, BLOCK**2)
 
 
-def _noisy_blocks(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+def _noisy_blocks(
+    image: NDArray[np.float64], known: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
     """Leave out the blocks that cannot show the noise: filled in, constant, or mostly clipped to an extreme."""
     blocks = _blocks(image)
     constant = np.ptp(blocks, axis=1) == 0
@@ -197,7 +217,9 @@ def _noisy_blocks(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -
     return noisy
 
 
-def _block_residuals(blocks: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _block_residuals(
+    blocks: NDArray[np.float64],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return each block's mean, the variance around its plane, and that difference itself."""
     basis = plane_basis()
     residuals = blocks - (blocks @ basis) @ basis.T
@@ -223,7 +245,7 @@ class _FlatBlocks:
 
     @property
     def blur(self) -> NoiseCorrelation:
-        """How far neighbours share the noise."""
+        """How far neighbors share the noise."""
         return correlation_of(*self.alike)
 
 
@@ -253,9 +275,13 @@ def _is_stationary(blocks: NDArray[np.float64], flat: _FlatBlocks) -> bool:
     return bool(not scatters and np.median(np.abs(flat.tenths / middle - 1)) <= EVENLY)
 
 
-def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool) -> tuple[float, float]:
+def _variance_line(
+    means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool
+) -> tuple[float, float]:
     """Fit variance = a * mean + b; bins above the line, which hold texture, count less."""
-    columns = np.stack([means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1)
+    columns = np.stack(
+        [means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
+    )
     top = max(float(variances.max()), 1e-12)
     weights = 1 / np.maximum(variances, 1e-3 * top)
     line = np.zeros(2)
@@ -263,7 +289,9 @@ def _variance_line(means: NDArray[Any], variances: NDArray[Any], *, through_orig
         line = np.linalg.lstsq(columns * weights[:, None], variances * weights, rcond=None)[0]
         fitted = np.maximum(columns @ line, 1e-2 * top)
         excess = np.maximum(variances - fitted, 1e-9 * top)
-        weights = np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
+        weights = (
+            np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
+        )
     return float(line[0]), float(line[1])
 
 
@@ -282,5 +310,8 @@ def _smallest_components(blocks: NDArray[np.float64]) -> float:
     eigenvalues whose mean does not exceed its median is noise.
     """
     values = np.sort(np.linalg.eigvalsh(np.cov(blocks.T)))[::-1]
-    noise = next((values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])), values[-1:])
+    noise = next(
+        (values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])),
+        values[-1:],
+    )
     return math.sqrt(max(float(noise.mean()), 0))

@@ -1,7 +1,7 @@
 r"""Classical denoising by groups of alike patches, each estimated from all of its group.
 
 A patch of the image is replaced by the combination of the k patches most alike,
-with the weights that minimise the expected error under the known noise:
+with the weights that minimize the expected error under the known noise:
 
     T = I - n s^2 (X X' + n s^2 I)^-1,     estimate = T Y,
 
@@ -53,7 +53,7 @@ def nl_ridge(
 
     `excess`, 1 or more: the noise may be so many times weaker than that, and more is smoothed on purpose.
     `variance`, like the image: that of the noise, where it is not 1 everywhere.
-    `growth`, (halvings, C): the factor on it each time the image is halved; 1 if neighbours share no noise.
+    `growth`, (halvings, C): the factor on it each time the image is halved; 1 if neighbors share no noise.
     """
     if variance is None:
         variance = torch.ones(1, device=noisy.device).expand_as(noisy)
@@ -62,15 +62,20 @@ def nl_ridge(
     is_halved = len(variance_gain) > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
     share = FINEST if is_halved else 1.0
     mean = noisy.mean(dim=(1, 2), keepdim=True)
-    centred = noisy - mean
-    first = yield from mapped(_one_pass(centred, None, variance, overestimation), _part(0, share / 2))
-    second = yield from mapped(_one_pass(centred, first, variance), _part(share / 2, share))
+    centerd = noisy - mean
+    first = yield from mapped(
+        _one_pass(centerd, None, variance, overestimation), _part(0, share / 2)
+    )
+    second = yield from mapped(_one_pass(centerd, first, variance), _part(share / 2, share))
     estimate = second + mean
     if not is_halved:
         return estimate
     # 4 pixels are averaged: twice that has white noise of standard deviation 1 again
     smaller = nl_ridge(
-        2 * _halved(noisy), overestimation, _halved(variance) * variance_gain[0][:, None, None], variance_gain[1:]
+        2 * _halved(noisy),
+        overestimation,
+        _halved(variance) * variance_gain[0][:, None, None],
+        variance_gain[1:],
     )
     coarse = (yield from mapped(smaller, _part(share, 1))) / 2
     return estimate + _enlarged(coarse - _halved(estimate), estimate)
@@ -87,7 +92,9 @@ def _halved(image: Tensor) -> Tensor:
 
 def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
     """Return a difference of halved images at full size, without what is too fine to be told at half of it."""
-    smooth = functional.avg_pool2d(functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1)
+    smooth = functional.avg_pool2d(
+        functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1
+    )
     large = functional.interpolate(smooth, scale_factor=2, mode="bilinear", align_corners=False)[0]
     height, width = like.shape[-2:]
     return _extended(large, [height - large.shape[-2], width - large.shape[-1]])
@@ -99,14 +106,18 @@ def _one_pass(
     group = GROUPS[0] if guide is None else GROUPS[1]
     channels, height, width = noisy.shape
     # mirrored at the far border until patches at every STEP pixels cover all
-    extra = [max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)]
+    extra = [
+        max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)
+    ]
     noisy = _extended(noisy, extra)
     alike = noisy if guide is None else _extended(guide, extra)
     variance = _extended(variance, extra)
     _, tall, wide = noisy.shape
     total = torch.zeros((channels, tall * wide), device=noisy.device)
     weight = torch.zeros_like(total)
-    offsets = (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
+    offsets = (
+        (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
+    )
     rows = range(0, tall - PATCH + 1, STEP)
     for start in range(0, len(rows), BAND):
         corners = similar_patches(alike, rows[start : start + BAND], group)  # (patches, group)
@@ -115,7 +126,12 @@ def _one_pass(
             # of a patch, by its middle
             noise_power = PATCH**2 * _taken(variance, pixels[..., PATCH**2 // 2]).clamp_min(LEAST)
             _restore_groups(
-                noisy, guide if guide is None else alike, noise_power, pixels, (total, weight), overestimation
+                noisy,
+                guide if guide is None else alike,
+                noise_power,
+                pixels,
+                (total, weight),
+                overestimation,
             )
             yield start / len(rows)
     restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)

@@ -30,13 +30,21 @@ def similar_patches(image: Tensor, rows: range, group: int) -> Tensor:
         if not any(0 <= y + dy <= tall - PATCH for y in rows):
             continue
         fits_y = (ys + dy >= 0) & (ys + dy <= tall - PATCH)
-        moved = around[:, REACH + dy : REACH + dy + bottom - top].unfold(-1, wide, 1).permute(2, 0, 1, 3)
-        difference = torch.empty(moved.shape, device=image.device)  # (side, C, Y, X), in that order in memory too
+        moved = (
+            around[:, REACH + dy : REACH + dy + bottom - top]
+            .unfold(-1, wide, 1)
+            .permute(2, 0, 1, 3)
+        )
+        difference = torch.empty(
+            moved.shape, device=image.device
+        )  # (side, C, Y, X), in that order in memory too
         squares = torch.sub(moved, band, out=difference).square_().sum(dim=1)
         distance = functional.avg_pool2d(squares[None], PATCH, STEP)[0]
         if dy == 0:
             distance[REACH] -= 1  # itself first, whatever else is equal
-        distances[dy + REACH] = distance.masked_fill(~(fits_y[:, None] & fits_x[:, None]), torch.inf)
+        distances[dy + REACH] = distance.masked_fill(
+            ~(fits_y[:, None] & fits_x[:, None]), torch.inf
+        )
     distances = distances.view(side * side, -1).T
     group = min(group, _in_reach(rows, tall) * _in_reach(range(0, wide - PATCH + 1, STEP), wide))
     chosen = distances.topk(group, dim=1, largest=False).indices

@@ -35,7 +35,9 @@ def biharmonic(case: Case) -> Image:
     from skimage.restoration import inpaint_biharmonic
 
     task = cast("Inpaint", case.task)
-    filled: Image = inpaint_biharmonic(np.asarray(task.image), np.asarray(task.missing), channel_axis=task.channel_axis)
+    filled: Image = inpaint_biharmonic(
+        np.asarray(task.image), np.asarray(task.missing), channel_axis=task.channel_axis
+    )
     return filled
 
 
@@ -55,7 +57,7 @@ def cubic(case: Case) -> Image:
 def convolutional_sparse_coding(case: Case) -> Image:
     """Code the image over convolutional filters where it is known (sporco, with its own dictionary).
 
-    The method family of Papyan et al. (ICCV 2017); the smooth part is a normalised
+    The method family of Papyan et al. (ICCV 2017); the smooth part is a normalized
     Gaussian average of the known pixels.
     """
     from scipy.ndimage import gaussian_filter
@@ -70,9 +72,15 @@ def convolutional_sparse_coding(case: Case) -> Image:
     height, width = image.shape
     # room at the end, as convolution in the frequency domain wraps around
     room = [(0, dictionary.shape[0]), (0, dictionary.shape[1])]
-    options = ConvBPDNMaskDcpl.Options({"MaxMainIter": 100, "RelStopTol": 1e-3, "rho": 10 * CODING_WEIGHT + 0.5})
+    options = ConvBPDNMaskDcpl.Options(
+        {"MaxMainIter": 100, "RelStopTol": 1e-3, "rho": 10 * CODING_WEIGHT + 0.5}
+    )
     solver = ConvBPDNMaskDcpl(
-        dictionary, np.pad(known * (image - smooth), room), CODING_WEIGHT, np.pad(known, room), opt=options
+        dictionary,
+        np.pad(known * (image - smooth), room),
+        CODING_WEIGHT,
+        np.pad(known, room),
+        opt=options,
     )
     detail = solver.reconstruct(solver.solve()).squeeze()[:height, :width]
     coded: Image = smooth + detail
@@ -100,9 +108,13 @@ def wavelet(case: Case, sigma: float = SIGMA) -> Image:
     from skimage.restoration import denoise_wavelet
 
     task = cast("Denoise", case.task)
-    colour = task.channel_axis is not None
+    color = task.channel_axis is not None
     denoised: Image = denoise_wavelet(
-        np.asarray(task.image), sigma=sigma, channel_axis=task.channel_axis, convert2ycbcr=colour, rescale_sigma=True
+        np.asarray(task.image),
+        sigma=sigma,
+        channel_axis=task.channel_axis,
+        convert2ycbcr=color,
+        rescale_sigma=True,
     )
     return denoised
 
@@ -118,12 +130,13 @@ def no_prior(case: Case) -> Image:
 
 
 def total_variation(case: Case) -> Image:
-    """Minimise the misfit after Lanczos shrinking plus the total variation (FISTA over scikit-image's denoiser)."""
+    """Minimize the misfit after Lanczos shrinking plus the total variation (FISTA over scikit-image's denoiser)."""
     from skimage.restoration import denoise_tv_chambolle
 
     small = np.asarray(case.task.image)
     rows, columns = (
-        lanczos_matrix(large, few) for large, few in zip(case.task.result_shape, small.shape[:2], strict=False)
+        lanczos_matrix(large, few)
+        for large, few in zip(case.task.result_shape, small.shape[:2], strict=False)
     )
     step = 1 / (np.linalg.norm(rows, 2) * np.linalg.norm(columns, 2)) ** 2
     estimate = ahead = bicubic(case)
@@ -131,7 +144,10 @@ def total_variation(case: Case) -> Image:
     for _ in range(100):
         slope = _separably(rows.T, _separably(rows, ahead, columns) - small, columns.T)
         stepped = denoise_tv_chambolle(
-            ahead - step * slope, weight=TV_WEIGHT * step, max_num_iter=20, channel_axis=None if small.ndim == 2 else 2
+            ahead - step * slope,
+            weight=TV_WEIGHT * step,
+            max_num_iter=20,
+            channel_axis=None if small.ndim == 2 else 2,
         )
         faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = stepped + (momentum - 1) / faster * (stepped - estimate)
@@ -141,7 +157,10 @@ def total_variation(case: Case) -> Image:
 
 def _resampled(case: Case, matrix: Callable[[int, int], NDArray[Any]]) -> Image:
     small = np.asarray(cast("SuperResolve", case.task).image)
-    rows, columns = (matrix(few, large) for few, large in zip(small.shape[:2], case.task.result_shape, strict=False))
+    rows, columns = (
+        matrix(few, large)
+        for few, large in zip(small.shape[:2], case.task.result_shape, strict=False)
+    )
     return _separably(rows, small, columns)
 
 

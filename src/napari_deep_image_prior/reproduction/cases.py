@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SIGMA = 25 / 255
 MISSING = 0.5
 CROP = 32
-"""Sizes are cut to a multiple of this, around the centre: so the published bicubic figures come out."""
+"""Sizes are cut to a multiple of this, around the center: so the published bicubic figures come out."""
 BORDER = 4
 """Pixels at the border that do not count in super-resolution."""
 
@@ -72,7 +72,7 @@ def make_case(table: Table, image: str, path: Path, seed: int, cut: int = CROP) 
     file = read_image(path)
     channels = 1 if file.channel_axis is None else file.image.shape[-1]
     if file.image.dtype != np.uint8 or channels not in table.channels:
-        wanted = " or ".join({1: "grey", 3: "RGB"}[count] for count in table.channels)
+        wanted = " or ".join({1: "gray", 3: "RGB"}[count] for count in table.channels)
         raise FileError(f"{path}: must be an 8-bit {wanted} picture, as that of the publication.")
     truth = file.image / 255
     channel_axis = None if truth.ndim == 2 else 2
@@ -87,7 +87,9 @@ def make_case(table: Table, image: str, path: Path, seed: int, cut: int = CROP) 
         task = Denoise(noisy, channel_axis=channel_axis)
     else:
         if min(truth.shape[:2]) < CROP:
-            raise FileError(f"{path}: is {truth.shape[0]}x{truth.shape[1]} pixels; {CROP}x{CROP} are needed.")
+            raise FileError(
+                f"{path}: is {truth.shape[0]}x{truth.shape[1]} pixels; {CROP}x{CROP} are needed."
+            )
         truth = _cut(truth, cut)
         small = np.rint(255 * _shrunk(truth, table.factor)).clip(0, 255) / 255
         task = SuperResolve(small, factor=table.factor, channel_axis=channel_axis)
@@ -103,5 +105,7 @@ def _cut(image: NDArray[np.float64], multiple: int) -> NDArray[np.float64]:
 def _shrunk(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
     """Shrink by Keys' cubic kernel with anti-aliasing, as the distributed small images were."""
     rows, columns = (cubic_matrix(size, size // factor) for size in image.shape[:2])
-    small: NDArray[np.float64] = np.einsum("ij,jk...,lk->il...", rows, image, columns, optimize=True)
+    small: NDArray[np.float64] = np.einsum(
+        "ij,jk...,lk->il...", rows, image, columns, optimize=True
+    )
     return small

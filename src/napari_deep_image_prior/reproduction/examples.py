@@ -1,4 +1,4 @@
-"""The publication's pictures: text, holes, 98 % missing, JPEG artefacts, and other networks for a hole."""
+"""The publication's pictures: text, holes, 98 % missing, JPEG artifacts, and other networks for a hole."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ EXAMPLES: Mapping[str, Example] = {
     example.key: example
     for example in (
         Example(
-            "text", "Text over a picture", "inpaint-text", "inpainting/kate.png", 512 * 512, "inpainting/kate_mask.png"
+            "text",
+            "Text over a picture",
+            "inpaint-text",
+            "inpainting/kate.png",
+            512 * 512,
+            "inpainting/kate_mask.png",
         ),
         Example(
             "vase",
@@ -82,8 +87,16 @@ EXAMPLES: Mapping[str, Example] = {
                 "paper, U-Net": {"architecture": "u-net"},
             },
         ),
-        Example("missing-98", "98 % of the pixels missing", "inpaint-98", "restoration/kate.png", 512 * 512),
-        Example("jpeg", "JPEG artefacts", "jpeg", "denoising/snail.jpg", 261 * 400, has_truth=False),
+        Example(
+            "missing-98",
+            "98 % of the pixels missing",
+            "inpaint-98",
+            "restoration/kate.png",
+            512 * 512,
+        ),
+        Example(
+            "jpeg", "JPEG artifacts", "jpeg", "denoising/snail.jpg", 261 * 400, has_truth=False
+        ),
     )
 }
 

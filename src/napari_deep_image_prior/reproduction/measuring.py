@@ -113,7 +113,9 @@ def read_figure(path: Path) -> Figure:
     try:
         return Figure(**json.loads(path.read_text()))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: is no figure of this program ({error}); delete it to measure it again.") from error
+        raise ValueError(
+            f"{path}: is no figure of this program ({error}); delete it to measure it again."
+        ) from error
 
 
 def check_figure(figure: Figure, job: Job) -> None:
@@ -178,7 +180,9 @@ def _versions() -> dict[str, str]:
     sources = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].glob("**/*.py")):
         sources.update(path.read_bytes())
-    found = {"sources": sources.hexdigest()[:12]}  # of this package: its version number says little between releases
+    found = {
+        "sources": sources.hexdigest()[:12]
+    }  # of this package: its version number says little between releases
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -197,24 +201,40 @@ def _by_baseline(case: Case, job: Job) -> tuple[Figure, NDArray[np.float64]]:
 
 
 def _by_quick_fit(
-    case: Case, job: Job, settings: Settings, device: torch.device, threads: int | None, report: Reporter
+    case: Case,
+    job: Job,
+    settings: Settings,
+    device: torch.device,
+    threads: int | None,
+    report: Reporter,
 ) -> tuple[Figure, NDArray[np.float64]]:
-    with iter_restore(case.task, settings=settings, device=str(device), seed=job.seed, threads=threads) as steps:
+    with iter_restore(
+        case.task, settings=settings, device=str(device), seed=job.seed, threads=threads
+    ) as steps:
         steps.wants_image = lambda: False
         for step in steps:
             report(step.iteration, step.total, step.seconds_left, None)
         result = steps.result
     psnr, seconds = {RESTORED: case.psnr(result.image)}, result.provenance["seconds"]
     figure = _figure(case, job, psnr, seconds, result.provenance["device_name"])
-    return replace(figure, iterations=result.iterations, stop_reason=result.stop_reason), result.image
+    return replace(
+        figure, iterations=result.iterations, stop_reason=result.stop_reason
+    ), result.image
 
 
 def _by_published_method(
-    case: Case, job: Job, settings: DeepImagePriorFit, device: torch.device, threads: int | None, report: Reporter
+    case: Case,
+    job: Job,
+    settings: DeepImagePriorFit,
+    device: torch.device,
+    threads: int | None,
+    report: Reporter,
 ) -> tuple[Figure, NDArray[np.float64]]:
     with cpu_threads(threads), reproducible_convolutions(), explained_errors(device):
         run = PublishedRun(case, settings, job.seed, device, job.path.with_suffix(PART))
         psnr = run.to_its_end(report)
         figure = _figure(case, job, psnr, run.seconds, device_name(device, threads))
-        figure = replace(figure, iterations=settings.iterations, stop_reason=run.restorer.stop_reason)
+        figure = replace(
+            figure, iterations=settings.iterations, stop_reason=run.restorer.stop_reason
+        )
         return replace(figure, curve=run.curve, recoveries=run.restorer.recoveries), run.image()

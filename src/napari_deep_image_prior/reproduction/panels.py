@@ -30,14 +30,18 @@ def write_panels(folder: Path, output: Path, seed: int) -> None:
         restored = [_restored(path) for path, figure in found.items() if figure.image == key]
         if restored and all(example_path(folder, name) for name in example.files):
             given = np.asarray(make_example(example, folder, seed).task.image)
-            write_image(output / PICTURES / f"{key}.png", ImageFile(side_by_side([given, *restored]), 2))
+            write_image(
+                output / PICTURES / f"{key}.png", ImageFile(side_by_side([given, *restored]), 2)
+            )
     titles = {key: example.title for key, example in EXAMPLES.items()}
     write_whole(output / f"{PICTURES}.md", write_pictures(titles, list(found.values())))
 
 
 def _restored(path: Path) -> NDArray[np.float64]:
     file = read_image(path.with_suffix(".tif"))
-    return file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1)
+    return (
+        file.image if file.channel_axis is None else np.moveaxis(file.image, file.channel_axis, -1)
+    )
 
 
 def side_by_side(images: Sequence[NDArray[np.float64]]) -> NDArray[np.uint8]:

@@ -50,7 +50,7 @@ SWITCHES: Mapping[str, tuple[bool, Literal["ones", "uniform"]]] = {
     "corners": (True, "ones"),
     "gain": (False, "uniform"),
 }
-"""Aligned corners and start of the normalisation's gain, of 2017, of today, or only one of them of 2017."""
+"""Aligned corners and start of the normalization's gain, of 2017, of today, or only one of them of 2017."""
 
 
 def plan(request: Request) -> tuple[list[Job], list[str]]:
@@ -63,9 +63,13 @@ def plan(request: Request) -> tuple[list[Job], list[str]]:
     ValueError
         If a name in `only` is unknown.
     """
-    jobs, absent = _plan_pictures(request) if request.experiment == PICTURES else _plan_tables(request)
+    jobs, absent = (
+        _plan_pictures(request) if request.experiment == PICTURES else _plan_tables(request)
+    )
     if not jobs and not absent:
-        raise ValueError(f"--only {' '.join(request.only)}: no image of these tables has such a name.")
+        raise ValueError(
+            f"--only {' '.join(request.only)}: no image of these tables has such a name."
+        )
     if not jobs:
         raise FileError(
             f"{request.folder}: has none of the images {', '.join(absent)} (nor without the folder's name)."
@@ -82,7 +86,9 @@ def _check_names(request: Request, known: set[str]) -> None:
     for name in request.only:
         if name not in known:
             choices = ", ".join(sorted(known))
-            raise ValueError(f"--only {name}: is not in {request.experiment}; choose from {choices}.")
+            raise ValueError(
+                f"--only {name}: is not in {request.experiment}; choose from {choices}."
+            )
 
 
 def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
@@ -95,7 +101,10 @@ def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
         for image in _chosen_images(table, request.only):
             source = _image_path(request.folder, table, image)
             if source is not None:
-                jobs += [_table_job(request, table, image, source, method) for method in _asked(table, request)]
+                jobs += [
+                    _table_job(request, table, image, source, method)
+                    for method in _asked(table, request)
+                ]
             elif f"{table.folder}/{image}.png" not in absent:
                 absent.append(f"{table.folder}/{image}.png")
     # the small images first: something is there early
@@ -103,7 +112,9 @@ def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
 
 
 def _asked(table: Table, request: Request) -> list[str]:
-    return [method for method in methods(table) if method not in PRESETS or method in request.presets]
+    return [
+        method for method in methods(table) if method not in PRESETS or method in request.presets
+    ]
 
 
 def _chosen_images(table: Table, only: Sequence[str]) -> list[str]:
@@ -131,14 +142,18 @@ def _table_job(request: Request, table: Table, image: str, source: Path, method:
     height, width = table.sizes[image]
     make = partial(make_case, table, image, source)
     path = _figure_path(request, table.key, image, method, settings, published)
-    return Job(table.key, image, method, settings, request.seed, published, height * width, make, path)
+    return Job(
+        table.key, image, method, settings, request.seed, published, height * width, make, path
+    )
 
 
 def _as_asked(settings: DeepImagePriorFit, request: Request) -> DeepImagePriorFit:
     corners, gain = SWITCHES[request.switches]
     network = replace(settings.network, align_corners=corners, norm_gain=gain)
     return replace(
-        settings, network=network, iterations=min(request.iterations or settings.iterations, settings.iterations)
+        settings,
+        network=network,
+        iterations=min(request.iterations or settings.iterations, settings.iterations),
     )
 
 
@@ -170,10 +185,14 @@ def _plan_pictures(request: Request) -> tuple[list[Job], list[str]]:
 
 def _example_jobs(request: Request, example: Example) -> list[Job]:
     published = published_settings(example.experiment)
-    ways: dict[str, Settings] = {name: preset_settings(example.kind, name) for name in ("fast", "best")}
+    ways: dict[str, Settings] = {
+        name: preset_settings(example.kind, name) for name in ("fast", "best")
+    }
     ways["paper"] = _as_asked(published, request)
     for name, network in example.variants.items():
-        ways[name] = _as_asked(replace(published, network=replace(published.network, **network)), request)
+        ways[name] = _as_asked(
+            replace(published, network=replace(published.network, **network)), request
+        )
     make = partial(make_example, example, request.folder)
     jobs = []
     for method, settings in ways.items():
@@ -181,6 +200,16 @@ def _example_jobs(request: Request, example: Example) -> list[Job]:
             iterations = published.iterations if isinstance(settings, DeepImagePriorFit) else 0
             path = _figure_path(request, PICTURES, example.key, method, settings, iterations)
             jobs.append(
-                Job(PICTURES, example.key, method, settings, request.seed, iterations, example.pixels, make, path)
+                Job(
+                    PICTURES,
+                    example.key,
+                    method,
+                    settings,
+                    request.seed,
+                    iterations,
+                    example.pixels,
+                    make,
+                    path,
+                )
             )
     return jobs

@@ -41,7 +41,7 @@ class Table:
     compared: Mapping[str, str]
     """Which published row each of our figures of the preset `paper` stands against."""
     channels: tuple[int, ...] = (1,)
-    """What its images may have: 1 is grey, 3 colour."""
+    """What its images may have: 1 is gray, 3 color."""
     factor: int = 1
     """Of super-resolution."""
 
@@ -64,7 +64,7 @@ DIP = "Deep Image Prior (published)"
 RESTORED, PASTED = "restored", "known pixels kept"
 LAST, AVERAGE, TWO_RUNS = "last iterate", "moving average", "two runs averaged"
 
-_GREY_11 = {
+_GRAY_11 = {
     "barbara": (512, 512),
     "boat": (512, 512),
     "house": (256, 256),
@@ -77,7 +77,7 @@ _GREY_11 = {
     "man": (512, 512),
     "montage": (256, 256),
 }
-_COLOUR_9 = {
+_COLOR_9 = {
     "house": (256, 256),
     "peppers": (512, 512),
     "lena": (512, 512),
@@ -88,7 +88,13 @@ _COLOUR_9 = {
     "kodim03": (512, 768),
     "kodim12": (512, 768),
 }
-_SET5 = {"baby": (512, 512), "bird": (288, 288), "butterfly": (256, 256), "head": (280, 280), "woman": (344, 228)}
+_SET5 = {
+    "baby": (512, 512),
+    "bird": (288, 288),
+    "butterfly": (256, 256),
+    "head": (280, 280),
+    "woman": (344, 228),
+}
 _SET14 = {
     "baboon": (480, 500),
     "barbara": (576, 720),
@@ -114,14 +120,18 @@ TABLES: Mapping[str, Table] = {
             "Inpainting, 50 % of the pixels missing",
             "inpaint",
             "inpainting11",
-            _GREY_11,
+            _GRAY_11,
             (
                 PublishedRow(
                     "Papyan et al. (published)",
                     31.19,
                     (28.14, 31.44, 34.58, 35.04, 31.11, 27.90, 31.18, 31.34, 32.35, 31.92, 28.05),
                 ),
-                PublishedRow(DIP, 33.48, (32.22, 33.06, 39.16, 36.16, 33.05, 29.80, 32.52, 32.84, 32.77, 32.20, 34.54)),
+                PublishedRow(
+                    DIP,
+                    33.48,
+                    (32.22, 33.06, 39.16, 36.16, 33.05, 29.80, 32.52, 32.84, 32.77, 32.20, 34.54),
+                ),
             ),
             {RESTORED: DIP},
         ),
@@ -130,7 +140,7 @@ TABLES: Mapping[str, Table] = {
             "Denoising, sigma 25",
             "denoise",
             "denoising9",
-            _COLOUR_9,
+            _COLOR_9,
             (
                 PublishedRow("NLM (published)", 30.26),
                 PublishedRow("CBM3D (published)", 31.42),
@@ -151,10 +161,16 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow("no prior (published)", 26.56, (30.16, 27.67, 19.82, 29.98, 25.18)),
                 PublishedRow("bicubic (published)", 28.44, (31.78, 30.20, 22.13, 31.34, 26.75)),
                 PublishedRow("TV prior (published)", 28.86, (31.21, 30.43, 24.38, 31.34, 26.93)),
-                PublishedRow("Glasner et al. (published)", 28.86, (32.24, 31.34, 22.18, 31.69, 26.85)),
+                PublishedRow(
+                    "Glasner et al. (published)", 28.86, (32.24, 31.34, 22.18, 31.69, 26.85)
+                ),
                 PublishedRow(DIP, 29.90, (31.49, 31.80, 26.23, 31.04, 28.93)),
-                PublishedRow("LapSRN, trained (published)", 31.59, (33.55, 33.76, 27.28, 32.62, 30.72)),
-                PublishedRow("SRResNet, trained (published)", 32.10, (33.66, 35.10, 28.41, 32.73, 30.60)),
+                PublishedRow(
+                    "LapSRN, trained (published)", 31.59, (33.55, 33.76, 27.28, 32.62, 30.72)
+                ),
+                PublishedRow(
+                    "SRResNet, trained (published)", 32.10, (33.66, 35.10, 28.41, 32.73, 30.60)
+                ),
             ),
             {RESTORED: DIP},
             channels=(3,),
@@ -167,7 +183,12 @@ TABLES: Mapping[str, Table] = {
             "set5",
             _SET5,
             (
-                PublishedRow("bicubic (published)", 24.37, (27.28, 25.28, 17.74, 28.82, 22.74), mean_is_ours=True),
+                PublishedRow(
+                    "bicubic (published)",
+                    24.37,
+                    (27.28, 25.28, 17.74, 28.82, 22.74),
+                    mean_is_ours=True,
+                ),
                 PublishedRow(DIP, 25.89, (28.28, 27.09, 20.02, 29.55, 24.50), mean_is_ours=True),
             ),
             {RESTORED: DIP},
@@ -187,7 +208,22 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow(
                     DIP,
                     27.00,
-                    (22.29, 25.53, 24.38, 25.81, 22.18, 31.02, 26.14, 31.66, 30.83, 26.09, 29.98, 32.08, 24.38, 25.71),
+                    (
+                        22.29,
+                        25.53,
+                        24.38,
+                        25.81,
+                        22.18,
+                        31.02,
+                        26.14,
+                        31.66,
+                        30.83,
+                        26.09,
+                        29.98,
+                        32.08,
+                        24.38,
+                        25.71,
+                    ),
                 ),
                 PublishedRow("LapSRN, trained (published)", 28.13),
                 PublishedRow("SRResNet, trained (published)", 28.53),
@@ -208,7 +244,22 @@ TABLES: Mapping[str, Table] = {
                 PublishedRow(
                     DIP,
                     24.15,
-                    (21.38, 23.94, 22.20, 24.21, 19.86, 29.52, 22.86, 27.87, 27.93, 23.57, 24.86, 29.18, 20.12, 20.62),
+                    (
+                        21.38,
+                        23.94,
+                        22.20,
+                        24.21,
+                        19.86,
+                        29.52,
+                        22.86,
+                        27.87,
+                        27.93,
+                        23.57,
+                        24.86,
+                        29.18,
+                        20.12,
+                        20.62,
+                    ),
                 ),
                 PublishedRow("LapSRN, trained (published)", 24.35),
             ),
@@ -222,6 +273,8 @@ TABLES: Mapping[str, Table] = {
 EXPERIMENTS: Mapping[str, tuple[Table, ...]] = {
     "inpainting": (TABLES["inpainting"],),
     "denoising": (TABLES["denoising"],),
-    "super-resolution": tuple(TABLES[f"{group}-x{factor}"] for group in ("set5", "set14") for factor in (4, 8)),
+    "super-resolution": tuple(
+        TABLES[f"{group}-x{factor}"] for group in ("set5", "set14") for factor in (4, 8)
+    ),
 }
 """The tables of each subcommand."""

@@ -40,7 +40,9 @@ CURVE_POINTS = 200
 class PublishedRun:
     """A fit by the published settings that can be broken off and taken up again."""
 
-    def __init__(self, case: Case, settings: DeepImagePriorFit, seed: int, device: torch.device, part: Path) -> None:
+    def __init__(
+        self, case: Case, settings: DeepImagePriorFit, seed: int, device: torch.device, part: Path
+    ) -> None:
         self.restorer = DeepImagePriorRestorer.for_task(case.task, settings, device, seed)
         self.seconds = 0.0
         self.curve: list[tuple[int, float, float]] = []
@@ -107,10 +109,19 @@ class PublishedRun:
         beside = self._part.with_suffix(f".part-{os.getpid()}")
         state = self.restorer.state()
         try:
-            torch.save([self._identity, self._done, self.seconds, self.curve, self._readings, state], beside)
+            torch.save(
+                [self._identity, self._done, self.seconds, self.curve, self._readings, state],
+                beside,
+            )
             beside.replace(self._part)
-        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
-            complain(f"{self._part}: the checkpoint cannot be written ({error}); the fit goes on.", error=False)
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # torch's writer raises RuntimeError on a full disk
+            complain(
+                f"{self._part}: the checkpoint cannot be written ({error}); the fit goes on.",
+                error=False,
+            )
         finally:
             beside.unlink(missing_ok=True)
 
@@ -121,7 +132,9 @@ class PublishedRun:
         try:
             identity, *saved = torch.load(self._part, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises whatever a broken file leads it to
-            raise RestorationError(f"{self._part}: cannot be read ({error}); delete it to start over.") from error
+            raise RestorationError(
+                f"{self._part}: cannot be read ({error}); delete it to start over."
+            ) from error
         if identity != self._identity:
             raise RestorationError(
                 f"{self._part}: was made of another image, with other settings, another torch or on another kind of "

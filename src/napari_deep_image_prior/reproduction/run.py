@@ -40,7 +40,10 @@ def reproduce(request: Request) -> int:
         return _reproduce(request)
     if request.only:
         raise ValueError("--only goes with one experiment, not with all of them.")
-    return sum(_reproduce_what_is_there(replace(request, experiment=name)) for name in (*EXPERIMENTS, PICTURES))
+    return sum(
+        _reproduce_what_is_there(replace(request, experiment=name))
+        for name in (*EXPERIMENTS, PICTURES)
+    )
 
 
 def _reproduce_what_is_there(request: Request) -> int:
@@ -67,7 +70,9 @@ def _reproduce(request: Request) -> int:
             check_figure(done[job.path], job)
             continue
         try:
-            done[job.path] = _measure(job, device, request.threads, label, _later(jobs[number:], done))
+            done[job.path] = _measure(
+                job, device, request.threads, label, _later(jobs[number:], done)
+            )
         except (RestorationError, ValueError, ImportError) as error:
             failed += 1
             complain(f"{label}: {error}")
@@ -76,7 +81,10 @@ def _reproduce(request: Request) -> int:
             raise KeyboardInterrupt("the same command goes on from here.") from interruption
         print(f"{label}: {_summary(done[job.path])}", flush=True)
         write_results(request)
-    print(f"{len(done)} of {len(jobs)} figures are there; see {request.output / request.experiment}.md", flush=True)
+    print(
+        f"{len(done)} of {len(jobs)} figures are there; see {request.output / request.experiment}.md",
+        flush=True,
+    )
     return failed
 
 
@@ -86,7 +94,9 @@ def write_results(request: Request) -> None:
         write_panels(request.folder, request.output, request.seed)
         return
     tables = EXPERIMENTS[request.experiment]
-    parts = [write_table(table, methods(table), _figures(request.output / table.key)) for table in tables]
+    parts = [
+        write_table(table, methods(table), _figures(request.output / table.key)) for table in tables
+    ]
     write_whole(request.output / f"{request.experiment}.md", "\n".join(parts))
 
 
@@ -96,7 +106,8 @@ def _figures(folder: Path) -> list[Figure]:
 
 def _summary(figure: Figure) -> str:
     values = "".join(
-        f"{value:.2f} dB" + (f" ({name}), " if len(figure.psnr) > 1 else ", ") for name, value in figure.psnr.items()
+        f"{value:.2f} dB" + (f" ({name}), " if len(figure.psnr) > 1 else ", ")
+        for name, value in figure.psnr.items()
     )
     steps = f"{figure.iterations} iterations, " if figure.iterations else ""
     short = f"SHORTENED from {figure.published_iterations}, " if figure.is_shortened else ""
@@ -121,7 +132,9 @@ def _later(rest: Sequence[Job], done: Mapping[Path, Figure]) -> str:
     """Say how long the figures after this one will take, from the pace of those that are done."""
     paces: dict[str, list[float]] = defaultdict(list)
     for figure in done.values():
-        paces[figure.method].append(figure.seconds / (figure.shape[0] * figure.shape[1] * (figure.iterations or 1)))
+        paces[figure.method].append(
+            figure.seconds / (figure.shape[0] * figure.shape[1] * (figure.iterations or 1))
+        )
     rest = [job for job in rest if not job.path.exists()]
     known = [job for job in rest if job.method in paces]
     if not rest:
@@ -129,7 +142,11 @@ def _later(rest: Sequence[Job], done: Mapping[Path, Figure]) -> str:
     seconds = sum(fmean(paces[job.method]) * job.pixels * _iterations(job) for job in known)
     unknown = len(rest) - len(known)
     more = f" and {unknown} not timed yet" if unknown else ""
-    return f"; then {len(known)} more in about {duration(seconds)}{more}" if known else f"; then {unknown} more"
+    return (
+        f"; then {len(known)} more in about {duration(seconds)}{more}"
+        if known
+        else f"; then {unknown} more"
+    )
 
 
 def _iterations(job: Job) -> int:

@@ -62,9 +62,14 @@ def write_pictures(titles: Mapping[str, str], figures: Sequence[Figure]) -> str:
         rows: Rows = defaultdict(list)
         for figure in of_example:
             psnr = figure.psnr.get(RESTORED)
-            rows[_label(figure, RESTORED) + ("" if psnr is None else f", {psnr:.2f} dB")].append((RESTORED, figure))
+            rows[_label(figure, RESTORED) + ("" if psnr is None else f", {psnr:.2f} dB")].append(
+                (RESTORED, figure)
+            )
         shown = (
-            [f"![{title}: what was given, then the rows below from left to right](pictures/{key}.png)", ""]
+            [
+                f"![{title}: what was given, then the rows below from left to right](pictures/{key}.png)",
+                "",
+            ]
             if rows
             else []
         )
@@ -85,7 +90,9 @@ def _rows(methods: Sequence[str], figures: Sequence[Figure]) -> Rows:
 
 
 def _variant(figure: Figure) -> tuple[str, int]:
-    return switches(figure), figure.published_iterations - figure.iterations if figure.published_iterations else 0
+    return switches(
+        figure
+    ), figure.published_iterations - figure.iterations if figure.published_iterations else 0
 
 
 def switches(figure: Figure) -> str:
@@ -106,9 +113,13 @@ def _label(figure: Figure, reading: str) -> str:
 
 
 def _mean_psnr(row: Iterable[tuple[str, Figure]], image: str) -> float | None:
-    of_image = [(figure.seed, figure.psnr[reading]) for reading, figure in row if figure.image == image]
+    of_image = [
+        (figure.seed, figure.psnr[reading]) for reading, figure in row if figure.image == image
+    ]
     if len(dict(of_image)) < len(of_image):
-        raise ValueError(f"two figures of {image} have the same method and seed: delete one of them.")
+        raise ValueError(
+            f"two figures of {image} have the same method and seed: delete one of them."
+        )
     values = [value for _, value in of_image]
     return fmean(values) if values else None
 
@@ -125,7 +136,9 @@ def _main(table: Table, rows: Rows) -> list[str]:
         cells = [NONE if value is None else f"{value:.2f}" for value in values]
         mean = NOT_MEASURED
         if known:
-            mean = f"{fmean(known):.2f}" + ("" if len(known) == len(values) else f" (of {len(known)})")
+            mean = f"{fmean(known):.2f}" + (
+                "" if len(known) == len(values) else f" (of {len(known)})"
+            )
         lines.append(f"| {label} | {' | '.join(cells)} | {mean} |")
     return lines
 
@@ -137,15 +150,19 @@ def _comparison(table: Table, rows: Rows) -> list[str]:
         if not row or row[0][1].settings is None or row[0][0] == PASTED:
             continue
         against = table.compared.get(row[0][0]) or list(table.compared.values())[-1]
-        images = [image for image in table.images if any(figure.image == image for _, figure in row)]
+        images = [
+            image for image in table.images if any(figure.image == image for _, figure in row)
+        ]
         ours = fmean(value for image in images if (value := _mean_psnr(row, image)) is not None)
-        printed = [value for image in images if (value := table.published(against, image)) is not None]
+        printed = [
+            value for image in images if (value := table.published(against, image)) is not None
+        ]
         if printed:
-            difference = f"{ours:.2f} against {fmean(printed):.2f} published ({ours - fmean(printed):+.2f})"
-        elif len(images) == len(table.images):
             difference = (
-                f"{ours:.2f} against {table.row(against).mean:.2f} published ({ours - table.row(against).mean:+.2f})"
+                f"{ours:.2f} against {fmean(printed):.2f} published ({ours - fmean(printed):+.2f})"
             )
+        elif len(images) == len(table.images):
+            difference = f"{ours:.2f} against {table.row(against).mean:.2f} published ({ours - table.row(against).mean:+.2f})"
         else:
             difference = f"{ours:.2f}; published was only the mean over all images"
         lines.append(f"- {label}, mean over {', '.join(images)}: {difference}.")
@@ -181,7 +198,9 @@ def _conditions(rows: Rows) -> list[str]:
             figures = [figure for _, figure in row]
             seeds = ", ".join(map(str, sorted({figure.seed for figure in figures})))
             steps = sorted({figure.iterations for figure in figures})
-            iterations = "-".join(map(str, dict.fromkeys((steps[0], steps[-1])))) if steps[-1] else "none"
+            iterations = (
+                "-".join(map(str, dict.fromkeys((steps[0], steps[-1])))) if steps[-1] else "none"
+            )
             runs = (figures[0].settings or {}).get("runs", 1)
             iterations += f" in each of {runs} runs" if runs > 1 else ""
             cells = [

@@ -127,9 +127,15 @@ def iter_restore(
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
     for name, value in {"threads": threads, "stop_after": stop_after}.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ):
             raise ValueError(f"{name}={value!r} must be a whole number from 1 on, or None.")
-    chosen = preset_settings(task.kind, preset, factor=task.magnification) if settings is None else settings
+    chosen = (
+        preset_settings(task.kind, preset, factor=task.magnification)
+        if settings is None
+        else settings
+    )
     method.check(chosen)
     task.check_settings(chosen)
     return Steps(

@@ -161,8 +161,12 @@ def explained_errors(device: torch.device) -> Iterator[None]:
         # torch.OutOfMemoryError is a RuntimeError; the CPU's and MPS's allocators raise a plain one
         text = str(error)
         if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
-            raise RestorationError(f"not enough memory on {device} for this image: crop it{elsewhere}.") from error
-        raise RestorationError(f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}.") from error
+            raise RestorationError(
+                f"not enough memory on {device} for this image: crop it{elsewhere}."
+            ) from error
+        raise RestorationError(
+            f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}."
+        ) from error
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()

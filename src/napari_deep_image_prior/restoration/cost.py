@@ -70,7 +70,9 @@ def estimate(
     >>> estimate(Denoise(noisy), settings=DeepImagePriorFit(iterations=100), device="cpu").may_end_early
     False
     """
-    return run_to_end(estimating(task, preset=preset, settings=settings, device=device, threads=threads))
+    return run_to_end(
+        estimating(task, preset=preset, settings=settings, device=device, threads=threads)
+    )
 
 
 def estimating(
@@ -82,15 +84,21 @@ def estimating(
     restorer = method_of(task.kind).restorer(chosen)
     edge = restorer.rehearsal_edge(task, chosen, EDGE if where.type == "cpu" else EDGE_ON_A_GPU)
     piece = task.rehearsal(edge)
-    whole_pixels, piece_pixels = (restorer.pixels(chosen, each.result_spatial_shape) for each in (task, piece))
+    whole_pixels, piece_pixels = (
+        restorer.pixels(chosen, each.result_spatial_shape) for each in (task, piece)
+    )
     before = _allocated(where, start=True)
     rehearsed = restorer.rehearsal_settings(chosen)
     with iter_restore(piece, settings=rehearsed, device=device, threads=threads) as steps:
         steps.wants_image = lambda: False
-        rehearsal = yield from _rehearsal(steps, whole_pixels / piece_pixels, on_cpu=where.type == "cpu")
+        rehearsal = yield from _rehearsal(
+            steps, whole_pixels / piece_pixels, on_cpu=where.type == "cpu"
+        )
     seconds = restorer.seconds(chosen, rehearsal, task.result_spatial_shape)
     on_gpu = where.type == "cuda"
-    memory = (_allocated(where) - before) * rehearsal.ratio if on_gpu else restorer.memory(task, chosen)
+    memory = (
+        (_allocated(where) - before) * rehearsal.ratio if on_gpu else restorer.memory(task, chosen)
+    )
     return Estimate(seconds, memory, planned.device, chosen.may_end_early)
 
 
@@ -140,4 +148,8 @@ def _rounded(seconds: float) -> str:
         return f"{max(seconds, 1):.0f} s"
     if seconds < 90:
         return f"{5 * round(seconds / 5)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} h"
+    return (
+        f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} h"
+    )

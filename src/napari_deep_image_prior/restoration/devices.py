@@ -25,16 +25,24 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={device!r} is unknown; choose auto or one of {', '.join(found)}.") from error
+        raise ValueError(
+            f"device={device!r} is unknown; choose auto or one of {', '.join(found)}."
+        ) from error
     name = f"cuda:{chosen.index or 0}" if chosen.type == "cuda" else chosen.type
     if name not in found:
-        raise ValueError(f"device={device!r} is not available here; choose auto or one of {', '.join(found)}.")
+        raise ValueError(
+            f"device={device!r} is not available here; choose auto or one of {', '.join(found)}."
+        )
     return torch.device(name)
 
 
 def available_devices() -> list[str]:
     """Return the devices of this machine, the fastest first."""
-    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    cuda = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        if torch.cuda.is_available()
+        else []
+    )
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]
 
@@ -52,7 +60,9 @@ def device_name(device: torch.device, threads: int | None = None) -> str:
 @contextmanager
 def reproducible_convolutions() -> Iterator[None]:
     """Let CUDA's convolutions compute in full float32 (no TF32, as in 2018) and the same way each time."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    ):
         yield
 
 

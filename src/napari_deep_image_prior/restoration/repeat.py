@@ -89,7 +89,9 @@ def check_repeatable(provenance: Mapping[str, Any]) -> None:
     """Raise ValueError if restoring again would give another image than the one that a provenance is about."""
     for key, happened in _STEERED.items():
         if provenance.get(key):
-            raise ValueError(f"this image cannot be made again: {happened}. Run the restoration anew instead.")
+            raise ValueError(
+                f"this image cannot be made again: {happened}. Run the restoration anew instead."
+            )
 
 
 def checked(provenance: object) -> dict[str, Any]:
@@ -104,7 +106,11 @@ def checked(provenance: object) -> dict[str, Any]:
     parts = {name: whole.get(name) for name in _PARTS}
     lacking = [name for name in _KEYS if name not in whole]
     for name, part in parts.items():
-        lacking += [name] if not isinstance(part, Mapping) else [key for key in _PARTS[name] if key not in part]
+        lacking += (
+            [name]
+            if not isinstance(part, Mapping)
+            else [key for key in _PARTS[name] if key not in part]
+        )
     if lacking:
         raise ValueError(f"this does not say how a result was made: it lacks {lacking[0]}.")
     return whole
@@ -126,9 +132,9 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     whole, options = checked(provenance), repeated_options(provenance)
     known = {tuple(plane["index"]): plane for plane in whole["planes"]}
     first = next(iter(known))
-    has_colours = len(whole["task"]["shape"]) > 2 + first.count(None)
+    has_colors = len(whole["task"]["shape"]) > 2 + first.count(None)
     pixels = np.asarray(image)
-    trailing = pixels.shape[-3 if has_colours else -2 :]
+    trailing = pixels.shape[-3 if has_colors else -2 :]
     leading = tuple(whole["stack_shape"][: len(first)])
     try:
         pixels = pixels.reshape(leading + trailing)
@@ -141,7 +147,9 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
         values, plane = pixels[selection(index)], known.get(index)
         if plane is None:
             return values, None
-        described = whole["task"] | {name: value for name, value in plane.items() if name in TASK_KEYS}
+        described = whole["task"] | {
+            name: value for name, value in plane.items() if name in TASK_KEYS
+        }
         return values, repeated_task({**whole, "task": described}, values)
 
     parts = []
@@ -165,7 +173,9 @@ def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
 def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any]:
     """Return the image in the byte order it had then, if it is the same."""
     dtype = np.dtype(described["image_dtype"])
-    if image.dtype.newbyteorder("=") == dtype.newbyteorder("="):  # files differ in the order of the bytes
+    if image.dtype.newbyteorder("=") == dtype.newbyteorder(
+        "="
+    ):  # files differ in the order of the bytes
         image = image.astype(dtype, copy=False)
     if list(image.shape) != described["shape"] or image.dtype != dtype:
         raise ValueError(
@@ -173,7 +183,9 @@ def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any
             f"not {dtype} of shape {tuple(described['shape'])}."
         )
     if fingerprint(image) != described["image_sha256"]:
-        raise ValueError("this is another image than the one restored then: its pixels differ (image_sha256).")
+        raise ValueError(
+            "this is another image than the one restored then: its pixels differ (image_sha256)."
+        )
     return image
 
 

@@ -68,7 +68,9 @@ def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
     """Return the lines of a script that import a reader and read the image."""
     task, source = provenance["task"], provenance.get("source", {})
     path = source.get("path") or ""
-    reader = next((how for suffixes, how in _READERS.items() if Path(path).suffix.lower() in suffixes), None)
+    reader = next(
+        (how for suffixes, how in _READERS.items() if Path(path).suffix.lower() in suffixes), None
+    )
     index = None if reader is None else _index_in_file(path, reader[2], provenance)
     if reader is None or index is None:
         wanted = f"{task['image_dtype']}, shape {tuple(task['shape'])}"
@@ -80,7 +82,9 @@ def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
     return imports, f"image = {expression.format(path=path)}{index}\n"
 
 
-def _index_in_file(path: str, read: Callable[[str], Any], provenance: Mapping[str, Any]) -> str | None:
+def _index_in_file(
+    path: str, read: Callable[[str], Any], provenance: Mapping[str, Any]
+) -> str | None:
     """Return what takes the image out of the array in a file; None if it is not there.
 
     The layer may be one of several that were made of the file, each of one channel.
@@ -93,13 +97,21 @@ def _index_in_file(path: str, read: Callable[[str], Any], provenance: Mapping[st
         whole = np.asarray(read(path))
     except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)
         return _indexing(inside)  # it is not here, but may be where the script runs
-    channels = [(*[slice(None)] * axis, i) for axis in range(whole.ndim - 2) for i in range(whole.shape[axis])]
+    channels = [
+        (*[slice(None)] * axis, i)
+        for axis in range(whole.ndim - 2)
+        for i in range(whole.shape[axis])
+    ]
     channels += [(..., i) for i in range(whole.shape[-1])] if whole.ndim > 2 else []
     candidates = [inside, *([channel, *inside] for channel in channels)]
-    return next((_indexing(steps) for steps in candidates if _is_there(whole, steps, provenance)), None)
+    return next(
+        (_indexing(steps) for steps in candidates if _is_there(whole, steps, provenance)), None
+    )
 
 
-def _is_there(whole: NDArray[Any], steps: list[tuple[Any, ...]], provenance: Mapping[str, Any]) -> bool:
+def _is_there(
+    whole: NDArray[Any], steps: list[tuple[Any, ...]], provenance: Mapping[str, Any]
+) -> bool:
     try:
         for step in steps:
             whole = whole[step]

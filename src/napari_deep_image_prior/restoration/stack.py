@@ -67,7 +67,9 @@ def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArr
     while missing.ndim > len(wanted) and len(missing) == 1:
         missing = missing[0]
     fits = missing.shape[-2:] == wanted[-2:] and missing.ndim <= len(wanted)
-    if not fits or not all(n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)):
+    if not fits or not all(
+        n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)
+    ):
         raise ValueError(
             f"the mask (shape {missing.shape}) does not lie on the stack (shape {wanted}): "
             "for all planes it needs the same pixels, in one plane or in each."
@@ -119,7 +121,9 @@ class StackSteps:
         self._first = self._current = iter_restore(planes[0][1](), **options)
         self._is_warm = warm_start and self.settings.warm_started() is not None
         self._done: list[tuple[Index, _Done]] = []
-        self._failed: list[tuple[Index, str]] = []  # the errors themselves would hold the fits in memory
+        self._failed: list[
+            tuple[Index, str]
+        ] = []  # the errors themselves would hold the fits in memory
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
@@ -212,7 +216,9 @@ class StackSteps:
 
     def run_on(self, iterations: int | None = None) -> None:  # noqa: ARG002  (the interface of all)
         """Refuse: the fits of the planes are gone."""
-        raise RestorationError("a stack cannot be run on: each plane's fit is gone when the next one begins.")
+        raise RestorationError(
+            "a stack cannot be run on: each plane's fit is gone when the next one begins."
+        )
 
     def repaint(self, missing: ArrayLike) -> None:  # noqa: ARG002  (the interface of all)
         """Refuse: the planes that are done had the mask as it was."""
@@ -228,14 +234,23 @@ class StackSteps:
             "seconds": round(sum(done.seconds for _, done in self._done), 2),
             "iterations": sum(done.iterations for _, done in self._done),
             "stack_shape": list(self.image.shape),
-            "stack": {"called": self._called, "warm_start": self._is_warm, "channel_axis": self._channel_axis},
+            "stack": {
+                "called": self._called,
+                "warm_start": self._is_warm,
+                "channel_axis": self._channel_axis,
+            },
             "planes": [{"index": list(index)} | done.described for index, done in self._done],
         }
         if self._stop_requested:
             made["stack_stopped"] = True
         if self._failed:
-            made["failed"] = [{"index": list(index), "error": error} for index, error in self._failed]
-        for name in ("history", "snapshot"):  # the history of many planes would be longer than all the rest
+            made["failed"] = [
+                {"index": list(index), "error": error} for index, error in self._failed
+            ]
+        for name in (
+            "history",
+            "snapshot",
+        ):  # the history of many planes would be longer than all the rest
             made.pop(name, None)
         return made
 
@@ -264,7 +279,10 @@ class StackSteps:
                     steps.start_from(latest[channel])
                 for last in self._restoring(index, steps):
                     yield last
-            except (RestorationError, ValueError) as error:  # the planes that are done are worth having
+            except (
+                RestorationError,
+                ValueError,
+            ) as error:  # the planes that are done are worth having
                 self._failed.append((index, str(error)))
                 if steps is not None:
                     self.image[selection(index)] = steps.initial_image
@@ -281,7 +299,14 @@ class StackSteps:
         iterations = sum(done.iterations for _, done in self._done)
         history = [misfit for _, done in self._done for misfit in done.history]
         self._result = Restoration(self.image, reason, iterations, history, self._described(reason))
-        yield replace(last, total=last.iteration, image=self.image, note=reason, seconds_left=0.0, result=self._result)
+        yield replace(
+            last,
+            total=last.iteration,
+            image=self.image,
+            note=reason,
+            seconds_left=0.0,
+            result=self._result,
+        )
 
     def _begin(self, make: Callable[[], Task]) -> Steps:
         """Return the steps of the next plane, which is read now."""

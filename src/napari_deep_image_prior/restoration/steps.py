@@ -123,12 +123,20 @@ class Steps:
         The published method has the same learning rate throughout: 500 steps and 500 more are
         1000. The quick fits have let it fall to 0 at their end: it rises and falls again.
         """
-        if iterations is not None and (isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1):
-            raise ValueError(f"iterations={iterations!r} must be a whole number from 1 on, or None.")
+        if iterations is not None and (
+            isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1
+        ):
+            raise ValueError(
+                f"iterations={iterations!r} must be a whole number from 1 on, or None."
+            )
         if not self.settings.can_run_on:
-            raise RestorationError("the mean of several runs cannot be run on: their networks are gone.")
+            raise RestorationError(
+                "the mean of several runs cannot be run on: their networks are gone."
+            )
         if not self.can_run_on:
-            raise RestorationError("there is no ended fit to run on: it goes on, failed or was closed.")
+            raise RestorationError(
+                "there is no ended fit to run on: it goes on, failed or was closed."
+            )
         self._record.run_on.append({"after": len(self._record.history), "iterations": iterations})
         self._consumer.more, self._consumer.stop_requested = iterations, False
         self._result = None
@@ -169,7 +177,9 @@ class Steps:
         """
         warm = self.settings.warm_started()
         if not other.can_give_a_start or warm is None:
-            raise RestorationError("there is no network to start from: both must be inpaintings by a quick preset.")
+            raise RestorationError(
+                "there is no network to start from: both must be inpaintings by a quick preset."
+            )
         self._consumer.start = other._consumer.network
         self._record.spec = replace(self._record.spec, settings=warm, preset=None)
         self._record.warm_start = fingerprint(np.asarray(other.task.image))
@@ -192,7 +202,11 @@ class Steps:
         # only while a step is made: the caller's own use of torch is not concerned
         if self._result is not None:
             raise StopIteration  # the generator waits after its result, and holds the fit, to be run on
-        with self._record.clock.working(), cpu_threads(self._record.spec.threads), reproducible_convolutions():
+        with (
+            self._record.clock.working(),
+            cpu_threads(self._record.spec.threads),
+            reproducible_convolutions(),
+        ):
             step = next(self._generator)
         if step.result is not None:
             self._result = step.result
@@ -202,7 +216,10 @@ class Steps:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -249,11 +266,15 @@ def _always(step: Step, _value: object) -> Step:
 def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
     """Give a (C, Y, X) image the axes and dtype that were asked for."""
     if not np.isfinite(image).all():
-        raise FitFailedError("the fit left the range of numbers: use a lower learning rate or another seed.")
+        raise FitFailedError(
+            "the fit left the range of numbers: use a lower learning rate or another seed."
+        )
     with np.errstate(over="ignore"):
         result = cast(channels_back(image, spec.task.channel_axis), spec.dtype)
     if not np.isfinite(result).all():
-        raise FitFailedError(f"the intensities do not fit into {spec.dtype}: ask for dtype='float64'.")
+        raise FitFailedError(
+            f"the intensities do not fit into {spec.dtype}: ask for dtype='float64'."
+        )
     return result
 
 
@@ -281,11 +302,20 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
             image = _finite(spec, final)
             result = Restoration(image, reason, len(record.history), list(record.history), made)
             consumer.network = restorer.network()
-            yield replace(last, total=last.iteration, image=image, note=reason, seconds_left=0.0, result=result)
+            yield replace(
+                last,
+                total=last.iteration,
+                image=image,
+                note=reason,
+                seconds_left=0.0,
+                result=result,
+            )
             restorer.run_on(consumer.more)
 
 
-def _fitting(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> Generator[Step, None, Step]:
+def _fitting(
+    restorer: Restorer[Any], record: _Record, consumer: _Consumer
+) -> Generator[Step, None, Step]:
     """Make the steps of the fit, and return the last one."""
     _take_over_the_mask(restorer, record, consumer)  # painted while the fit waited
     for done in restorer.steps():
@@ -295,10 +325,18 @@ def _fitting(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> G
         left = record.clock.seconds_left(done.iteration, done.total)
         consumer.stop_requested |= done.iteration == record.spec.stop_after
         is_last = consumer.stop_requested or done.iteration >= done.total
-        image = None if is_last else consumer.preview(lambda: _finite(record.spec, restorer.estimate()))
+        image = (
+            None if is_last else consumer.preview(lambda: _finite(record.spec, restorer.estimate()))
+        )
         note = "finishing" if is_last else restorer.note
         step = Step(
-            done.iteration, done.total, done.misfit or 0.0, image, note, None if is_last else left, len(record.history)
+            done.iteration,
+            done.total,
+            done.misfit or 0.0,
+            image,
+            note,
+            None if is_last else left,
+            len(record.history),
         )
         yield step
         _take_over_the_mask(restorer, record, consumer)
@@ -328,11 +366,22 @@ class _Record:
         self.warm_start = ""
         """Fingerprint of the image whose network it began with."""
 
-    def provenance(self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None) -> dict[str, Any]:
+    def provenance(
+        self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None
+    ) -> dict[str, Any]:
         history, seconds = self.history[:fitted], self.clock.seconds
         made = provenance(
-            self.spec, self.noise_summary, history, reason=reason, seconds=seconds, stopped_after=stopped_after
+            self.spec,
+            self.noise_summary,
+            history,
+            reason=reason,
+            seconds=seconds,
+            stopped_after=stopped_after,
         )
         # only a fit that was steered cannot be had again from the task, settings and seed alone
-        steered = {"run_on": list(self.run_on), "repainted": list(self.repainted), "warm_start": self.warm_start}
+        steered = {
+            "run_on": list(self.run_on),
+            "repainted": list(self.repainted),
+            "warm_start": self.warm_start,
+        }
         return made | {name: when for name, when in steered.items() if when}

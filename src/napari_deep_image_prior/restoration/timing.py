@@ -29,7 +29,9 @@ class Clock:
         """Return the time to the end, None before there is a pace."""
         self._marks.append((self.seconds, iteration))
         (then, first), (now, _) = self._marks[0], self._marks[-1]
-        return None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
+        return (
+            None if iteration <= first else (now - then) / (iteration - first) * (total - iteration)
+        )
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -57,7 +57,9 @@ def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
     result = latest_result(viewer) if result is None else result
     source = source_layer(viewer, result)
     if result not in viewer.layers:
-        raise ValueError(f"layer '{result.name}' is not in the viewer any more: choose another result.")
+        raise ValueError(
+            f"layer '{result.name}' is not in the viewer any more: choose another result."
+        )
     images = [layer for layer in viewer.layers if isinstance(layer, Image)]
     before.visible = WeakKeyDictionary({layer: _is_seen(layer, result, images) for layer in images})
     for layer in images:

@@ -27,4 +27,6 @@ def describe_options(asked: dict[str, Any], *, one_by_one: bool = False) -> str:
     told += [] if factor is None else [f"{factor}x"]
     others = [name for name in asked if name not in (*WHERE, "preset", "settings", "factor")]
     others.sort(key=lambda name: name in LAST)
-    return ", ".join(told + [f"{name} {asked[name]}" for name in others if asked[name] != USUAL.get(name)])
+    return ", ".join(
+        told + [f"{name} {asked[name]}" for name in others if asked[name] != USUAL.get(name)]
+    )

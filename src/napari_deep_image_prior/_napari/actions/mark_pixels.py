@@ -35,7 +35,11 @@ def mark_pixels(
         If the viewer shows no plane of the image.
     """
     plane = displayed_plane(viewer, image)
-    marked = BY_A_VALUE[what](plane.values, value) if what in BY_A_VALUE else BY_THEMSELVES[what](plane.values)
+    marked = (
+        BY_A_VALUE[what](plane.values, value)
+        if what in BY_A_VALUE
+        else BY_THEMSELVES[what](plane.values)
+    )
     if not marked.any():
         return None, 0
     onto = None

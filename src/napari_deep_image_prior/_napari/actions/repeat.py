@@ -42,5 +42,7 @@ def show_plane(viewer: ViewerModel, plane: Plane) -> None:
     """Move the viewer's sliders to a plane."""
     point = plane.layer.data_to_world((*first_index(plane.index), 0, 0))[:-2]
     for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
-        if plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None:  # else it shows what it may
+        if (
+            plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None
+        ):  # else it shows what it may
             viewer.dims.set_point(axis, position)

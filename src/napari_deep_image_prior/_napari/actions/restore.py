@@ -112,12 +112,17 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     """
     viewer = unwrap_proxy(viewer)
     method = method_of(task)
-    selected = LayerSelection(planes=planes, channel_axis=channel_axis, channels=channels, region=unwrap_proxy(region))
+    selected = LayerSelection(
+        planes=planes, channel_axis=channel_axis, channels=channels, region=unwrap_proxy(region)
+    )
     own = {"missing": missing, "factor": factor}
     asked = {**{name: value for name, value in own.items() if name != "missing"}, **options}
     source, parts, options = _asked_for(viewer, image_layer, method, selected, **own, **options)
     # a color picture must stay one that napari can show
-    options = {"dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32", **options}
+    options = {
+        "dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32",
+        **options,
+    }
     first = _first_task(source, parts)
     if source.is_stack:
         planned = stack_steps(source, parts, options, warm_start=warm_start)
@@ -150,7 +155,9 @@ def estimating_layer(
         At once, if an argument does not fit the layer.
     """
     selected = LayerSelection.out_of(arguments)
-    source, parts, options = _asked_for(unwrap_proxy(viewer), image_layer, method_of(task), selected, **arguments)
+    source, parts, options = _asked_for(
+        unwrap_proxy(viewer), image_layer, method_of(task), selected, **arguments
+    )
     first = _first_task(source, parts)
     options = {"preset": "fast", "settings": None, "device": "auto", **options}
     needed = [part.index for part in parts if part.load()[1] is not None]
@@ -162,7 +169,9 @@ def estimating_layer(
     return _of_all(cold, estimating(first, **options))
 
 
-def _of_all(count: float, working: Generator[None, None, Estimate]) -> Generator[None, None, Estimate]:
+def _of_all(
+    count: float, working: Generator[None, None, Estimate]
+) -> Generator[None, None, Estimate]:
     """Return the estimate for so many planes from that of one."""
     one = yield from working
     return replace(one, seconds=count * one.seconds)
@@ -189,14 +198,21 @@ def _asked_for(
         raise ValueError("the image layer is not in this viewer.")
     # arguments of `restore_layer` that other tasks have, or that were left out
     left_out = [name for name in ("missing", "factor") if name in options]
-    left_out = [name for name in left_out if options[name] is None or name not in method.task.option_names()]
+    left_out = [
+        name for name in left_out if options[name] is None or name not in method.task.option_names()
+    ]
     options = {name: value for name, value in options.items() if name not in left_out}
     own = {name: options.pop(name) for name in method.task.option_names() if name in options}
     _check_required(method, own)
     source = selected.of(viewer, image)
-    masks = {name: _mask_on(viewer, unwrap_proxy(own.pop(name, None)), source) for name in method.task.pixelwise}
+    masks = {
+        name: _mask_on(viewer, unwrap_proxy(own.pop(name, None)), source)
+        for name in method.task.pixelwise
+    }
     parts = [
-        StackPart(place, partial(_load, method.task, part, place if source.is_stack else None, masks, own))
+        StackPart(
+            place, partial(_load, method.task, part, place if source.is_stack else None, masks, own)
+        )
         for place, part in source.parts()
     ]
     return source, parts, {"threads": preferences().threads, **options}
@@ -209,7 +225,9 @@ def _check_required(method: Method, own: dict[str, Any]) -> None:
             raise ValueError(f"{method.kind} needs {option.name}: {option.help}.")
 
 
-def _mask_on(viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane) -> NDArray[Any] | None:
+def _mask_on(
+    viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane
+) -> NDArray[Any] | None:
     """Return what is painted on the pixels that are restored; for a stack with all its axes."""
     if missing is None:
         return None
@@ -221,7 +239,11 @@ def _mask_on(viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source:
 
 
 def _load(
-    task: type[Task], plane: Plane, place: Index | None, masks: dict[str, NDArray[Any] | None], own: dict[str, Any]
+    task: type[Task],
+    plane: Plane,
+    place: Index | None,
+    masks: dict[str, NDArray[Any] | None],
+    own: dict[str, Any],
 ) -> tuple[NDArray[Any], Task | None]:
     """Return the pixels of a plane and its task, None if there is nothing to do; `place`: where in the masks."""
     options = dict(own)
@@ -239,7 +261,9 @@ def _first_task(source: Plane, parts: list[StackPart]) -> Task:
         if task is not None:
             return task
     where = "" if source.region is None else " within the region"
-    raise ValueError(f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask').")
+    raise ValueError(
+        f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask')."
+    )
 
 
 def _described(layer: object) -> str:

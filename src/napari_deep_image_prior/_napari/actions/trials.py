@@ -51,7 +51,9 @@ class Trial:
     @property
     def words(self) -> str:
         """Its settings, as far as they are not the usual ones; the preset always."""
-        return describe_options(self.asked, one_by_one=None in self.plane and self.asked["channels"] == "separately")
+        return describe_options(
+            self.asked, one_by_one=None in self.plane and self.asked["channels"] == "separately"
+        )
 
     @property
     def place(self) -> str:
@@ -74,11 +76,17 @@ def trials_of(viewer: ViewerModel, kind: str) -> dict[Image, Trial]:
     viewer = unwrap_proxy(viewer)
     layers = [*viewer.layers, *(run.layer for run in runs_of(viewer))]
     made = state_of(viewer).part(_Trials).of
-    found = {layer: made[layer] for layer in layers if layer in made and made[layer].asked["task"] == kind}
+    found = {
+        layer: made[layer]
+        for layer in layers
+        if layer in made and made[layer].asked["task"] == kind
+    }
     return dict(sorted(found.items(), key=lambda each: each[1].number))
 
 
-def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, asked: dict[str, Any]) -> Run:
+def add_trial(
+    viewer: ViewerModel, image: Image | None, region: AskedRegion, asked: dict[str, Any]
+) -> Run:
     """Restore a part of the displayed plane of `image`; of later trials it is the part of the first.
 
     Parameters
@@ -99,8 +107,12 @@ def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, ask
         raise TypeError("choose an image layer first.")
     there = list(trials_of(viewer, asked["task"]).values())
     if len(there) >= MOST:
-        raise ValueError(f"there are {MOST} trials already: discard one first (delete its layer), or all of them.")
-    channels = chosen_channels(image, asked.get("channel_axis", "auto"), asked.get("channels", "jointly"))
+        raise ValueError(
+            f"there are {MOST} trials already: discard one first (delete its layer), or all of them."
+        )
+    channels = chosen_channels(
+        image, asked.get("channel_axis", "auto"), asked.get("channels", "jointly")
+    )
     plane = displayed_index(viewer, image, channels)
     if there:
         _check_comparable(there[0], image, plane)
@@ -111,7 +123,9 @@ def add_trial(viewer: ViewerModel, image: Image | None, region: AskedRegion, ask
     number = min(set(range(1, MOST + 1)) - {trial.number for trial in there})
     trial = state_of(viewer).part(_Trials).of[run.layer] = Trial(number, image, plane, part, asked)
     run.how = ""
-    run.layer.name = f"trial {number} ({trial.words}) of {image.name}"  # what differs first: long names are cut
+    run.layer.name = (
+        f"trial {number} ({trial.words}) of {image.name}"  # what differs first: long names are cut
+    )
     queue_of(viewer).changed.emit()  # the lists show its name
     return run
 
@@ -132,4 +146,6 @@ def discard_trials(viewer: ViewerModel, kind: str) -> None:
 
 def _check_comparable(first: Trial, image: Image, plane: Index) -> None:
     if first.source is not image or first.plane != plane:
-        raise ValueError(f"the trials that are there show {first.place}: go back to it, or discard them first.")
+        raise ValueError(
+            f"the trials that are there show {first.place}: go back to it, or discard them first."
+        )

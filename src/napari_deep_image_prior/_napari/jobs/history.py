@@ -67,4 +67,7 @@ class History:
                 del self._taken[0]
                 return
             self._stride *= 2
-            self._taken = [*(each for each in self._taken[:-1] if each[0] % self._stride == 0), self._taken[-1]]
+            self._taken = [
+                *(each for each in self._taken[:-1] if each[0] % self._stride == 0),
+                self._taken[-1],
+            ]

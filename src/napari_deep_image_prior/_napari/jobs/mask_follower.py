@@ -30,7 +30,12 @@ class MaskFollower:
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._hand_over)
         # the first while a stroke is drawn, the last by undo and redo as well
-        for event in (labels.events.labels_update, labels.events.paint, labels.events.data, labels.events.set_data):
+        for event in (
+            labels.events.labels_update,
+            labels.events.paint,
+            labels.events.data,
+            labels.events.set_data,
+        ):
             event.connect(self._look_soon)
 
     def _look_soon(self, _event: Any) -> None:  # noqa: ANN401  (napari's event)

@@ -52,7 +52,12 @@ class Run:
     """Emitted with the run itself at each report and change of state, in the main thread."""
 
     def __init__(
-        self, viewer: ViewerModel, task: Task, plane: Plane, steps: RestorationSteps, how: str = "as before"
+        self,
+        viewer: ViewerModel,
+        task: Task,
+        plane: Plane,
+        steps: RestorationSteps,
+        how: str = "as before",
     ) -> None:
         self._viewer, self._queue = ref(viewer), queue_of(viewer)
         self.task, self.device, self.how = task, steps.device, how
@@ -169,7 +174,9 @@ class Run:
             self._show_result(self._ended_with)
             self.abandon("the earlier result is back")
             return
-        self.abandon("it was still waiting" if self.state == "waiting" else "the result layer was removed")
+        self.abandon(
+            "it was still waiting" if self.state == "waiting" else "the result layer was removed"
+        )
         self._remove_layer()
 
     @property
@@ -204,7 +211,9 @@ class Run:
             If the fit is running, or the snapshots are no longer in memory.
         """
         if not self.can_be_scrubbed:
-            raise RuntimeError("there is no paused or ended fit to look at: pause or stop it first.")
+            raise RuntimeError(
+                "there is no paused or ended fit to look at: pause or stop it first."
+            )
         snapshot = self.history[index]
         self._layer.show(snapshot, self._made(snapshot))
         self.changed.emit(self)
@@ -321,7 +330,9 @@ class Run:
             return
         self.result = outcome
         iteration = outcome.iterations if self.step is None else self.step.iteration
-        self._ended_with = Snapshot(outcome.image, iteration, outcome.iterations, outcome.provenance)
+        self._ended_with = Snapshot(
+            outcome.image, iteration, outcome.iterations, outcome.provenance
+        )
         self._queue.keep(self)  # a widget may be closed and opened again
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)

@@ -81,7 +81,10 @@ class UncertaintyJob:
     def launch(self) -> None:
         """Start the worker."""
         self._worker = Worker(
-            _to_uncertainty(self._steps), reported=self._take_step, ended=self._end, gone=self._worker_is_gone
+            _to_uncertainty(self._steps),
+            reported=self._take_step,
+            ended=self._end,
+            gone=self._worker_is_gone,
         )
         self._worker.start()
 
@@ -108,7 +111,9 @@ class UncertaintyJob:
             return
         if isinstance(outcome, Failure):
             error, known = outcome.error, isinstance(outcome.error, RestorationError)
-            message = str(error) if known else f"{type(error).__name__}: {error} (please report this)"
+            message = (
+                str(error) if known else f"{type(error).__name__}: {error} (please report this)"
+            )
             self._finish("failed", message)
         elif outcome.result is not None:
             layer = uncertainty_layer(self._plane, self._task, outcome.result.std)
@@ -147,4 +152,6 @@ def _to_uncertainty(steps: Iterator[SeedStep]) -> Generator[SeedStep, None, Seed
             yield step
     finally:
         steps.close()  # type: ignore[attr-defined]  # a generator
-    raise RestorationError("the restorations ended without a result: try again, or with fewer seeds.")
+    raise RestorationError(
+        "the restorations ended without a result: try again, or with fewer seeds."
+    )

@@ -54,7 +54,9 @@ class Worker:
         self._going = Event()
         self._going.set()
         self._ended = ended
-        self._worker: Any = create_worker(_driven, working, self._going, _start_thread=False)  # napari's are untyped
+        self._worker: Any = create_worker(
+            _driven, working, self._going, _start_thread=False
+        )  # napari's are untyped
         if reported is not None:
             self._worker.yielded.connect(reported)
         self._worker.returned.connect(ended)

@@ -18,14 +18,14 @@ class Channels:
     """The axis of a layer that holds its channels, and whether one fit restores them all."""
 
     axis: int | None = None
-    """Counted from the front; None for no such axis. The colours of an RGB layer are none."""
+    """Counted from the front; None for no such axis. The colors of an RGB layer are none."""
     jointly: bool = True
 
 
 NO_CHANNELS = Channels()
 
 
-def labelled_channel_axis(layer: Image) -> int | None:
+def labeled_channel_axis(layer: Image) -> int | None:
     """Return the axis that the layer's axis labels name as that of the channels, None for none."""
     if layer.rgb:
         return None
@@ -52,11 +52,13 @@ def chosen_channels(layer: Image, axis: int | str | None, together: str) -> Chan
         raise ValueError(f"channels={together!r} is unknown; choose jointly or separately.")
     jointly = together == "jointly"
     if axis is None or axis == "auto":
-        return Channels(None if axis is None else labelled_channel_axis(layer), jointly)
+        return Channels(None if axis is None else labeled_channel_axis(layer), jointly)
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise TypeError(f"channel_axis must be a whole number, None or 'auto', not {axis!r}.")
     if layer.rgb:
-        raise ValueError(f"layer '{layer.name}' is RGB: its colours are its channels; leave channel_axis out.")
+        raise ValueError(
+            f"layer '{layer.name}' is RGB: its colors are its channels; leave channel_axis out."
+        )
     counted = axis + layer.ndim if axis < 0 else axis
     if not 0 <= counted < layer.ndim - 2:
         raise ValueError(

@@ -50,7 +50,10 @@ def read_layer(path: str) -> list[Any]:
         raise FileError(f"{path}: does not say how it was made; open it with File > Open.")
     made = dict(found.provenance)
     placement = made.pop("placement", None)
-    options: dict[str, Any] = {"metadata": {"deep_image_prior": made}, "name": Path(path).name.split(".")[0]}
+    options: dict[str, Any] = {
+        "metadata": {"deep_image_prior": made},
+        "name": Path(path).name.split(".")[0],
+    }
     image = found.image
     if placement is not None:
         if placement["rgb"]:
@@ -86,7 +89,9 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
     others = image.shape[: image.ndim - rgb - 2]
     made = attributes["metadata"].get("deep_image_prior")
     axis = ((made or {}).get("source") or {}).get("channel_axis")
-    axis = axis if isinstance(axis, int) and axis < len(others) else None  # the layer may have been changed since
+    axis = (
+        axis if isinstance(axis, int) and axis < len(others) else None
+    )  # the layer may have been changed since
     kept = [i for i, length in enumerate(others) if length > 1 or i == axis]
     counted = [i for i in kept if i != axis]
     letters = [_letter(attributes["axis_labels"][i]) for i in counted]
@@ -97,7 +102,8 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
         pixel_size=size,
         unit=unit,
         channel_names=() if rgb or axis is not None else (attributes["name"],),
-        provenance=made and {**made, "placement": _placement(attributes) | {"leading": list(others)}},
+        provenance=made
+        and {**made, "placement": _placement(attributes) | {"leading": list(others)}},
         planes="".join(letters),
         spacing={
             letter: (abs(float(attributes["scale"][i])), f"{attributes['units'][i]:~}")
@@ -126,7 +132,9 @@ def _grid(found: ImageFile) -> dict[str, Any]:
 
 
 def _placement(attributes: dict[str, Any]) -> dict[str, Any]:
-    numbers: dict[str, NDArray[Any]] = {name: np.asarray(attributes[name]) for name in PLACEMENT if name in attributes}
+    numbers: dict[str, NDArray[Any]] = {
+        name: np.asarray(attributes[name]) for name in PLACEMENT if name in attributes
+    }
     return {
         **{name: values.tolist() for name, values in numbers.items()},
         "units": [str(unit) for unit in attributes["units"]],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
-    """Return a map of a standard deviation that lies on its source; of colours their mean."""
+    """Return a map of a standard deviation that lies on its source; of colors their mean."""
     values = (std if not plane.is_rgb else std.mean(axis=task.channel_axis)).astype(np.float32)
     return Image(
         picture(plane, values),
@@ -29,7 +29,7 @@ def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Im
 
 
 def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Image:
-    """Return a map of a residual that lies on its source, zero in the middle; of colours their mean."""
+    """Return a map of a residual that lies on its source, zero in the middle; of colors their mean."""
     if plane.is_rgb:
         values = values.mean(axis=task.channel_axis)
     known = np.abs(values[np.isfinite(values)])

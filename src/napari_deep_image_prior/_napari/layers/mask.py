@@ -36,13 +36,18 @@ class MaskLayer:
         channel_axis = _channel_axis(labels, plane)
         self._index = displayed_plane(viewer, labels, Channels(channel_axis)).index
         corners = np.array([[0, 0], [1, 0], [0, 1]]) + plane.corner
-        points = np.array([plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners])
+        points = np.array(
+            [plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners]
+        )
         # a mask of fewer or more axes than the image: its other coordinates are where the viewer is
         position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
         shared = min(points.shape[1], labels.ndim)
         position[:, -shared:] = points[:, -shared:]
         seen = np.array([labels.world_to_data(point) for point in position])
-        elsewhere = [i is not None and bool((abs(seen[:, axis] - i) > 0.5).any()) for axis, i in enumerate(self._index)]
+        elsewhere = [
+            i is not None and bool((abs(seen[:, axis] - i) > 0.5).any())
+            for axis, i in enumerate(self._index)
+        ]
         if any(elsewhere):
             raise ValueError(
                 f"labels '{labels.name}' are tilted against image '{plane.layer.name}' or lie in another plane: "
@@ -61,15 +66,20 @@ class MaskLayer:
         painted = self._painted()
         if self.is_exact:
             return painted
-        # each pixel takes what is painted at its centre
+        # each pixel takes what is painted at its center
         planes = painted.reshape(-1, *painted.shape[-2:]).astype(np.uint8)
-        moved = [affine_transform(plane, self._matrix, self._offset, self._shape, order=0) for plane in planes]
+        moved = [
+            affine_transform(plane, self._matrix, self._offset, self._shape, order=0)
+            for plane in planes
+        ]
         return np.not_equal(np.reshape(moved, painted.shape[:-2] + self._shape), 0)
 
     @property
     def is_exact(self) -> bool:
         """Whether each of its pixels is one of the image's."""
-        same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(self._offset, 0, atol=EXACT)
+        same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(
+            self._offset, 0, atol=EXACT
+        )
         return bool(same) and self._painted().shape[-2:] == self._shape
 
     def mark(self, marked: NDArray[np.bool_]) -> None:
@@ -86,9 +96,13 @@ class MaskLayer:
         return painted[0] if None in self._index and len(painted) == 1 else painted
 
     def _overlaps(self) -> bool:
-        """Tell whether the centre of any pixel of the image lies on the labels."""
+        """Tell whether the center of any pixel of the image lies on the labels."""
         inside = affine_transform(
-            np.ones(self._painted().shape[-2:], dtype=np.uint8), self._matrix, self._offset, self._shape, order=0
+            np.ones(self._painted().shape[-2:], dtype=np.uint8),
+            self._matrix,
+            self._offset,
+            self._shape,
+            order=0,
         )
         return bool(inside.any())
 
@@ -105,7 +119,10 @@ def _channel_axis(labels: Labels, plane: Plane) -> int | None:
     if axis is None or plane.index[axis] is not None or axis < plane.layer.ndim - labels.ndim:
         return None
     own: int = axis - (plane.layer.ndim - labels.ndim)
-    wanted, found = plane.leading[axis], (labels.data[0] if labels.multiscale else labels.data).shape[own]
+    wanted, found = (
+        plane.leading[axis],
+        (labels.data[0] if labels.multiscale else labels.data).shape[own],
+    )
     if found not in (1, wanted):
         raise ValueError(
             f"labels '{labels.name}' have {found} channels, but image '{plane.layer.name}' has {wanted}: "

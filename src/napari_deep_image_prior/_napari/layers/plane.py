@@ -32,7 +32,7 @@ class Plane:
 
     layer: Image | Labels
     values: NDArray[Any]
-    """(Y, X), or (Y, X, 3) of a colour picture; before these the axes that it has all of."""
+    """(Y, X), or (Y, X, 3) of a color picture; before these the axes that it has all of."""
     index: Index
     """Where it lies along the layer's other axes; None where it has all of an axis."""
     channels: Channels = NO_CHANNELS
@@ -42,7 +42,7 @@ class Plane:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether the last axis holds colours."""
+        """Whether the last axis holds colors."""
         return bool(getattr(self.layer, "rgb", False))
 
     @property
@@ -70,7 +70,7 @@ class Plane:
 
     @property
     def channel_axis(self) -> int | None:
-        """Axis of `values` that holds its channels or colours, None for a single one."""
+        """Axis of `values` that holds its channels or colors, None for a single one."""
         axis = self.channels.axis
         if axis is None or self.index[axis] is not None:
             return -1 if self.is_rgb else None
@@ -84,21 +84,33 @@ class Plane:
     @property
     def is_stack(self) -> bool:
         """Whether it takes more than one fit."""
-        return not self.is_one_plane or not (self.channels.jointly or self.channel_axis is None or self.is_rgb)
+        return not self.is_one_plane or not (
+            self.channels.jointly or self.channel_axis is None or self.is_rgb
+        )
 
     def parts(self) -> Iterator[tuple[Index, Plane]]:
         """Take apart what one fit each restores; each comes with its place in the result."""
         alone = self.channels.axis if self.channels.jointly else None
-        pixels = self.values.reshape(self.leading + self.values.shape[sum(i is None for i in self.index) :])
+        pixels = self.values.reshape(
+            self.leading + self.values.shape[sum(i is None for i in self.index) :]
+        )
         counts = [1 if axis == alone else length for axis, length in enumerate(self.leading)]
         for place in np.ndindex(*counts):
             inside = tuple(None if axis == alone else i for axis, i in enumerate(place))
-            index = tuple(i if whole is None else whole for i, whole in zip(inside, self.index, strict=True))
-            yield inside, Plane(self.layer, pixels[selection(inside)], index, self.channels, self.region)
+            index = tuple(
+                i if whole is None else whole for i, whole in zip(inside, self.index, strict=True)
+            )
+            yield (
+                inside,
+                Plane(self.layer, pixels[selection(inside)], index, self.channels, self.region),
+            )
 
 
 def displayed_plane(
-    viewer: ViewerModel, layer: Image | Labels, channels: Channels = NO_CHANNELS, region: Region | None = None
+    viewer: ViewerModel,
+    layer: Image | Labels,
+    channels: Channels = NO_CHANNELS,
+    region: Region | None = None,
 ) -> Plane:
     """Take the plane of `layer` that `viewer` shows, or a part of it, with all its channels, at full resolution.
 
@@ -110,7 +122,9 @@ def displayed_plane(
     return plane_at(layer, displayed_index(viewer, layer, channels), channels, region)
 
 
-def displayed_index(viewer: ViewerModel, layer: Image | Labels, channels: Channels = NO_CHANNELS) -> Index:
+def displayed_index(
+    viewer: ViewerModel, layer: Image | Labels, channels: Channels = NO_CHANNELS
+) -> Index:
     """Return where the plane that `viewer` shows lies along the other axes of `layer`; None for that of the channels.
 
     Raises
@@ -121,11 +135,15 @@ def displayed_index(viewer: ViewerModel, layer: Image | Labels, channels: Channe
     if viewer.dims.ndisplay > 2 and layer.ndim > 2:
         raise ValueError("the viewer shows a volume: switch to 2D and choose the plane to restore.")
     if set(viewer.dims.displayed[-2:]) != {viewer.dims.ndim - 2, viewer.dims.ndim - 1}:
-        raise ValueError("the viewer shows other axes than the last two: roll or transpose them back first.")
+        raise ValueError(
+            "the viewer shows other axes than the last two: roll or transpose them back first."
+        )
     return _index_at(layer, viewer.dims.point, channels)
 
 
-def plane_at_point(layer: Image | Labels, point: Sequence[float], channels: Channels = NO_CHANNELS) -> Plane:
+def plane_at_point(
+    layer: Image | Labels, point: Sequence[float], channels: Channels = NO_CHANNELS
+) -> Plane:
     """Take the plane of `layer` at a world position, with all its channels.
 
     Raises
@@ -138,7 +156,9 @@ def plane_at_point(layer: Image | Labels, point: Sequence[float], channels: Chan
 
 def _index_at(layer: Image | Labels, point: Sequence[float], channels: Channels) -> Index:
     position = np.asarray(layer.world_to_data(point[-layer.ndim :]))[:-2]
-    return tuple(None if axis == channels.axis else int(i) for axis, i in enumerate(np.rint(position)))
+    return tuple(
+        None if axis == channels.axis else int(i) for axis, i in enumerate(np.rint(position))
+    )
 
 
 def plane_size(layer: Image | Labels) -> tuple[int, int]:
@@ -154,7 +174,10 @@ def _slices(region: Region | None) -> tuple[slice, slice]:
 
 
 def plane_at(
-    layer: Image | Labels, index: Index, channels: Channels = NO_CHANNELS, region: Region | None = None
+    layer: Image | Labels,
+    index: Index,
+    channels: Channels = NO_CHANNELS,
+    region: Region | None = None,
 ) -> Plane:
     """Take the plane of `layer` at an index along its other axes, or a part of it, at full resolution, into memory.
 
@@ -167,7 +190,9 @@ def plane_at(
     pixels = layer.data[0] if layer.multiscale else layer.data
     inside = all(i is None or 0 <= i < size for i, size in zip(index, pixels.shape, strict=False))
     if layer.ndim != len(index) + 2 or not inside:
-        raise ValueError(f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it.")
+        raise ValueError(
+            f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it."
+        )
     values = np.asarray(pixels[(*selection(index), *_slices(region))])
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
@@ -177,9 +202,17 @@ def plane_at(
 def source_of(plane: Plane) -> dict[str, Any]:
     """Describe where a plane comes from, for the provenance of its result."""
     layer, channels = plane.layer, plane.channels
-    made = {"layer": layer.name, "plane": list(plane.index), "path": layer.source.path, "rgb": plane.is_rgb}
+    made = {
+        "layer": layer.name,
+        "plane": list(plane.index),
+        "path": layer.source.path,
+        "rgb": plane.is_rgb,
+    }
     if channels.axis is not None:
-        made |= {"channel_axis": channels.axis, "channels": "jointly" if channels.jointly else "separately"}
+        made |= {
+            "channel_axis": channels.axis,
+            "channels": "jointly" if channels.jointly else "separately",
+        }
     if plane.region is not None:
         made["region"] = [list(bounds) for bounds in plane.region]
     return made
@@ -199,7 +232,7 @@ def whole_stack(layer: Image, channels: Channels = NO_CHANNELS) -> Plane:
 
 
 def seen_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
-    """Return the channel of a restored plane that the viewer shows; one without, or in colours, as it is."""
+    """Return the channel of a restored plane that the viewer shows; one without, or in colors, as it is."""
     axis = plane.channels.axis
     if axis is None or plane.is_rgb or plane.is_stack:
         return values
@@ -219,14 +252,18 @@ def picture(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(plane.leading + inner)
 
 
-def placement(plane: Plane, shape: Sequence[int], leading: tuple[int, ...] | None = None) -> dict[str, Any]:
+def placement(
+    plane: Plane, shape: Sequence[int], leading: tuple[int, ...] | None = None
+) -> dict[str, Any]:
     """Return the layer options that put a result of (Y, X) `shape` exactly on its source plane.
 
     `leading` is its number of planes along each axis before these, where it has fewer, each spanning several.
     """
     layer = plane.layer
-    shrink = np.array([*plane.leading, *plane.size]) / np.array([*(leading or plane.leading), *shape])
-    # the centre of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
+    shrink = np.array([*plane.leading, *plane.size]) / np.array(
+        [*(leading or plane.leading), *shape]
+    )
+    # the center of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
     origin = np.array([*first_index(plane.index), *plane.corner]) + (shrink - 1) / 2
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return {
@@ -241,7 +278,7 @@ def placement(plane: Plane, shape: Sequence[int], leading: tuple[int, ...] | Non
 
 
 def whole_range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return black and white of a colour picture."""
+    """Return black and white of a color picture."""
     return 0.0, float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
@@ -251,10 +288,17 @@ def result_options(plane: Plane, task: Task) -> dict[str, Any]:
     shown = {
         "name": f"{layer.name} {method_of(task.kind).past_participle}{'' if plane.region is None else ' (part)'}",
         "rgb": plane.is_rgb,
-        **placement(plane, [size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis]),
+        **placement(
+            plane,
+            [size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis],
+        ),
     }
     if isinstance(layer, Image) and not plane.is_rgb:
-        shown |= {"colormap": layer.colormap, "contrast_limits": layer.contrast_limits, "gamma": layer.gamma}
+        shown |= {
+            "colormap": layer.colormap,
+            "contrast_limits": layer.contrast_limits,
+            "gamma": layer.gamma,
+        }
     return shown
 
 

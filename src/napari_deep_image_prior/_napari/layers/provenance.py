@@ -56,7 +56,9 @@ def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
     images = (layer for layer in viewer.layers if isinstance(layer, Image))
     found = next((layer for layer in images if layer.name == source["layer"]), None)
     if found is None:
-        raise ValueError(f"image layer '{source['layer']}' is not in the viewer: open it, or give it this name again.")
+        raise ValueError(
+            f"image layer '{source['layer']}' is not in the viewer: open it, or give it this name again."
+        )
     return found
 
 
@@ -131,7 +133,10 @@ def given_plane(viewer: ViewerModel, result: Plane) -> Plane:
         return source_plane(viewer, result.layer)[1]
     steps, stack = source_stack(viewer, result.layer)
     steps.close()
-    index = tuple(own if whole is None else whole for own, whole in zip(result.index, stack.index, strict=True))
+    index = tuple(
+        own if whole is None else whole
+        for own, whole in zip(result.index, stack.index, strict=True)
+    )
     return plane_at(stack.layer, index, result.channels, stack.region)
 
 
@@ -171,7 +176,9 @@ def _truth_channels(result: Plane, truth: Image) -> Channels:
         return NO_CHANNELS
     axis = result.channels.axis + truth.ndim - result.layer.ndim
     if not 0 <= axis < truth.ndim - 2:
-        raise ValueError(f"layer '{truth.name}' has no axis for the channels: choose a truth with the result's axes.")
+        raise ValueError(
+            f"layer '{truth.name}' has no axis for the channels: choose a truth with the result's axes."
+        )
     return Channels(axis)
 
 
@@ -187,7 +194,9 @@ def latest_result(viewer: ViewerModel) -> Layer:
     found = [layer for layer in reversed(viewer.layers) if METADATA in layer.metadata]
     if not found:
         raise ValueError("there is no finished result in this viewer yet.")
-    of_active = [layer for layer in found if active is not None and _source_name(layer) == active.name]
+    of_active = [
+        layer for layer in found if active is not None and _source_name(layer) == active.name
+    ]
     return active if active in found else (of_active or found)[0]
 
 

@@ -27,7 +27,7 @@ SMALLEST = 16
 """Pixels a side: the networks take less, but it would tell nothing about the whole."""
 ACCEPTED = "give 'visible', a Shapes layer with a rectangle, or rows and columns as ((y0, y1), (x0, x1)) in pixels."
 EXACT = 1e-6
-"""Pixels by which a rectangle may miss a pixel's centre."""
+"""Pixels by which a rectangle may miss a pixel's center."""
 
 
 def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> Region | None:
@@ -60,7 +60,9 @@ def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> 
     )
     height, width = bottom - top, right - left
     if height <= 0 or width <= 0:
-        raise ValueError(f"{what} does not lie on image '{image.name}' ({size[0]}x{size[1]} pixels): choose another.")
+        raise ValueError(
+            f"{what} does not lie on image '{image.name}' ({size[0]}x{size[1]} pixels): choose another."
+        )
     if (height, width) == size:
         return None
     if min(height, width) < SMALLEST:
@@ -74,13 +76,16 @@ def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> 
 def _given(region: Sequence[Sequence[int]]) -> Region:
     try:
         (top, bottom), (left, right) = region
-        return (operator.index(top), operator.index(bottom)), (operator.index(left), operator.index(right))
+        return (operator.index(top), operator.index(bottom)), (
+            operator.index(left),
+            operator.index(right),
+        )
     except (TypeError, ValueError) as error:
         raise TypeError(f"region={region!r} is not understood: {ACCEPTED}") from error
 
 
 def _around(image: Image, points: Iterable[NDArray[Any]]) -> Region:
-    """Return the pixels whose centres lie in the bounding box of some world points."""
+    """Return the pixels whose centers lie in the bounding box of some world points."""
     inside = np.array([image.world_to_data(point) for point in points])[:, -2:]
     first = np.ceil(inside.min(axis=0) - EXACT).astype(int)
     last = np.floor(inside.max(axis=0) + EXACT).astype(int) + 1
@@ -95,7 +100,9 @@ def _vertices(viewer: ViewerModel, shapes: Shapes) -> list[NDArray[Any]]:
     if not found:
         raise ValueError(f"there is no shape on '{shapes.name}': draw a rectangle on it first.")
     if len(found) > 1:
-        raise ValueError(f"there are {len(chosen)} shapes on '{shapes.name}': select the one that is meant.")
+        raise ValueError(
+            f"there are {len(chosen)} shapes on '{shapes.name}': select the one that is meant."
+        )
     points = []
     for vertex in shapes.data[found[0]]:
         # along other axes it counts where the viewer is: a rectangle drawn once serves for all planes

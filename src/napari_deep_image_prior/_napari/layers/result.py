@@ -67,7 +67,9 @@ class ResultLayer:
         self.image.data = picture(self._plane, snapshot.image)
         others = {name: value for name, value in self.image.metadata.items() if name != METADATA}
         # assigned: its event tells others
-        self.image.metadata = others if made is None else others | {METADATA: self._described(snapshot, made)}
+        self.image.metadata = (
+            others if made is None else others | {METADATA: self._described(snapshot, made)}
+        )
 
     def copy(self, made: dict[str, Any]) -> Image:
         """Return what it shows as a layer of its own, and how that was `made`.
@@ -81,13 +83,17 @@ class ResultLayer:
             raise RuntimeError("there is nothing to keep yet: wait for the first picture.")
         options = result_options(self._plane, self._task)
         if not self._plane.is_rgb:
-            options |= {name: getattr(self.image, name) for name in ("colormap", "contrast_limits", "gamma")}
+            options |= {
+                name: getattr(self.image, name) for name in ("colormap", "contrast_limits", "gamma")
+            }
         options["name"] = f"{self.image.name}, step {self.shown.iteration}"
         kept = Image(picture(self._plane, self.shown.image.copy()), **options)
         kept.metadata[METADATA] = self._described(self.shown, made)
         return kept
 
-    def write_animation(self, path: str | Path, snapshots: Iterable[Snapshot], viewer: ViewerModel) -> None:
+    def write_animation(
+        self, path: str | Path, snapshots: Iterable[Snapshot], viewer: ViewerModel
+    ) -> None:
         """Write snapshots as an animated GIF, as bright as the layer is shown.
 
         Raises
@@ -96,9 +102,15 @@ class ResultLayer:
             If it cannot be written, or there is no snapshot.
         """
         # a color picture is shown as it is
-        limits = whole_range(np.dtype(self.image.dtype)) if self._plane.is_rgb else self.image.contrast_limits
+        limits = (
+            whole_range(np.dtype(self.image.dtype))
+            if self._plane.is_rgb
+            else self.image.contrast_limits
+        )
         images = [seen_channel(viewer, self._plane, snapshot.image) for snapshot in snapshots]
-        write_animation(path, images, contrast_limits=limits, channel_axis=-1 if self._plane.is_rgb else None)
+        write_animation(
+            path, images, contrast_limits=limits, channel_axis=-1 if self._plane.is_rgb else None
+        )
 
     def _described(self, snapshot: Snapshot, made: dict[str, Any]) -> dict[str, Any]:
         return {**made, "step": snapshot.iteration, "source": source_of(self._plane)}

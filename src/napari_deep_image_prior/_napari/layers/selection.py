@@ -29,7 +29,13 @@ class LayerSelection:
     @classmethod
     def out_of(cls, arguments: dict[str, Any]) -> LayerSelection:
         """Take its own out of the arguments of `restore_layer`."""
-        return cls(**{each.name: arguments.pop(each.name) for each in fields(cls) if each.name in arguments})
+        return cls(
+            **{
+                each.name: arguments.pop(each.name)
+                for each in fields(cls)
+                if each.name in arguments
+            }
+        )
 
     def of(self, viewer: ViewerModel, image: Image) -> Plane:
         """Take it into memory.
@@ -42,7 +48,9 @@ class LayerSelection:
         if self.planes not in ("displayed", "all"):
             raise ValueError(f"planes={self.planes!r} is unknown; choose displayed or all.")
         if self.planes == "all" and self.region is not None:
-            raise ValueError("a region is taken of the plane on display only: leave out planes='all', or the region.")
+            raise ValueError(
+                "a region is taken of the plane on display only: leave out planes='all', or the region."
+            )
         roles = chosen_channels(image, self.channel_axis, self.channels)
         if self.planes == "all":
             return whole_stack(image, roles)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container
 
-from ..layers.channels import TOGETHER, described_axis, labelled_channel_axis
+from ..layers.channels import TOGETHER, described_axis, labeled_channel_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,11 @@ class ChannelControls(Container[Any]):
         words = zip(("jointly", "one by one"), TOGETHER, strict=True)
         together = ComboBox(name="together", choices=list(words), tooltip=TOGETHER_HELP)
         super().__init__(
-            widgets=[axis, together], layout="horizontal", labels=False, label="channels", name="channel_controls"
+            widgets=[axis, together],
+            layout="horizontal",
+            labels=False,
+            label="channels",
+            name="channel_controls",
         )
         self.margins = (0, 0, 0, 0)
         self._axis, self._together = axis, together
@@ -77,10 +81,10 @@ class ChannelControls(Container[Any]):
         layer = self._layer
         axes = range(0 if layer is None or layer.rgb else layer.ndim - 2)
         self._offered = [NO_AXIS, *(described_axis(layer, axis) for axis in axes)]
-        labelled = None if layer is None else labelled_channel_axis(layer)
+        labeled = None if layer is None else labeled_channel_axis(layer)
         with self._axis.changed.blocked():
             self._axis.reset_choices()
-            self._axis.value = self._offered[0 if labelled is None else labelled + 1]
+            self._axis.value = self._offered[0 if labeled is None else labeled + 1]
         self._show_state()
 
     def _show_state(self, _chosen: object = None) -> None:

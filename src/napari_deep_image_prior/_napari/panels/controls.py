@@ -55,7 +55,9 @@ def listen(widget: QWidget, signal: SignalInstance, method: Callable[..., object
 
 def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
     """Put widgets side by side."""
-    made: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label, name=name)
+    made: Container[Any] = Container(
+        widgets=widgets, layout="horizontal", labels=False, label=label, name=name
+    )
     made.margins = (0, 0, 0, 0)
     return made
 
@@ -63,7 +65,9 @@ def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
 def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
     """Make a choice among layers; a long name is cut in the panel, rather than make that wide."""
     # napari registers this kind of widget for its layers
-    choice = cast("ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip}))
+    choice = cast(
+        "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
+    )
     combo = choice.native
     combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(12)
@@ -88,11 +92,15 @@ def wrapping_label(name: str, lines: int) -> Label:
     return label
 
 
-def ask_where_to_save(parent: QWidget, layer: Layer, folder: Path, kind: str, suffixes: tuple[str, ...]) -> str:
+def ask_where_to_save(
+    parent: QWidget, layer: Layer, folder: Path, kind: str, suffixes: tuple[str, ...]
+) -> str:
     """Let the user choose a file, named after a layer at first, which ends in a suffix; empty if none was chosen."""
     name = re.sub(r"[^\w .-]", "_", layer.name)
     suggested = str(folder / f"{name}{suffixes[0]}")
-    path: str = QFileDialog.getSaveFileName(parent, f"Save as {kind}", suggested, f"{kind} (*{suffixes[0]})")[0]
+    path: str = QFileDialog.getSaveFileName(
+        parent, f"Save as {kind}", suggested, f"{kind} (*{suffixes[0]})"
+    )[0]
     return path if not path or path.lower().endswith(suffixes) else path + suffixes[0]
 
 
@@ -106,7 +114,9 @@ class Folded(Container[Any]):
         self._toggle = button(f"{name}_toggle", "", "Show or hide them.", self._open_or_close)
         self._toggle.native.setFlat(True)
         self._toggle.native.setStyleSheet("text-align: left; background: transparent;")
-        self._inside: Container[Any] = Container(widgets=widgets, labels=True, name=f"{name}_inside")
+        self._inside: Container[Any] = Container(
+            widgets=widgets, labels=True, name=f"{name}_inside"
+        )
         self._inside.margins = (0, 0, 0, 0)
         self.extend([self._toggle, self._inside])
         self._show_state()

@@ -27,7 +27,9 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         self._misfits: Sequence[float] = ()
         self.setFixedHeight(70)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("The fit's error at each step, on a logarithmic scale: it falls as the image is fitted.")
+        self.setToolTip(
+            "The fit's error at each step, on a logarithmic scale: it falls as the image is fitted."
+        )
 
     def show_misfits(self, misfits: Sequence[float]) -> None:
         """Draw these values."""
@@ -43,10 +45,14 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         faint.setAlpha(60)
         painter.setPen(QPen(faint, 1))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-        values = _smoothed([math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)])
+        values = _smoothed(
+            [math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)]
+        )
         if len(values) < 2:
             painter.setPen(QPen(ink, 1))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "The fit's error will be drawn here")
+            painter.drawText(
+                self.rect(), Qt.AlignmentFlag.AlignCenter, "The fit's error will be drawn here"
+            )
             return
         painter.setPen(QPen(ink, 1.5))
         painter.drawPath(self._path(values))
@@ -67,4 +73,6 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
 
 def _smoothed(values: list[float]) -> list[float]:
     stride = max(1, len(values) // POINTS)
-    return [sum(values[i : i + stride]) / stride for i in range(0, len(values) - stride + 1, stride)]
+    return [
+        sum(values[i : i + stride]) / stride for i in range(0, len(values) - stride + 1, stride)
+    ]

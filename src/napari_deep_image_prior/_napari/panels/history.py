@@ -28,9 +28,7 @@ class HistoryControls(Container[Any]):
         self._slider.changed.connect(self._scrub)
         self._text = wrapping_label("history_text", 2)
         kept = "Add the image that is shown as a layer of its own; its metadata say from which step it is."
-        onward = (
-            "Let the fit go on where it was, without starting over: a stopped one to its end, an ended one further."
-        )
+        onward = "Let the fit go on where it was, without starting over: a stopped one to its end, an ended one further."
         self._keep_button = button("keep", "Keep this step", kept, self._keep)
         self._run_on_button = button("run_on", "Run on", onward, run_on)
         animated = "Save what the fit went through, all its snapshots, as an animated GIF."
@@ -44,7 +42,9 @@ class HistoryControls(Container[Any]):
         count = 0 if run is None else len(run.history)
         self._slider.enabled = count > 1 and run is not None and run.can_be_scrubbed
         self._keep_button.enabled = count > 0
-        can_be_animated = run is not None and run.is_one_fit  # of a stack there are no earlier images
+        can_be_animated = (
+            run is not None and run.is_one_fit
+        )  # of a stack there are no earlier images
         self._gif_button.enabled = count > 0 and can_be_animated
         self._run_on_button.enabled = run is not None and run.can_run_on and may_run_on
         if run is None or run.shown is None or count == 0:
@@ -57,7 +57,9 @@ class HistoryControls(Container[Any]):
         what = "the result, step" if run.shown.made else "step"
         megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6
         snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
-        self._text.value = f"Showing {what} {run.shown.iteration}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
+        self._text.value = (
+            f"Showing {what} {run.shown.iteration}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
+        )
 
     def _scrub(self, index: int) -> None:
         if self._run is not None and self._run.can_be_scrubbed:

@@ -39,5 +39,9 @@ def _labels(panel: QWidget) -> list[QLabel]:
     layout = panel.layout()
     rows = [layout.itemAt(index).widget() for index in range(layout.count())]
     inside = [row.layout() for row in rows if row is not None]
-    first = [row.itemAt(0).widget() for row in inside if isinstance(row, QHBoxLayout) and row.count() == 2]
+    first = [
+        row.itemAt(0).widget()
+        for row in inside
+        if isinstance(row, QHBoxLayout) and row.count() == 2
+    ]
     return [widget for widget in first if isinstance(widget, QLabel)]

@@ -20,9 +20,13 @@ class MarkControls(Folded):
         choices = [*BY_THEMSELVES, *BY_A_VALUE]
         which = "saturated: at the largest value, shared by several pixels. striped: lines unlike those beside them."
         self.what = ComboBox(name="marked", label="pixels", choices=choices, tooltip=which)
-        self.value = FloatSpinBox(name="mark_value", label="value", min=-1e12, max=1e12, value=0, enabled=False)
+        self.value = FloatSpinBox(
+            name="mark_value", label="value", min=-1e12, max=1e12, value=0, enabled=False
+        )
         self.what.changed.connect(self._need_a_value)
-        pressed = button("mark", "Mark them", "Add them to the mask; undo with Ctrl+Z on the mask.", mark)
+        pressed = button(
+            "mark", "Mark them", "Add them to the mask; undo with Ctrl+Z on the mask.", mark
+        )
         super().__init__("marking", "Mark pixels by value", [self.what, self.value, pressed])
 
     def _need_a_value(self, what: str) -> None:

@@ -28,7 +28,11 @@ class QueueList(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipp
         self.list = QListWidget()
         self.list.setFixedHeight(LINES * self.list.fontMetrics().lineSpacing() + 14)
         self.list.currentRowChanged.connect(self._enable_buttons)
-        self.up, self.down, self.remove = QPushButton("Up"), QPushButton("Down"), QPushButton("Cancel this")
+        self.up, self.down, self.remove = (
+            QPushButton("Up"),
+            QPushButton("Down"),
+            QPushButton("Cancel this"),
+        )
         self.up.setToolTip("Do the chosen one earlier.")
         self.down.setToolTip("Do the chosen one later.")
         self.remove.setToolTip("Cancel the chosen one.")
@@ -53,7 +57,9 @@ class QueueList(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipp
         self._runs = runs
         self.list.blockSignals(True)
         self.list.clear()
-        self.list.addItems([f"{run.state}: {run.layer.name}{run.how and f' ({run.how})'}" for run in runs])
+        self.list.addItems(
+            [f"{run.state}: {run.layer.name}{run.how and f' ({run.how})'}" for run in runs]
+        )
         for row in range(len(runs)):
             self.list.item(row).setToolTip(self.list.item(row).text())  # long ones are cut
         self.list.setCurrentRow(runs.index(chosen) if chosen in runs else -1)

@@ -84,7 +84,11 @@ class RestorationWidget(Container[Any]):
             self.append(widget)
         self._channels = ChannelControls(self._offer_planes)
         self.append(self._channels)
-        self.append(ComboBox(name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP))
+        self.append(
+            ComboBox(
+                name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP
+            )
+        )
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Folded("more", "More options", self._more_options()))
         self._trials = TrialControls(
@@ -130,8 +134,18 @@ class RestorationWidget(Container[Any]):
         )
         memory.changed.connect(self._limit_history)
         return [
-            ComboBox(name="device", choices=devices, value=liked.device, tooltip="auto takes the GPU if there is one."),
-            SpinBox(name="seed", value=0, max=2**31 - 1, tooltip="Another seed gives a slightly different result."),
+            ComboBox(
+                name="device",
+                choices=devices,
+                value=liked.device,
+                tooltip="auto takes the GPU if there is one.",
+            ),
+            SpinBox(
+                name="seed",
+                value=0,
+                max=2**31 - 1,
+                tooltip="Another seed gives a slightly different result.",
+            ),
             memory,
         ]
 
@@ -154,19 +168,31 @@ class RestorationWidget(Container[Any]):
             button("run", "Run", "Restore the layer into a new one.", self._start),
             button("pause", "Pause", "Hold the fit, or go on with it.", self._pause_or_resume),
             button("stop", "Stop", "End the fit and keep the best image so far.", self._stop),
-            button("cancel", "Cancel", "End the fit and remove its layer, or what it did since Run on.", self._cancel),
+            button(
+                "cancel",
+                "Cancel",
+                "End the fit and remove its layer, or what it did since Run on.",
+                self._cancel,
+            ),
         )
 
     def _more_buttons(self) -> Container[Any]:
         return row(
             "more_buttons",
             button("queue", "Add to queue", "Do this as well, in its turn.", self._start),
-            button("estimate", "Estimate", "Try a few steps to tell time and memory before a run.", self._estimate),
+            button(
+                "estimate",
+                "Estimate",
+                "Try a few steps to tell time and memory before a run.",
+                self._estimate,
+            ),
         )
 
     def _asked(self) -> dict[str, Any]:
         """Return what is asked for, as arguments of `restore_layer`."""
-        chosen = {name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")}
+        chosen = {
+            name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")
+        }
         if not self._is_stack:
             chosen["planes"] = "displayed"
         return {"task": self.kind, **chosen, **self._channels.asked(), **self._arguments()}
@@ -256,7 +282,12 @@ class RestorationWidget(Container[Any]):
         if first is not None:
             self._estimator.cancel()  # its pace would not be the true one, nor would the run's
         is_free = self._run is None or not self._run.is_active
-        if first is not None and first is not self._run and first.task.kind == self.kind and is_free:
+        if (
+            first is not None
+            and first is not self._run
+            and first.task.kind == self.kind
+            and is_free
+        ):
             self._follow(first)
         else:
             self._show_state()
@@ -297,7 +328,9 @@ def _status_text(run: Run) -> str:
     if not run.is_active:
         is_told = run.state == "done" and run.is_one_fit  # of a stack each plane has its own
         found = run.result.provenance["found"] if is_told and run.result is not None else ""
-        return "\n".join(filter(None, [f"{run.state.capitalize()}: {run.message.removesuffix('.')}.", found]))
+        return "\n".join(
+            filter(None, [f"{run.state.capitalize()}: {run.message.removesuffix('.')}.", found])
+        )
     if run.state == "waiting":
         before = queue_of(run.viewer).jobs.index(run)
         if before == 0:
@@ -305,8 +338,14 @@ def _status_text(run: Run) -> str:
         return f"Waiting for {before} other{'s' if before > 1 else ''}, to be done before it."
     if run.step is None:
         return f"Starting on {run.device} …"
-    doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[run.state]
-    left = f", {duration(run.seconds_left)} left" if run.state == "running" and run.seconds_left is not None else ""
+    doing = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}[
+        run.state
+    ]
+    left = (
+        f", {duration(run.seconds_left)} left"
+        if run.state == "running" and run.seconds_left is not None
+        else ""
+    )
     return f"{doing} {run.step.iteration} of {run.step.total}{left}\n{run.device}\n{run.step.note}"
 
 

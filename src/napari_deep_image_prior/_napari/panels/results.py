@@ -46,7 +46,11 @@ class ResultsWidget(Container[Any]):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer: ViewerModel = unwrap_proxy(napari_viewer)
-        self.append(layer_choice(Image, "result", "A result of this plugin. A new one is chosen until you choose."))
+        self.append(
+            layer_choice(
+                Image, "result", "A result of this plugin. A new one is chosen until you choose."
+            )
+        )
         self._made = wrapping_label("made", 4)
         self.append(self._made)
         self._add_repeating()
@@ -75,10 +79,17 @@ class ResultsWidget(Container[Any]):
             "run_again", "Run again", "Restore its source once more, the same way.", self._again
         )
         self.copy = self._button(
-            "copy", "Copy as Python", "Put a script that makes the same image on the clipboard.", self._copy
+            "copy",
+            "Copy as Python",
+            "Put a script that makes the same image on the clipboard.",
+            self._copy,
         )
-        self.save = self._button("save", "Save …", "Save as OME-TIFF, with pixel size and how it was made.", self._save)
-        self.open = self._button("open", "Open …", "Open a saved result, of the command line as well.", self._open)
+        self.save = self._button(
+            "save", "Save …", "Save as OME-TIFF, with pixel size and how it was made.", self._save
+        )
+        self.open = self._button(
+            "open", "Open …", "Open a saved result, of the command line as well.", self._open
+        )
         self.append(row("repeat", self.run_again, self.copy))
         self.append(row("files", self.open, self.save))
 
@@ -100,7 +111,9 @@ class ResultsWidget(Container[Any]):
 
     def _add_measuring(self) -> None:
         """Add what measures a result: against a truth, and over several seeds."""
-        self.append(layer_choice(Image | None, "truth", "A layer with the true image, to measure against."))
+        self.append(
+            layer_choice(Image | None, "truth", "A layer with the true image, to measure against.")
+        )
         self.fit_brightness = CheckBox(
             name="fit_brightness",
             text="fit brightness",
@@ -113,8 +126,12 @@ class ResultsWidget(Container[Any]):
             self._measure,
         )
         self.append(row("quality", self.fit_brightness, self.measure))
-        self.seeds = SpinBox(name="seeds", value=5, min=2, max=50, tooltip="How many restorations to compare.")
-        self.uncertainty = self._button("uncertainty", SPREAD, SPREAD_HELP, self._start_or_cancel_spread)
+        self.seeds = SpinBox(
+            name="seeds", value=5, min=2, max=50, tooltip="How many restorations to compare."
+        )
+        self.uncertainty = self._button(
+            "uncertainty", SPREAD, SPREAD_HELP, self._start_or_cancel_spread
+        )
         seeds = row("spread", self.seeds, self.uncertainty)
         seeds.label = "seeds"
         self.append(seeds)
@@ -195,7 +212,9 @@ class ResultsWidget(Container[Any]):
     def _save(self) -> str:
         layer = self.result.value
         source = made(layer).get("source", {}).get("path") or ""
-        path = ask_where_to_save(self.native, layer, Path(source).parent, "OME-TIFF", (SUFFIX, *TIFF_SUFFIXES))
+        path = ask_where_to_save(
+            self.native, layer, Path(source).parent, "OME-TIFF", (SUFFIX, *TIFF_SUFFIXES)
+        )
         if not path:
             return "nothing was saved."
         write_layer(path, *layer.as_layer_data_tuple()[:2])
@@ -206,7 +225,7 @@ class ResultsWidget(Container[Any]):
         values = residual(task, result_plane(self._viewer, self.result.value).values)
         layer = residual_layer(plane, task, values)
         self._viewer.add_layer(layer)
-        return f"'{layer.name}': input minus result, grey is zero. Of a good denoising it looks like pure noise."
+        return f"'{layer.name}': input minus result, gray is zero. Of a good denoising it looks like pure noise."
 
     def _measure(self) -> str:
         result = result_plane(self._viewer, self.result.value)
@@ -222,7 +241,9 @@ class ResultsWidget(Container[Any]):
 
     def _quality(self, image: Plane, truth: Plane) -> str:
         axis = image.channel_axis
-        found = measure_quality(image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value)
+        found = measure_quality(
+            image.values, truth.values, channel_axis=axis, fit_brightness=self.fit_brightness.value
+        )
         return f"PSNR {found.psnr:.2f} dB, SSIM {found.ssim:.3f}, FRC {found.resolution:.1f} px"
 
     def _start_or_cancel_spread(self) -> str:
@@ -249,11 +270,17 @@ class ResultsWidget(Container[Any]):
             self.progress.max = step.seeds * step.step.total
             self.progress.value = (step.number - 1) * step.step.total + step.step.iteration
             left = f", {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
-            self._say(f"seed {step.number} of {step.seeds}: step {step.step.iteration} of {step.step.total}{left}")
+            self._say(
+                f"seed {step.number} of {step.seeds}: step {step.step.iteration} of {step.step.total}{left}"
+            )
 
 
 def _told(provenance: dict[str, Any]) -> str:
-    how = f"preset {provenance['preset']}" if provenance["preset"] else provenance["settings"]["method"]
+    how = (
+        f"preset {provenance['preset']}"
+        if provenance["preset"]
+        else provenance["settings"]["method"]
+    )
     took = f"{provenance['seconds']:.0f} s on {provenance['device_name']}"
     steps = f"{provenance['iterations']} steps of the network in {took}"
     lines = [

@@ -45,7 +45,9 @@ class DenoiseWidget(RestorationWidget):
             "poisson: photon counts without an offset; poisson-gaussian: a camera's."
         )
         noise = ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)
-        strength = FloatSlider(name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP)
+        strength = FloatSlider(
+            name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP
+        )
         return [noise, strength]
 
     def _offer_strength(self, preset: str) -> None:
@@ -65,8 +67,12 @@ class InpaintWidget(RestorationWidget):
     warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
-        missing = layer_choice(Labels, "missing", "Painted pixels are unknown and will be filled in.")
-        new_mask = button("new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask)
+        missing = layer_choice(
+            Labels, "missing", "Painted pixels are unknown and will be filled in."
+        )
+        new_mask = button(
+            "new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask
+        )
         self._marking = MarkControls(self._mark)
         return [missing, row("mask_row", new_mask), self._marking]
 
@@ -93,7 +99,12 @@ class InpaintWidget(RestorationWidget):
         what, value = self._marking.what.value, self._marking.value.value
         try:
             mask, count = mark_pixels(
-                self._viewer, self.image.value, self.missing.value, what, value, Channels(self._channels.axis)
+                self._viewer,
+                self.image.value,
+                self.missing.value,
+                what,
+                value,
+                Channels(self._channels.axis),
             )
         except ValueError as error:
             self._say(error)
@@ -113,7 +124,15 @@ class SuperResolveWidget(RestorationWidget):
     warning = "A prior invents: the finer detail is plausible, not measured. Do not count, measure or diagnose on it."
 
     def _own_widgets(self) -> list[Widget]:
-        return [SpinBox(name="factor", value=4, min=2, max=16, tooltip="How many times larger along each side.")]
+        return [
+            SpinBox(
+                name="factor",
+                value=4,
+                min=2,
+                max=16,
+                tooltip="How many times larger along each side.",
+            )
+        ]
 
     def _arguments(self) -> dict[str, Any]:
         return {"factor": self.factor.value}

@@ -68,10 +68,16 @@ class TrialControls(Folded):
         self._follow, self._settle, self._report = follow, apply, report
         self._region = ComboBox(name="region", choices=self._regions, tooltip=REGION_HELP)
         self._add_button = button("add_trial", "Add trial", ADD_HELP, self._add)
-        self._beside_button = button("beside", "Side by side", BESIDE_HELP, self._show_beside_or_back)
-        self._chosen = ComboBox(name="trial", choices=self._numbers, tooltip="The trial that Apply to whole takes.")
+        self._beside_button = button(
+            "beside", "Side by side", BESIDE_HELP, self._show_beside_or_back
+        )
+        self._chosen = ComboBox(
+            name="trial", choices=self._numbers, tooltip="The trial that Apply to whole takes."
+        )
         self._apply_button = button("apply", "Apply to whole", APPLY_HELP, self._apply)
-        self._discard_button = button("discard", "Discard trials", "Remove the trials' layers.", self._discard)
+        self._discard_button = button(
+            "discard", "Discard trials", "Remove the trials' layers.", self._discard
+        )
         self._told = wrapping_label("trial_text", 3)
         super().__init__(
             "trying",
@@ -87,7 +93,9 @@ class TrialControls(Folded):
         listen(
             self.native, queue_of(viewer).changed, self.reset_choices
         )  # trials that wait have no layer in the viewer yet
-        listen(self.native, comparison_in(viewer).changed, self._show_trials)  # napari's own button may end one
+        listen(
+            self.native, comparison_in(viewer).changed, self._show_trials
+        )  # napari's own button may end one
         self._show_trials()
 
     def reset_choices(self, *_: object) -> None:
@@ -100,7 +108,9 @@ class TrialControls(Folded):
         return [("visible part", VISIBLE), *shapes]
 
     def _numbers(self, _combo: object = None) -> list[tuple[str, Image]]:
-        return [(f"{trial.number}: {trial.words}", layer) for layer, trial in self._trials().items()]
+        return [
+            (f"{trial.number}: {trial.words}", layer) for layer, trial in self._trials().items()
+        ]
 
     def _trials(self) -> dict[Image, Trial]:
         return trials_of(self._viewer, self._kind)
@@ -121,7 +131,9 @@ class TrialControls(Folded):
 
     def _given(self, trials: dict[Image, Trial]) -> list[Image]:
         """Return the image that was tried, if it and a trial are there."""
-        return [trial.source for trial in trials.values() if trial.source in self._viewer.layers][:1]
+        return [trial.source for trial in trials.values() if trial.source in self._viewer.layers][
+            :1
+        ]
 
     def _add(self) -> None:
         try:
@@ -139,9 +151,13 @@ class TrialControls(Folded):
         if shown is not None:
             shown.leave()
         elif not self._given(trials):
-            self._report("the image that was tried is not in the viewer any more: discard the trials.")
+            self._report(
+                "the image that was tried is not in the viewer any more: discard the trials."
+            )
         else:
-            comparison_in(self._viewer).show(self._viewer, self._kind, [*self._given(trials), *trials])
+            comparison_in(self._viewer).show(
+                self._viewer, self._kind, [*self._given(trials), *trials]
+            )
         self._show_trials()
 
     def _leave_beside(self) -> None:
@@ -174,6 +190,8 @@ def _told(trials: list[Trial]) -> str:
     (top, bottom), (left, right) = region
     height, width = bottom - top, right - left
     text = f"{height}x{width} pixels: rows {top} to {bottom - 1}, columns {left} to {right - 1}."
-    if height * width < FOR_PHOTON_NOISE and any(trial.asked.get("noise") == "auto" for trial in trials):
+    if height * width < FOR_PHOTON_NOISE and any(
+        trial.asked.get("noise") == "auto" for trial in trials
+    ):
         text += " Too few for noise 'auto' to find photon noise: about 104x104."
     return text

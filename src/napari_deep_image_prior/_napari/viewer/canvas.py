@@ -37,7 +37,9 @@ def corners_shown(viewer: ViewerModel) -> list[NDArray[Any]]:
     corners = []
     for signs in product((-1, 1), (-1, 1)):
         point = np.array(viewer.dims.point, dtype=float)
-        point[list(viewer.dims.displayed[-2:])] = np.array(camera(viewer).center[-2:]) + half * signs
+        point[list(viewer.dims.displayed[-2:])] = (
+            np.array(camera(viewer).center[-2:]) + half * signs
+        )
         corners.append(point)
     return corners
 
@@ -55,4 +57,8 @@ def _viewbox_size(viewer: ViewerModel) -> NDArray[Any]:
     """Return the height and width of a part of the grid, or of the canvas, in pixels of the screen."""
     canvas = getattr(viewer, "canvas", None)
     # before napari 0.9 there was no public name
-    return np.array(viewer._get_viewbox_size() if canvas is None else canvas.viewbox_size(viewer.layers))  # noqa: SLF001
+    return np.array(
+        viewer._get_viewbox_size()  # noqa: SLF001
+        if canvas is None
+        else canvas.viewbox_size(viewer.layers)
+    )

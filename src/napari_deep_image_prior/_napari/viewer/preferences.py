@@ -39,7 +39,10 @@ def preferences() -> Preferences:
         stored = napari.settings.get_plugin_settings(PLUGIN).restoring
     except Exception as error:  # noqa: BLE001  (whatever a broken file, of any plugin, makes napari raise)
         told = " ".join(str(error).split())[:100] or type(error).__name__
-        return replace(default, complaint=f"the preferences cannot be read ({told}): the usual defaults are taken.")
+        return replace(
+            default,
+            complaint=f"the preferences cannot be read ({told}): the usual defaults are taken.",
+        )
     chosen = Preferences(
         threads=min(stored.threads, os.cpu_count() or 1) or default.threads,
         preview_seconds=1 / stored.preview_rate,
@@ -47,5 +50,8 @@ def preferences() -> Preferences:
     )
     device = next((name for name in available_devices() if name.startswith(stored.device)), None)
     if stored.device != "auto" and device is None:
-        return replace(chosen, complaint=f"the device '{stored.device}' of the preferences is not here: auto is taken.")
+        return replace(
+            chosen,
+            complaint=f"the device '{stored.device}' of the preferences is not here: auto is taken.",
+        )
     return replace(chosen, device=device or "auto")

@@ -33,11 +33,18 @@ class SideBySide:
         self._named: WeakKeyDictionary[Layer, tuple[bool, float]] = WeakKeyDictionary()
         seen, laid_out = camera(viewer), grid(viewer)
         self._view = (tuple(seen.center), float(seen.zoom))
-        self._grid = {name: getattr(laid_out, name) for name in ("enabled", "stride", "shape", "spacing")}
+        self._grid = {
+            name: getattr(laid_out, name) for name in ("enabled", "stride", "shape", "spacing")
+        }
         for layer in viewer.layers:
             self._visible[layer] = layer.visible
             layer.visible = layer in layers
-        laid_out.stride, laid_out.shape, laid_out.spacing, laid_out.enabled = 1, (-1, COLUMNS), SPACING, True
+        laid_out.stride, laid_out.shape, laid_out.spacing, laid_out.enabled = (
+            1,
+            (-1, COLUMNS),
+            SPACING,
+            True,
+        )
         laid_out.events.enabled.connect(self._grid_was_switched)
         self.take_in(layers)
         for layer in [layer for layer in layers[1:] if layer in viewer.layers][:1]:
@@ -74,7 +81,7 @@ class SideBySide:
         comparison_in(viewer).changed.emit()
 
     def _link(self, layers: list[Image]) -> None:
-        """Let the contrast of one be that of all; of colour pictures there is none."""
+        """Let the contrast of one be that of all; of color pictures there is none."""
         viewer: Any = self._viewer()
         if named := [layer for layer in self._named if not layer.rgb]:
             viewer.layers.unlink_layers(named, SHOWN)

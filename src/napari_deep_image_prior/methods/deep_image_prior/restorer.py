@@ -16,7 +16,13 @@ from torch import Tensor
 from ...arrays import full_range_scaling
 from ...fitting.base import FitFailedError, Progress
 from ...fitting.loop import Fit, Schedule
-from ...fitting.networks import activation_bytes, build_network, meshgrid_input, noise_input, padded_shape
+from ...fitting.networks import (
+    activation_bytes,
+    build_network,
+    meshgrid_input,
+    noise_input,
+    padded_shape,
+)
 from ..base import Restorer, image_and_known, measure
 from .settings import DeepImagePriorFit
 
@@ -40,13 +46,17 @@ class DeepImagePriorModel:
         self._settings = settings
         device = measurement.observed.device
         # streams of their own: from one, z and the weights would begin with the same numbers
-        of_z, of_weights, of_jitter = (int(word) for word in np.random.SeedSequence(seed).generate_state(3))
+        of_z, of_weights, of_jitter = (
+            int(word) for word in np.random.SeedSequence(seed).generate_state(3)
+        )
         shape = padded_shape(measurement.shape, settings.network)
         random = settings.input == "noise"
         drawing = torch.Generator().manual_seed(of_z)
         z = noise_input(settings.input_depth, shape, drawing) if random else meshgrid_input(shape)
         self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
-        self.network = build_network(settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device)
+        self.network = build_network(
+            settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device
+        )
         self._generator = torch.Generator(device).manual_seed(of_jitter)
         self._last: Tensor | None = None
         self._average: Tensor | None = None
@@ -109,7 +119,9 @@ class DeepImagePriorModel:
         self._generator.set_state(state["random"].cpu())
         device = self._z.device
         kept = (state["last"], state["average"])
-        self._last, self._average = (None if tensor is None else tensor.to(device) for tensor in kept)
+        self._last, self._average = (
+            None if tensor is None else tensor.to(device) for tensor in kept
+        )
 
 
 class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
@@ -123,7 +135,9 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         scaling = full_range_scaling(*image_and_known(task))
         return cls(measure(task, scaling, device), scaling, settings, seed)
 
-    def __init__(self, measurement: Measurement, scaling: Scaling, settings: DeepImagePriorFit, seed: int) -> None:
+    def __init__(
+        self, measurement: Measurement, scaling: Scaling, settings: DeepImagePriorFit, seed: int
+    ) -> None:
         self._measurement, self._settings, self._seed = measurement, settings, seed
         self.scaling = scaling
         self._finished: list[Tensor] = []
@@ -160,14 +174,21 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         return self._recovered + (0 if self._running is None else self._running[1].recoveries)
 
     def _begin(self) -> tuple[DeepImagePriorModel, Fit]:
-        model = DeepImagePriorModel(self._measurement, self._settings, self._seed + len(self._finished))
-        self._running = model, Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate))
+        model = DeepImagePriorModel(
+            self._measurement, self._settings, self._seed + len(self._finished)
+        )
+        self._running = (
+            model,
+            Fit(model, Schedule(self._settings.iterations, self._settings.learning_rate)),
+        )
         return self._running
 
     def run_on(self, iterations: int | None) -> None:
         """Go on with the network of a single run."""
         if self._running is None or self._settings.runs > 1:
-            raise FitFailedError("the mean of several runs cannot be run on: their networks are gone.")
+            raise FitFailedError(
+                "the mean of several runs cannot be run on: their networks are gone."
+            )
         _, fit = self._running
         fit.run_on(iterations)
         self._total = fit.end
@@ -223,7 +244,12 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         return height * width
 
     @classmethod
-    def seconds(cls, settings: DeepImagePriorFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
+    def seconds(
+        cls,
+        settings: DeepImagePriorFit,  # noqa: ARG003
+        rehearsal: Rehearsal,
+        whole: tuple[int, int],  # noqa: ARG003
+    ) -> float:
         """Predict the time: each step is of the whole image."""
         steps = rehearsal.steps * rehearsal.step * rehearsal.ratio
         return steps + rehearsal.setup + rehearsal.finish * rehearsal.ratio
@@ -233,4 +259,6 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         """Return an upper bound from the outputs of the network's layers."""
         depth = settings.input_depth if settings.input == "noise" else 2
         network = build_network(settings.network, depth, task.channels, seed=0)
-        return activation_bytes(network, (1, depth, *padded_shape(task.result_spatial_shape, settings.network)))
+        return activation_bytes(
+            network, (1, depth, *padded_shape(task.result_spatial_shape, settings.network))
+        )

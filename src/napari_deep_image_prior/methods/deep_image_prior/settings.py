@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class DeepImagePriorFit(Settings):
     """Fit f(z) to the image: the published method.
 
-    z is a fixed random tensor, f the untrained network; the weights minimise the
+    z is a fixed random tensor, f the untrained network; the weights minimize the
     misfit of f(z + jitter) to the observed image (arXiv:1711.10925, equation 2).
     """
 
@@ -41,7 +41,9 @@ class DeepImagePriorFit(Settings):
         check_fields(self)
         check_positive(self, "iterations", "learning_rate", "input_depth", "runs")
         if not 0 <= self.averaging < 1 or self.jitter < 0 or self.weight_noise < 0:
-            raise ValueError("averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative.")
+            raise ValueError(
+                "averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative."
+            )
 
     @property
     def may_end_early(self) -> bool:
@@ -69,13 +71,18 @@ PUBLISHED: Mapping[str, DeepImagePriorFit] = {
     "super-resolve-x8": DeepImagePriorFit(_THEN, iterations=4000, jitter=0.05),
     "inpaint": DeepImagePriorFit(_THEN, iterations=11000, learning_rate=0.001, jitter=0.03),
     "inpaint-98": DeepImagePriorFit(
-        replace(_THEN, widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average"), iterations=1000, jitter=0.0
+        replace(_THEN, widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average"),
+        iterations=1000,
+        jitter=0.0,
     ),
     "inpaint-text": DeepImagePriorFit(
         replace(_THEN, skips=(128,) * 5, upsample="nearest"), iterations=6001, jitter=0.03
     ),
     "inpaint-vase": DeepImagePriorFit(
-        replace(_THEN, skips=(0,) * 5, upsample="nearest"), iterations=5001, input="meshgrid", jitter=0.03
+        replace(_THEN, skips=(0,) * 5, upsample="nearest"),
+        iterations=5001,
+        input="meshgrid",
+        jitter=0.03,
     ),
     "inpaint-library": DeepImagePriorFit(
         replace(
@@ -110,5 +117,7 @@ def published_settings(experiment: str) -> DeepImagePriorFit:
     11000
     """
     if experiment not in PUBLISHED:
-        raise ValueError(f"experiment={experiment!r} is unknown; choose one of {', '.join(PUBLISHED)}.")
+        raise ValueError(
+            f"experiment={experiment!r} is unknown; choose one of {', '.join(PUBLISHED)}."
+        )
     return PUBLISHED[experiment]

@@ -24,7 +24,12 @@ from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import silent
 from ...noise.estimation import estimate_noise
-from ..base import SelfSupervisedRestorer, image_and_known, scaled_and_filled, with_correction_weights
+from ..base import (
+    SelfSupervisedRestorer,
+    image_and_known,
+    scaled_and_filled,
+    with_correction_weights,
+)
 from .normalization import NoiseNormalizer
 from .settings import DenoisingFit
 
@@ -40,8 +45,8 @@ if TYPE_CHECKING:
 PARTS = 20
 """Steps in which a classical estimate is reported."""
 JUDGED_CROPS = 2
-"""Crops of a newly noised image, not learnt from, by which the fit is stopped."""
-JUDGEMENTS = 2
+"""Crops of a newly noised image, not learned from, by which the fit is stopped."""
+JUDGMENTS = 2
 """Parts of the image on which the network is judged."""
 SPLIT = 0.5
 """Share of fresh noise that is added to one half of a judged pair and divides that of the other."""
@@ -50,10 +55,14 @@ SPLIT = 0.5
 class DenoisingModel:
     """The network that corrects the classical estimate, and the pairs it is fitted on."""
 
-    def __init__(self, channels: int, settings: DenoisingFit, device: torch.device, seed: int) -> None:
+    def __init__(
+        self, channels: int, settings: DenoisingFit, device: torch.device, seed: int
+    ) -> None:
         self._settings = settings
         self._crops = Crops(settings.crop, seed)
-        self._pairs: list[Tensor] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
+        self._pairs: list[
+            Tensor
+        ] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
         self._typical = 1.0
         self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
@@ -61,7 +70,7 @@ class DenoisingModel:
         """Return the mean squared error of some crops.
 
         The loss is in units of the noise variance; the reported misfit is that of crops that
-        are not learnt from, relative to the classical estimate's error on them.
+        are not learned from, relative to the classical estimate's error on them.
         """
         self._judged_crops = self._crops.draw([self._judged], JUDGED_CROPS)
         loss, _ = self._squares(self._crops.draw(self._pairs, self._settings.batch))
@@ -88,7 +97,10 @@ class DenoisingModel:
     def learn_from(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
         """Add an image, newly noised and denoised again, to what the network is fitted on; all (C, Y, X)."""
         self._pairs.append(torch.cat([noisy, classical, clean]))
-        errors = [(clean - classical).square().mean() for _, classical, clean in (p.chunk(3) for p in self._pairs)]
+        errors = [
+            (clean - classical).square().mean()
+            for _, classical, clean in (p.chunk(3) for p in self._pairs)
+        ]
         self._typical = float(torch.stack(errors).mean()) + 1e-9
 
     def judge_by(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
@@ -113,7 +125,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     CLASSICAL_BYTES = 300e6
 
     @classmethod
-    def for_task(cls, task: Denoise, settings: DenoisingFit, device: torch.device, seed: int) -> DenoisingRestorer:
+    def for_task(
+        cls, task: Denoise, settings: DenoisingFit, device: torch.device, seed: int
+    ) -> DenoisingRestorer:
         """Make the restorer of a task."""
         image, known = image_and_known(task)
         scaling, filled = scaled_and_filled(task, device)
@@ -142,7 +156,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         strength: float = 1.0,
     ) -> None:
         self._settings = settings
-        models = [estimate_noise(channel, noise, noise_std, seen) for channel, seen in zip(image, known, strict=True)]
+        models = [
+            estimate_noise(channel, noise, noise_std, seen)
+            for channel, seen in zip(image, known, strict=True)
+        ]
         self._image, self._known = image, known
         # up to 1 the strength is the share of the noise that is taken out; from there on the noise is taken for so
         # many times stronger: what follows takes it for 1, and so is the fresh noise
@@ -170,7 +187,11 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             clean = self._places.draw([self._classical], 1)[0]
             anew = self._noise.renoise(clean)
             classical = yield from self._denoised(anew, (1 + self._drawn) * PARTS)
-            use = self._model.learn_from if self._drawn < self._settings.draws else self._model.judge_by
+            use = (
+                self._model.learn_from
+                if self._drawn < self._settings.draws
+                else self._model.judge_by
+            )
             use(anew.noisy, classical, clean)
             self._drawn += 1
         done = (2 + self._settings.draws) * PARTS
@@ -211,7 +232,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return with_correction_weights(self._rule.reason, [self._correction_weight])
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the classical estimate, corrected as far as the network has learnt."""
+        """Return the classical estimate, corrected as far as the network has learned."""
         if self._classical is None:
             return self._image.copy()  # it stays the fit's, whoever writes into the preview
         estimate = self._classical
@@ -224,7 +245,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._classical is None:  # stopped before there was anything to look at
             self._classical = yield from silent(self._noise.image.grouped(self._overestimation))
         estimate = self._classical
-        self._correction_weight = (yield from self._judged_weight()) if self._rule.has_errors else 0.0
+        self._correction_weight = (
+            (yield from self._judged_weight()) if self._rule.has_errors else 0.0
+        )
         if self._correction_weight > 0:
             correction = yield from self._model.mean_correction(self._noisy, estimate)
             estimate = estimate + self._correction_weight * correction
@@ -245,12 +268,16 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         even = self._noise.image
         agreed = power = 0.0
         spread = math.sqrt(1 + SPLIT**2)
-        for _ in range(JUDGEMENTS):
+        for _ in range(JUDGMENTS):
             noisy_and_variance = torch.cat([even.noisy, even.variance])
             part, variance = self._places.draw([noisy_and_variance], 1)[0].chunk(2)
-            fresh = self._noise.sample_noise(part) * variance.sqrt() / self._overestimation  # as the image's own
+            fresh = (
+                self._noise.sample_noise(part) * variance.sqrt() / self._overestimation
+            )  # as the image's own
             seen = (part + SPLIT * fresh) / spread  # as strong as before
-            classical = yield from silent(replace(even, noisy=seen, variance=variance).grouped(self._overestimation))
+            classical = yield from silent(
+                replace(even, noisy=seen, variance=variance).grouped(self._overestimation)
+            )
             correction = (yield from self._model.mean_correction(seen, classical)) * spread
             wanted = part - fresh / SPLIT - classical * spread
             agreed += float((correction * wanted).sum())
@@ -269,7 +296,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         classical = rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]
         height, width = (min(size, settings.region) for size in whole)
         region = height * width / (rehearsal.piece[0] * rehearsal.piece[1])
-        estimates = classical * (rehearsal.ratio + (settings.draws + 1 + JUDGEMENTS) * region)
-        views = max(rehearsal.finish - JUDGEMENTS * classical, 0)
-        corrections = views * (rehearsal.ratio + JUDGEMENTS * region) / (1 + JUDGEMENTS)
+        estimates = classical * (rehearsal.ratio + (settings.draws + 1 + JUDGMENTS) * region)
+        views = max(rehearsal.finish - JUDGMENTS * classical, 0)
+        corrections = views * (rehearsal.ratio + JUDGMENTS * region) / (1 + JUDGMENTS)
         return rehearsal.steps * rehearsal.step + estimates + corrections

@@ -21,7 +21,9 @@ class DenoisingFit(SelfSupervisedFit):
         check_positive(self, "draws", "region")
 
 
-FAST = DenoisingFit(CompactNetwork(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002)
+FAST = DenoisingFit(
+    CompactNetwork(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002
+)
 BEST = DenoisingFit(
     CompactNetwork(widths=(48, 64, 96), depth=2),
     iterations=5000,

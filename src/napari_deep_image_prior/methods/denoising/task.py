@@ -30,7 +30,7 @@ class Denoise(Task):
         infinite count as unknown and come back restored.
     noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
         The kind of noise. "auto" measures it in the image. "gaussian" is independent
-        from pixel to pixel, "correlated" is shared by neighbouring pixels.
+        from pixel to pixel, "correlated" is shared by neighboring pixels.
     noise_std : float, optional
         Standard deviation of Gaussian noise, in the image's intensity units;
         None: measured in the image.
@@ -39,7 +39,7 @@ class Denoise(Task):
         takes out that share of it and leaves the rest as grain; more takes the noise for so many
         times stronger and smooths more.
     channel_axis : int, optional
-        The axis of `image` that holds the channels (colours, stains).
+        The axis of `image` that holds the channels (colors, stains).
 
     Raises
     ------
@@ -65,7 +65,9 @@ class Denoise(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.noise not in get_args(NoiseKind):
-            raise ValueError(f"noise={self.noise!r} is unknown; choose one of {', '.join(get_args(NoiseKind))}.")
+            raise ValueError(
+                f"noise={self.noise!r} is unknown; choose one of {', '.join(get_args(NoiseKind))}."
+            )
         if self.noise_std is not None:
             _check_noise_std(self.noise_std, self.noise)
             self._set(noise_std=float(self.noise_std))
@@ -82,7 +84,9 @@ class Denoise(Task):
 
 def _checked_strength(strength: object) -> float:
     if isinstance(strength, bool) or not isinstance(strength, int | float | np.number):
-        raise TypeError(f"strength={strength!r} is not a number: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found.")
+        raise TypeError(
+            f"strength={strength!r} is not a number: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found."
+        )
     if not WEAKEST <= strength <= STRONGEST:
         raise ValueError(
             f"strength={strength!r} is out of range: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found."
@@ -92,6 +96,10 @@ def _checked_strength(strength: object) -> float:
 
 def _check_noise_std(noise_std: float, noise: str) -> None:
     if noise not in ("auto", "gaussian", "correlated"):
-        raise ValueError(f"noise_std describes Gaussian noise, not noise={noise!r}: leave one of them out.")
+        raise ValueError(
+            f"noise_std describes Gaussian noise, not noise={noise!r}: leave one of them out."
+        )
     if not math.isfinite(noise_std) or noise_std <= 0:
-        raise ValueError(f"noise_std={noise_std!r} must be a positive number, in the image's intensity units.")
+        raise ValueError(
+            f"noise_std={noise_std!r} must be a positive number, in the image's intensity units."
+        )

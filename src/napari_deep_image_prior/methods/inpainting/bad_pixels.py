@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SHARED = 3
 """Pixels that must share the largest value for it to be taken for the sensor's limit."""
 STANDS_OUT = 6.0
-"""How many times the typical difference between neighbouring rows a stripe differs from both of its own."""
+"""How many times the typical difference between neighboring rows a stripe differs from both of its own."""
 
 
 def not_finite(image: NDArray[Any]) -> NDArray[np.bool_]:
@@ -50,14 +50,17 @@ def below(image: NDArray[Any], value: float) -> NDArray[np.bool_]:
 
 def striped_rows(image: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark single rows that differ from both rows beside them, as a faulty line of a sensor does."""
-    grey = image.mean(axis=-1) if image.ndim == 3 else image.astype(np.float64)
-    seen = np.isfinite(grey)
-    marked = np.zeros(grey.shape, dtype=bool)
-    if not seen.any() or len(grey) < 5:
+    gray = image.mean(axis=-1) if image.ndim == 3 else image.astype(np.float64)
+    seen = np.isfinite(gray)
+    marked = np.zeros(gray.shape, dtype=bool)
+    if not seen.any() or len(gray) < 5:
         return marked
-    filled = np.where(seen, grey, np.median(grey[seen]))
+    filled = np.where(seen, gray, np.median(gray[seen]))
     before, after = np.roll(filled, 1, axis=0), np.roll(filled, -1, axis=0)
-    for edge, inward in ((0, 1), (-1, -1)):  # the outermost rows are compared with two lines drawn from further in
+    for edge, inward in (
+        (0, 1),
+        (-1, -1),
+    ):  # the outermost rows are compared with two lines drawn from further in
         a, b, c = (filled[edge + places * inward] for places in (1, 2, 4))
         before[edge], after[edge] = 2 * a - b, 2 * b - c
     before, after = (np.median(filled - beside, axis=1) for beside in (before, after))
@@ -85,4 +88,7 @@ BY_THEMSELVES: Mapping[str, Callable[[NDArray[Any]], NDArray[np.bool_]]] = {
     "striped rows": striped_rows,
     "striped columns": striped_columns,
 }
-BY_A_VALUE: Mapping[str, Callable[[NDArray[Any], float], NDArray[np.bool_]]] = {"above": above, "below": below}
+BY_A_VALUE: Mapping[str, Callable[[NDArray[Any], float], NDArray[np.bool_]]] = {
+    "above": above,
+    "below": below,
+}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 CROP_FILL, WHOLE_FILL = 10, 20
 """Iterations of the biharmonic fill of a crop, and of the whole image."""
 JUDGED = 0.03
-"""Share of the known pixels that are never learnt from, to judge the correction by."""
+"""Share of the known pixels that are never learned from, to judge the correction by."""
 
 
 class InpaintingModel:
@@ -54,13 +54,15 @@ class InpaintingModel:
         values = observed[known > 0]
         self._mean, self._std = values.mean(), values.std(correction=0).clamp_min(1e-6)
         self._fill_error = self._typical_fill_error(observed, known)
-        self.network = build_network(settings.network, 2 * self._channels, self._channels, seed, observed.device)
+        self.network = build_network(
+            settings.network, 2 * self._channels, self._channels, seed, observed.device
+        )
 
     def measure(self, observed: Tensor, known: Tensor) -> None:
-        """Learn from these pixels; those that are judged by stay the same, so that none was learnt from before."""
+        """Learn from these pixels; those that are judged by stay the same, so that none was learned from before."""
         self._judged = known * self._judging
-        self._learnt = known - self._judged
-        self._stack = torch.cat([observed[0] * self._learnt[0], self._learnt[0]])  # (2 C, Y, X)
+        self._learned = known - self._judged
+        self._stack = torch.cat([observed[0] * self._learned[0], self._learned[0]])  # (2 C, Y, X)
         self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
 
     def loss(self) -> Tensor:
@@ -76,7 +78,9 @@ class InpaintingModel:
         missed = (observed - fill) * hidden
         error = (self.correction(fill, visible) * hidden - missed).abs().sum()
         loss = error / self._fill_error / hidden.sum().clamp_min(1)
-        self.misfit = loss.detach() / relative_to(missed.abs().sum() / self._fill_error / hidden.sum().clamp_min(1))
+        self.misfit = loss.detach() / relative_to(
+            missed.abs().sum() / self._fill_error / hidden.sum().clamp_min(1)
+        )
         return loss
 
     def kept(self) -> list[Tensor]:
@@ -85,7 +89,9 @@ class InpaintingModel:
 
     def correction(self, fill: Tensor, known: Tensor) -> Tensor:
         """Return what the network adds to a fill, (N, C, Y, X)."""
-        correction: Tensor = self.network(torch.cat([(fill - self._mean) / self._std, known - 0.5], dim=1))
+        correction: Tensor = self.network(
+            torch.cat([(fill - self._mean) / self._std, known - 0.5], dim=1)
+        )
         return correction * self._fill_error
 
     def mean_correction(self, fill: Tensor, known: Tensor) -> Generator[None, None, Tensor]:
@@ -98,8 +104,8 @@ class InpaintingModel:
 
     def correction_weight(self, observed: Tensor) -> Generator[None, None, float]:
         """Return how far to follow the network, 0 to 1: what serves the judged pixels, unseen in the fit, best."""
-        fill = biharmonic_fill(observed * self._learnt, self._learnt, WHOLE_FILL)
-        correction = (yield from self.mean_correction(fill, self._learnt)) * self._judged
+        fill = biharmonic_fill(observed * self._learned, self._learned, WHOLE_FILL)
+        correction = (yield from self.mean_correction(fill, self._learned)) * self._judged
         wanted = (observed - fill) * self._judged
         power = float(correction.square().sum())
         return 1.0 if power == 0 else min(max(float((correction * wanted).sum()) / power, 0.0), 1.0)
@@ -126,12 +132,16 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
     INPUTS = 2
 
     @classmethod
-    def for_task(cls, task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int) -> InpaintingRestorer:
+    def for_task(
+        cls, task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int
+    ) -> InpaintingRestorer:
         """Make the restorer of a task."""
         scaling = percentile_scaling(*image_and_known(task))
         return cls(measure(task, scaling, device), scaling, settings, seed)
 
-    def __init__(self, measurement: Measurement, scaling: Scaling, settings: InpaintingFit, seed: int) -> None:
+    def __init__(
+        self, measurement: Measurement, scaling: Scaling, settings: InpaintingFit, seed: int
+    ) -> None:
         self.scaling, self._settings = scaling, settings
         self._observed, self._known = measurement.observed, measurement.known
         self._model = InpaintingModel(self._observed, self._known, settings, seed)
@@ -157,7 +167,10 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
 
     def network(self) -> dict[str, Tensor]:
         """Return the network as fitted so far."""
-        return {name: weight.detach().clone() for name, weight in self._model.network.state_dict().items()}
+        return {
+            name: weight.detach().clone()
+            for name, weight in self._model.network.state_dict().items()
+        }
 
     def start_from(self, network: dict[str, Tensor]) -> None:
         """Begin the fit with the `network` of a similar image, in place of a fresh one."""

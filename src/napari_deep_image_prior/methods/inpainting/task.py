@@ -63,7 +63,9 @@ class Inpaint(Task):
                 "In missing, True marks the UNKNOWN pixels."
             )
         if not unknown.any():
-            raise ValueError("no pixel is missing: mark the unknown pixels with True (or NaN in the image).")
+            raise ValueError(
+                "no pixel is missing: mark the unknown pixels with True (or NaN in the image)."
+            )
         self._set(missing=unknown)
 
     @property
@@ -98,7 +100,9 @@ class Inpaint(Task):
         return {"missing": unpacked(described["missing_zlib"], described["shape"])}
 
 
-def _checked_missing(missing: ArrayLike, shape: tuple[int, ...], axis: int | None) -> NDArray[np.bool_]:
+def _checked_missing(
+    missing: ArrayLike, shape: tuple[int, ...], axis: int | None
+) -> NDArray[np.bool_]:
     mask = np.asarray(missing)
     if mask.dtype != bool:
         raise TypeError(

@@ -2,7 +2,7 @@
 
 An untrained network is fitted to correct the classical enlargement of shrunken copies
 of the one image, where the truth is known; the correction is then applied to the
-enlargement of the image itself, as far as parts that were not learnt from support it.
+enlargement of the image itself, as far as parts that were not learned from support it.
 Large factors go in stages of 2 with the same network. After each stage back-projection
 makes the enlarged image agree with the small one.
 Learning across the scales of one image: Shocher, Cohen, Irani, "Zero-Shot"
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, int]
 Factors = tuple[float, float]
 TILE, SHARE, SHARE_OF_FEW = 24, 0.2, 1 / 3
-"""Of so many pixels of the image, along each axis, this share is not learnt from, but judged by; more in small ones."""
+"""Of so many pixels of the image, along each axis, this share is not learned from, but judged by; more in small ones."""
 
 
 class SuperResolutionModel:
@@ -50,7 +50,12 @@ class SuperResolutionModel:
     """
 
     def __init__(
-        self, image: Tensor, factors: Factors, settings: SuperResolutionFit, seed: int, number: int = 0
+        self,
+        image: Tensor,
+        factors: Factors,
+        settings: SuperResolutionFit,
+        seed: int,
+        number: int = 0,
     ) -> None:
         self._settings = settings
         self.factors = factors
@@ -74,11 +79,15 @@ class SuperResolutionModel:
         The loss is in units of the classical enlargement's typical error; the reported
         misfit is that within the tiles, relative to that enlargement's error there.
         """
-        base, true, learnt = self._crops.draw(self._pairs, self._settings.batch).split(self._parts, dim=1)
+        base, true, learned = self._crops.draw(self._pairs, self._settings.batch).split(
+            self._parts, dim=1
+        )
         missed = (true - base) / self._error
         errors = (self.correction(base) / self._error - missed).abs()
-        self.misfit = _mean(errors.detach(), 1 - learnt) / relative_to(_mean(missed.abs(), 1 - learnt))
-        return _mean(errors, learnt)
+        self.misfit = _mean(errors.detach(), 1 - learned) / relative_to(
+            _mean(missed.abs(), 1 - learned)
+        )
+        return _mean(errors, learned)
 
     def kept(self) -> list[Tensor]:
         """Nothing is kept beside the weights."""
@@ -90,23 +99,39 @@ class SuperResolutionModel:
         return correction * self._error
 
     def correction_weight(self) -> Generator[None, None, float]:
-        """Return how far to follow the network, 0 to 1: what serves best the tiles that it has not learnt from."""
-        base, true, learnt = self._judged
-        correction = (yield from mean_over_views(self.correction, base)) * (1 - learnt)
+        """Return how far to follow the network, 0 to 1: what serves best the tiles that it has not learned from."""
+        base, true, learned = self._judged
+        correction = (yield from mean_over_views(self.correction, base)) * (1 - learned)
         power = float(correction.square().sum())
-        return 0.0 if power == 0 else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
+        return (
+            0.0
+            if power == 0
+            else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
+        )
 
     def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a copy of the image, shrunk and classically enlarged again, that copy itself, and what is learnt."""
+        """Return a copy of the image, shrunk and classically enlarged again, that copy itself, and what is learned."""
         copy = image if scale == 1 else _scaled(image, scale)
-        small = [max(1, int(size / factor)) for size, factor in zip(copy.shape[-2:], self.factors, strict=True)]
-        height, width = (round(size * factor) for size, factor in zip(small, self.factors, strict=True))
-        true, learnt = copy[..., :height, :width], self._outside_tiles(image, copy)[..., :height, :width]
+        small = [
+            max(1, int(size / factor))
+            for size, factor in zip(copy.shape[-2:], self.factors, strict=True)
+        ]
+        height, width = (
+            round(size * factor) for size, factor in zip(small, self.factors, strict=True)
+        )
+        true, learned = (
+            copy[..., :height, :width],
+            self._outside_tiles(image, copy)[..., :height, :width],
+        )
         operator = Downsample.lanczos(_shape(true), (small[0], small[1]), device=image.device)
-        return enlarged(operator.forward(true), operator, self._settings.back_projections), true, learnt
+        return (
+            enlarged(operator.forward(true), operator, self._settings.back_projections),
+            true,
+            learned,
+        )
 
     def _outside_tiles(self, image: Tensor, copy: Tensor) -> Tensor:
-        """Return 1 where a copy of the image is learnt from, 0 in the tiles that are judged by, (1, 1, Y, X).
+        """Return 1 where a copy of the image is learned from, 0 in the tiles that are judged by, (1, 1, Y, X).
 
         The tiles are the same parts of the picture in copies of any size.
         """
@@ -130,18 +155,33 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         return cls(image, task.result_spatial_shape, scaling, settings, seed)
 
     @classmethod
-    def seconds(cls, settings: SuperResolutionFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
+    def seconds(
+        cls,
+        settings: SuperResolutionFit,
+        rehearsal: Rehearsal,
+        whole: tuple[int, int],  # noqa: ARG003
+    ) -> float:
         """Predict the time; one network was rehearsed at the end, all are applied."""
         ends = rehearsal.setup + rehearsal.finish * settings.networks
         return rehearsal.steps * rehearsal.step + ends * rehearsal.ratio
 
-    def __init__(self, image: Tensor, target: Shape, scaling: Scaling, settings: SuperResolutionFit, seed: int) -> None:
+    def __init__(
+        self,
+        image: Tensor,
+        target: Shape,
+        scaling: Scaling,
+        settings: SuperResolutionFit,
+        seed: int,
+    ) -> None:
         self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
         self._shapes = stages(_shape(image), target)
         factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
         # fitted on the image itself, for each distinct factor; they serve every stage of that factor
         self._models = {
-            each: [SuperResolutionModel(image, each, settings, seed, number) for number in range(settings.networks)]
+            each: [
+                SuperResolutionModel(image, each, settings, seed, number)
+                for number in range(settings.networks)
+            ]
             for each in dict.fromkeys(factors)
         }
         models = [model for each in self._models.values() for model in each]
@@ -158,7 +198,9 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
             for progress in self._fits[model]:
                 self._latest = model
                 done = sum(fit.iteration for fit in self._fits.values())
-                left = sum(self._fits[each].end - self._fits[each].iteration for each in self._going)
+                left = sum(
+                    self._fits[each].end - self._fits[each].iteration for each in self._going
+                )
                 yield Progress(done, done + left, progress.misfit)
 
     def run_on(self, iterations: int | None) -> None:
@@ -171,8 +213,13 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
             self._going = stopped or list(self._fits)
             shares: list[int | None] = [None] * len(self._going)
         else:
-            self._going = [model for model, fit in self._fits.items() if fit.iteration > 0][:iterations]
-            shares = [len(range(number, iterations, len(self._going))) for number in range(len(self._going))]
+            self._going = [model for model, fit in self._fits.items() if fit.iteration > 0][
+                :iterations
+            ]
+            shares = [
+                len(range(number, iterations, len(self._going)))
+                for number in range(len(self._going))
+            ]
         for model, share in zip(self._going, shares, strict=True):
             self._fits[model].run_on(share)
 
@@ -207,9 +254,13 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         for shape in self._shapes:
             # those that have not begun would only weaken the others
             models = [
-                model for model in self._models[_factors(_shape(image), shape)] if self._fits[model].iteration > 0
+                model
+                for model in self._models[_factors(_shape(image), shape)]
+                if self._fits[model].iteration > 0
             ]
-            base = enlarged(image, Downsample.lanczos(shape, _shape(image), device=image.device), times)
+            base = enlarged(
+                image, Downsample.lanczos(shape, _shape(image), device=image.device), times
+            )
             image = base
             for model in models:
                 if all_views:

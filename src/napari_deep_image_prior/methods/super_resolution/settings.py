@@ -12,7 +12,7 @@ class SuperResolutionFit(SelfSupervisedFit):
     """Super-resolution: shrink the image, and fit the network to undo that."""
 
     father_scales: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)
-    """The image is also learnt from at these scales."""
+    """The image is also learned from at these scales."""
     back_projections: int = 10
     """Corrections that make the enlarged image consistent with the small one."""
     networks: int = 1
@@ -29,5 +29,10 @@ class SuperResolutionFit(SelfSupervisedFit):
 
 FAST = SuperResolutionFit(iterations=2000, batch=8, crop=48, learning_rate=0.006)
 BEST = SuperResolutionFit(
-    CompactNetwork(widths=(64, 96)), iterations=2000, batch=8, crop=48, learning_rate=0.006, networks=3
+    CompactNetwork(widths=(64, 96)),
+    iterations=2000,
+    batch=8,
+    crop=48,
+    learning_rate=0.006,
+    networks=3,
 )

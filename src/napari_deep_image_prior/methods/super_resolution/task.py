@@ -48,7 +48,9 @@ class SuperResolve(Task):
     """
 
     kind: ClassVar[str] = "super-resolve"
-    operator: ClassVar[str] = "napari_deep_image_prior.methods.super_resolution.restorer:downsampling_operator"
+    operator: ClassVar[str] = (
+        "napari_deep_image_prior.methods.super_resolution.restorer:downsampling_operator"
+    )
 
     _: KW_ONLY
     factor: float | Sequence[float]
@@ -90,7 +92,10 @@ class SuperResolve(Task):
         """Shrink an enlarged image to the pixels of the small one."""
         channels = channels_first(image, self.channel_axis)
         height, width = self.spatial_shape
-        rows, columns = lanczos_matrix(channels.shape[1], height), lanczos_matrix(channels.shape[2], width)
+        rows, columns = (
+            lanczos_matrix(channels.shape[1], height),
+            lanczos_matrix(channels.shape[2], width),
+        )
         small: NDArray[np.float64] = channels_back(rows @ channels @ columns.T, self.channel_axis)
         return small
 
@@ -101,12 +106,22 @@ class SuperResolve(Task):
 
 
 def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tuple[float, ...]:
-    values: list[object] = [*factor] if isinstance(factor, Sequence | np.ndarray) else [factor] * spatial_ndim
+    values: list[object] = (
+        [*factor] if isinstance(factor, Sequence | np.ndarray) else [factor] * spatial_ndim
+    )
     if len(values) != spatial_ndim:
-        raise ValueError(f"factor={factor!r} has {len(values)} numbers, but the image has {spatial_ndim} spatial axes.")
-    numbers = [float(v) for v in values if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
+        raise ValueError(
+            f"factor={factor!r} has {len(values)} numbers, but the image has {spatial_ndim} spatial axes."
+        )
+    numbers = [
+        float(v)
+        for v in values
+        if isinstance(v, int | float | np.number) and not isinstance(v, bool)
+    ]
     if len(numbers) != len(values):
         raise TypeError(f"factor={factor!r} is not a number, nor one number for each spatial axis.")
     if not all(1 <= v <= 16 for v in numbers) or all(v == 1 for v in numbers):
-        raise ValueError(f"factor={factor!r} is out of range: use 2 to 16 (1 to 16 when given for each axis).")
+        raise ValueError(
+            f"factor={factor!r} is out of range: use 2 to 16 (1 to 16 when given for each axis)."
+        )
     return tuple(int(v) if v.is_integer() else v for v in numbers)
