@@ -47,5 +47,5 @@ def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]
         "true": round(true, 4),
         "estimate": round(std, 4),
         "photon": None if model.photon is None else [round(number, 4) for number in model.photon],
-        "blur": [round(model.blur.y, 2), round(model.blur.x, 2)],
+        "blur": [round(model.correlation.y, 2), round(model.correlation.x, 2)],
     }

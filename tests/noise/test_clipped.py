@@ -6,7 +6,7 @@ from napari_deep_image_prior import Denoise, restore
 from napari_deep_image_prior.generators import run_to_end
 from napari_deep_image_prior.methods.denoising.normalization import NoiseNormalizer
 from napari_deep_image_prior.methods.denoising.restorer import DenoisingRestorer
-from napari_deep_image_prior.noise.clipped import Clipping, find_clipping
+from napari_deep_image_prior.noise.clipped import Clipping, detect_clipping
 from napari_deep_image_prior.noise.estimation import estimate_noise
 from napari_deep_image_prior.noise.model import NoiseModel
 from tests.conftest import QUICK
@@ -26,7 +26,7 @@ def test_the_mean_and_the_variance_of_clipped_noise_are_known(low: float, high: 
     for truth in (0, 10, 60, 200, 250, 255):
         observed = clipping.clip(truth + np.random.default_rng(1).normal(0, 25, 400_000))
         mean = np.array([observed.mean()])
-        assert clipping.unclipped(mean)[0] == pytest.approx(truth, abs=0.3)
+        assert clipping.unclip(mean)[0] == pytest.approx(truth, abs=0.3)
         assert clipping.variance(mean)[0] == pytest.approx(observed.var() / 25**2, rel=0.02)
 
 
@@ -38,16 +38,16 @@ def test_what_is_bright_or_dark_beyond_the_range_is_at_its_end() -> None:
 @pytest.mark.parametrize("step", [0, 1, 8])
 def test_clipped_ends_are_found(step: float) -> None:
     noisy = _noisy() if step == 0 else np.round(_noisy() / step) * step
-    assert find_clipping(noisy, 25) is None
-    assert find_clipping(noisy.clip(0), 25) == Clipping(0, np.inf, 25)
-    assert find_clipping(noisy.clip(0, 256), 25) == Clipping(0, 256, 25)
+    assert detect_clipping(noisy, 25) is None
+    assert detect_clipping(noisy.clip(0), 25) == Clipping(0, np.inf, 25)
+    assert detect_clipping(noisy.clip(0, 256), 25) == Clipping(0, 256, 25)
 
 
 @pytest.mark.parametrize(
     "image", [np.zeros((20, 20)), np.eye(20), np.arange(400.0).reshape(20, 20)]
 )
 def test_an_image_without_noise_is_not_taken_for_clipped(image: np.ndarray) -> None:
-    assert find_clipping(image, 1e-3) is None
+    assert detect_clipping(image, 1e-3) is None
 
 
 def test_what_was_found_is_said() -> None:
@@ -56,13 +56,13 @@ def test_what_was_found_is_said() -> None:
 
 
 def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray:
-    """Return the classical estimate of (C, Y, X)."""
+    """Return the first estimate of (C, Y, X)."""
     models = [
         estimate_noise(channel, std=std)
         for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)
     ]
     even = NoiseNormalizer(noisy, models, 1.0, torch.device("cpu"), 0)
-    return even.restored(run_to_end(even.image.grouped(1.0)))
+    return even.restored(run_to_end(even.image.first_estimate(1.0)))
 
 
 def test_the_mean_that_clipping_hides_is_restored() -> None:

@@ -130,22 +130,24 @@ def test_texture_in_a_small_image_is_not_taken_for_photon_noise() -> None:
     )
 
 
-def _shared(blur: NoiseCorrelation, shape: tuple[int, int] = SCENE.shape) -> np.ndarray:
+def _shared(correlation: NoiseCorrelation, shape: tuple[int, int] = SCENE.shape) -> np.ndarray:
     white = np.random.default_rng(2).normal(0, 1, shape)
-    return np.fft.ifft2(np.fft.fft2(white) * blur.transfer(shape)).real
+    return np.fft.ifft2(np.fft.fft2(white) * correlation.transfer(shape)).real
 
 
 @pytest.mark.parametrize(
-    "blur",
+    "correlation",
     [NoiseCorrelation(0.5, 0.5), NoiseCorrelation(0.8, 0.8), NoiseCorrelation(0.4, 0.9)],
     ids=str,
 )
 @pytest.mark.parametrize("kind", ["auto", "correlated"])
-def test_noise_that_neighbors_share_is_measured(blur: NoiseCorrelation, kind: str) -> None:
-    model = estimate_noise(SCENE + 20 * _shared(blur), kind)
+def test_noise_that_neighbors_share_is_measured(correlation: NoiseCorrelation, kind: str) -> None:
+    model = estimate_noise(SCENE + 20 * _shared(correlation), kind)
     assert model.std == pytest.approx(20, rel=0.15)
-    assert (model.blur.y, model.blur.x) == pytest.approx((blur.y, blur.x), abs=0.25)
-    assert "shared by neighboring pixels" in model.describe()
+    assert (model.correlation.y, model.correlation.x) == pytest.approx(
+        (correlation.y, correlation.x), abs=0.25
+    )
+    assert "spatially correlated" in model.describe()
 
 
 @pytest.mark.parametrize("sigma", [5, 25])
@@ -154,39 +156,43 @@ def test_white_noise_and_texture_are_not_taken_for_shared_noise(sigma: float) ->
     ripples = (
         12 * np.sin(X * 1.1 + 3 * np.sin(Y / 9)) * (1 + np.sin(X / 17))
     )  # texture of varying strength
-    assert not estimate_noise(SCENE + white).blur
+    assert not estimate_noise(SCENE + white).correlation
     model = estimate_noise(SCENE + ripples + white)
-    assert not model.blur
+    assert not model.correlation
     assert model.std < sigma + 3
 
 
 @pytest.mark.parametrize(
-    "blur", [NoiseCorrelation(), NoiseCorrelation(0.6, 0.6), NoiseCorrelation(1.0, 0.3)], ids=str
+    "correlation",
+    [NoiseCorrelation(), NoiseCorrelation(0.6, 0.6), NoiseCorrelation(1.0, 0.3)],
+    ids=str,
 )
-def test_blocks_of_nothing_but_noise_are_as_expected(blur: NoiseCorrelation) -> None:
-    noise = _shared(blur, (400, 400)).reshape(50, 8, 50, 8).swapaxes(1, 2).reshape(-1, 64)
+def test_blocks_of_nothing_but_noise_are_as_expected(correlation: NoiseCorrelation) -> None:
+    noise = _shared(correlation, (400, 400)).reshape(50, 8, 50, 8).swapaxes(1, 2).reshape(-1, 64)
     y, x = np.mgrid[:8, :8]
     plane = np.stack([np.ones(64), y.ravel(), x.ravel()], axis=1)
     left = noise - noise @ np.linalg.pinv(plane).T @ plane.T
     variances = (left**2).sum(axis=1) / 61
-    expected = residual_statistics(blur)
-    assert variances.mean() == pytest.approx(expected.power, rel=0.05)
+    expected = residual_statistics(correlation)
+    assert variances.mean() == pytest.approx(expected.variance, rel=0.05)
     assert np.percentile(variances, 10) == pytest.approx(expected.quantile(0.1), rel=0.08)
 
 
 @pytest.mark.parametrize(
-    "blur",
+    "correlation",
     [NoiseCorrelation(0.3, 0.3), NoiseCorrelation(0.7, 0.7), NoiseCorrelation(0.2, 1.2)],
     ids=str,
 )
-def test_whitening_keeps_the_level_of_the_noise_and_is_undone(blur: NoiseCorrelation) -> None:
-    noise = _shared(blur)
-    whitened = blur.whiten(noise)
+def test_whitening_keeps_the_level_of_the_noise_and_is_undone(
+    correlation: NoiseCorrelation,
+) -> None:
+    noise = _shared(correlation)
+    whitened = correlation.whiten(noise)
     assert whitened.std() == pytest.approx(1, rel=0.05)
     alike = [(image[:, 1:] * image[:, :-1]).mean() / image.var() for image in (noise, whitened)]
     assert alike[1] < alike[0]
     inside = (slice(20, -20),) * 2
-    np.testing.assert_allclose(blur.unwhiten(whitened)[inside], noise[inside], atol=1e-2)
+    np.testing.assert_allclose(correlation.unwhiten(whitened)[inside], noise[inside], atol=1e-2)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -201,11 +207,11 @@ def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(
 
 
 @pytest.mark.parametrize(
-    ("blur", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))]
+    ("correlation", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))]
 )
 def test_noise_that_neighbors_share_grows_when_an_image_is_halved(
-    blur: float, expected: tuple[float, float]
+    correlation: float, expected: tuple[float, float]
 ) -> None:
-    assert np.sqrt(np.cumprod(NoiseCorrelation(blur, blur).variance_gain(2))) == pytest.approx(
-        expected, abs=0.02
-    )
+    assert np.sqrt(
+        np.cumprod(NoiseCorrelation(correlation, correlation).variance_gain(2))
+    ) == pytest.approx(expected, abs=0.02)

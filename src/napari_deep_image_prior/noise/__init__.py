@@ -1,1 +1,1 @@
-"""What noise an image has."""
+"""Noise of an image: its model, its estimation, spatial correlation and clipping."""

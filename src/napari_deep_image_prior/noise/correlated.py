@@ -1,8 +1,9 @@
-r"""Noise that neighboring pixels share: white noise blurred by a Gaussian, as detectors and resampling do it.
+r"""Spatially correlated noise, modeled as white noise filtered by a Gaussian.
 
-How far it is blurred is read from blocks of nothing but noise. What remains of a block
-once its plane is taken away has the covariance P K P (P: the projection, K: that of the
-blurred noise), which tells how alike its neighbors must be and how its variance scatters.
+Detectors and resampling produce such noise. The filter width is estimated from blocks without
+structure. The residual of a block after subtracting its best-fitting plane has the covariance
+P K P (P: the projection, K: the covariance of the noise), which predicts the lag-1
+autocorrelation of the residual and the distribution of its variance.
 """
 
 from __future__ import annotations
@@ -21,32 +22,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 8
-"""Edge of the blocks that noise is measured on, in pixels."""
+"""Edge of the blocks used for noise estimation, in pixels."""
 WIDEST = 1.5
-"""Widest blur that is told from shapes, in pixels (standard deviation)."""
+"""Largest filter width that can be distinguished from structure (standard deviation in pixels)."""
 NARROWEST = 0.25
-"""Blurs below are chance: neighbors of white noise are alike by up to 0.1 in some images."""
-AMPLIFIED = 1.5
-"""Frequencies that the blur has weakened are brought up by this at most."""
+"""Smaller widths count as white: lag-1 autocorrelations of white noise reach 0.1 in some images."""
+MAX_GAIN = 1.5
+"""Largest amplification of a frequency by the whitening filter."""
 GRID = 64
-"""Frequencies along an axis, where those of no image are meant."""
+"""Frequencies along each axis where no image shape is given."""
 MARGIN = 16
-"""Pixels by which an image is mirrored beyond its border before its frequencies are changed."""
+"""Pixels of mirrored padding before filtering in the frequency domain."""
 
 
 @dataclass(frozen=True)
 class NoiseCorrelation:
-    """How far white noise was blurred, along Y and X."""
+    """Width of the Gaussian filter that describes the spatial correlation of the noise."""
 
     y: float = 0.0
-    """Standard deviation of the Gaussian in pixels."""
+    """Standard deviation along Y, in pixels."""
     x: float = 0.0
+    """Standard deviation along X, in pixels."""
 
     def __bool__(self) -> bool:
         return max(self.y, self.x) >= NARROWEST
 
     def transfer(self, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the strength of the noise at each frequency of a (Y, X) image; the mean square is 1."""
+        """Return the noise amplitude at each frequency of a (Y, X) image; the mean square is 1."""
         strength: NDArray[np.float64] = np.outer(
             _transfer(shape[0], self.y), _transfer(shape[1], self.x)
         )
@@ -54,31 +56,31 @@ class NoiseCorrelation:
         return strength
 
     def whitening(self, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the factors that make the noise of standard deviation 1 white, as far as `AMPLIFIED` allows.
+        """Return the whitening filter, its gain limited to `MAX_GAIN`.
 
-        Its standard deviation is 1 again afterwards.
+        Noise of standard deviation 1 keeps that standard deviation.
         """
         strength = self.transfer(shape)
-        factors: NDArray[np.float64] = np.minimum(1 / strength, AMPLIFIED)
+        factors: NDArray[np.float64] = np.minimum(1 / strength, MAX_GAIN)
         factors /= np.sqrt(np.square(factors * strength).mean())
         return factors
 
     def whiten(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Make the noise of (..., Y, X) whiter; noise of standard deviation 1 stays such noise."""
+        """Whiten the noise of a (..., Y, X) image; a standard deviation of 1 is preserved."""
         return _filtered(image, self.whitening)
 
     def unwhiten(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Undo `whiten`, but for the border: what lies beyond it is mirrored each time."""
+        """Invert `whiten`; approximate at the border, which is padded by mirroring each time."""
         return _filtered(image, lambda shape: 1 / self.whitening(shape))
 
     def residual_transfer(self, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the strength of whitened noise at each frequency, mean square 1."""
+        """Return the amplitude of whitened noise at each frequency of (Y, X); mean square 1."""
         return self.transfer(shape) * self.whitening(shape)
 
     def variance_gain(self, halvings: int) -> NDArray[np.float64]:
-        """Return by what factors the variance of whitened noise grows when the image is halved, again and again.
+        """Return the factors on the variance of whitened noise for each halving, (halvings,).
 
-        Of white noise it stays the same: 4 pixels are averaged, and the mean doubled.
+        Halving averages 2x2 pixels and doubles the mean; white noise keeps its variance.
         """
         power = np.square(self.residual_transfer((GRID, GRID)))
         variances = []
@@ -89,11 +91,11 @@ class NoiseCorrelation:
 
 
 WHITE = NoiseCorrelation()
-"""No blur: every pixel has noise of its own."""
+"""No correlation: the noise is independent between pixels."""
 
 
-def _transfer(size: int, blur: float) -> NDArray[np.float64]:
-    transfer: NDArray[np.float64] = np.exp(-2 * (np.pi * blur * np.fft.fftfreq(size)) ** 2)
+def _transfer(size: int, width: float) -> NDArray[np.float64]:
+    transfer: NDArray[np.float64] = np.exp(-2 * (np.pi * width * np.fft.fftfreq(size)) ** 2)
     return transfer
 
 
@@ -108,67 +110,73 @@ def _filtered(
 
 @dataclass(frozen=True)
 class ResidualStatistics:
-    """What the plane leaves of a block of noise of variance 1."""
+    """Expected statistics of a block's residual for noise of variance 1."""
 
-    alike_y: float
-    """Correlation of its pixels to the next along Y."""
-    alike_x: float
-    power: float
-    """Its variance, with the plane's three degrees of freedom taken off."""
-    freedom: float
-    """Degrees of freedom of that variance: less than there are pixels, as neighbors share the noise."""
+    lag1_y: float
+    """Lag-1 autocorrelation along Y."""
+    lag1_x: float
+    """Lag-1 autocorrelation along X."""
+    variance: float
+    """Expected variance, corrected for the three degrees of freedom of the plane."""
+    degrees_of_freedom: float
+    """Effective degrees of freedom of that variance; fewer than pixels for correlated noise."""
 
-    def quantile(self, share: float) -> float:
-        """Return the variance below which so large a share of such blocks lies."""
-        return float(self.power * gamma.ppf(share, self.freedom / 2) / (self.freedom / 2))
+    def quantile(self, probability: float) -> float:
+        """Return a quantile of the distribution of the blocks' variances."""
+        half = self.degrees_of_freedom / 2
+        return float(self.variance * gamma.ppf(probability, half) / half)
 
 
 @cache
-def residual_statistics(blur: NoiseCorrelation) -> ResidualStatistics:
-    """Return what to expect of blocks of noise so blurred."""
+def residual_statistics(correlation: NoiseCorrelation) -> ResidualStatistics:
+    """Predict the statistics of block residuals for a noise correlation."""
     plane = plane_basis()
     project = np.eye(BLOCK**2) - plane @ plane.T
-    residual_transfer = project @ np.kron(_covariance(blur.y), _covariance(blur.x)) @ project
-    of_pixels = residual_transfer.reshape((BLOCK,) * 4)
+    kernel = np.kron(_covariance(correlation.y), _covariance(correlation.x))
+    covariance = project @ kernel @ project
+    of_pixels = covariance.reshape((BLOCK,) * 4)
     along_y = np.einsum("ijij->ij", of_pixels[1:, :, :-1]).mean()
     along_x = np.einsum("ijij->ij", of_pixels[:, 1:, :, :-1]).mean()
-    total = float(np.trace(residual_transfer))
+    total = float(np.trace(covariance))
     each = total / BLOCK**2
     return ResidualStatistics(
         along_y / each,
         along_x / each,
         total / (BLOCK**2 - 3),
-        total**2 / float(np.square(residual_transfer).sum()),
+        total**2 / float(np.square(covariance).sum()),
     )
 
 
 def plane_basis() -> NDArray[np.float64]:
-    """Return an orthonormal basis of the planes over a block, (BLOCK^2, 3)."""
+    """Return an orthonormal basis of linear functions on a block, (BLOCK^2, 3)."""
     ramp = np.linspace(-1, 1, BLOCK)
     planes = np.stack([np.ones(BLOCK**2), np.repeat(ramp, BLOCK), np.tile(ramp, BLOCK)], axis=1)
     basis: NDArray[np.float64] = np.linalg.qr(planes)[0]
     return basis
 
 
-def correlation_of(alike_y: float, alike_x: float) -> NoiseCorrelation:
-    """Return the blur of noise whose remainders are so alike to the next pixel, each 0 to `WIDEST`."""
-    blurs, alike = _correlations()
-    nearest = np.square(alike - np.array([alike_y, alike_x])).sum(axis=1).argmin()
-    return blurs[int(nearest)]
+def correlation_from_lag1(lag1_y: float, lag1_x: float) -> NoiseCorrelation:
+    """Estimate the noise correlation from the lag-1 autocorrelations of block residuals.
+
+    The widths are multiples of 0.1 pixels from 0 to `WIDEST`.
+    """
+    candidates, lag1 = _candidates()
+    nearest = np.square(lag1 - np.array([lag1_y, lag1_x])).sum(axis=1).argmin()
+    return candidates[int(nearest)]
 
 
 @cache
-def _correlations() -> tuple[list[NoiseCorrelation], NDArray[np.float64]]:
-    """Return blurs to choose from, and the correlations of their remainders, (n, 2)."""
+def _candidates() -> tuple[list[NoiseCorrelation], NDArray[np.float64]]:
+    """Return candidate correlations and the lag-1 autocorrelations of their residuals, (n, 2)."""
     widths = np.linspace(0, WIDEST, 16).tolist()
-    blurs = [NoiseCorrelation(y, x) for y in widths for x in widths]
-    return blurs, np.array(
-        [(expected.alike_y, expected.alike_x) for expected in map(residual_statistics, blurs)]
+    candidates = [NoiseCorrelation(y, x) for y in widths for x in widths]
+    return candidates, np.array(
+        [(expected.lag1_y, expected.lag1_x) for expected in map(residual_statistics, candidates)]
     )
 
 
-def _covariance(blur: float) -> NDArray[np.float64]:
-    """Return the covariance of a row of BLOCK pixels of blurred noise of variance 1."""
-    lags = np.fft.ifft(_transfer(8 * BLOCK, blur) ** 2).real[:BLOCK]
+def _covariance(width: float) -> NDArray[np.float64]:
+    """Return the covariance of a row of BLOCK pixels, for noise of variance 1."""
+    lags = np.fft.ifft(_transfer(8 * BLOCK, width) ** 2).real[:BLOCK]
     covariance: NDArray[np.float64] = toeplitz(lags / lags[0])
     return covariance

@@ -1,8 +1,7 @@
-"""What noise an image has: its level, whether it grows with brightness, is shared by neighbors or was clipped.
+"""Noise estimation: level, signal dependence, spatial correlation and clipping.
 
-Measured on the flattest blocks of the image itself. Photon noise is stabilized: a
-square root (generalized Anscombe), and a stretch that evens out the rest, make its
-level the same everywhere; their inverse brings the restored image back.
+All are estimated from the flattest blocks of the image itself. Photon noise is variance-stabilized
+by a square root (generalized Anscombe transform) and a monotone curve for what remains.
 """
 
 from __future__ import annotations
@@ -14,39 +13,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.restoration import estimate_sigma
 
-from .clipped import MOST_HIDDEN, Clipping, find_clipping
-from .correlated import BLOCK, NoiseCorrelation, correlation_of, plane_basis, residual_statistics
+from .clipped import MAX_STD_RATIO, Clipping, detect_clipping
+from .correlated import (
+    BLOCK,
+    NoiseCorrelation,
+    correlation_from_lag1,
+    plane_basis,
+    residual_statistics,
+)
 from .model import NoiseModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOWEST_TENTH = 0.77
-"""The 10 % quantile of a chi-squared variable of 61 degrees of freedom, over 61: a block minus its plane."""
+"""10 % quantile of a chi-squared variable with 61 degrees of freedom, over 61."""
 BINS = 16
 """Brightness classes of the blocks."""
-SMOOTH = 0.56
-"""Residuals whose neighbors are this alike along both axes are shapes, not noise."""
+STRUCTURE_LAG1 = 0.56
+"""Residuals with this lag-1 autocorrelation along both axes are structure, not noise."""
 MIN_BLOCKS = 4 * BINS
-"""Blocks that statistics need at least."""
+"""Fewest blocks for any statistics."""
 PHOTON_BLOCKS = 40 * BINS
-"""Blocks needed to tell photon noise from texture; about an image of 104x104."""
+"""Fewest blocks to distinguish photon noise from texture; an image of about 104x104."""
 COMPONENT_BLOCKS = 4 * BLOCK**2
-"""Blocks needed for principal components: of fewer, the smallest are too small."""
-GROWS = 1.5
-"""Noise that grows by this factor from dark to bright counts as photon noise."""
-GROWS_EVENLY = 1.2
-"""The same for noise that follows its line closely: texture, which can look like growing noise, scatters more."""
-CLOSELY = 0.05
-"""Median distance of the brightness classes from that line, as a share of it."""
-LOUDER = 1.2
-"""Noise that neighbors share is so much louder than what white noise of the finest detail would be, at least."""
-EVENLY = 0.16
-"""Median distance of the brightness classes' variances from their median, as a share of it, where noise is Gaussian."""
-SPREAD = 0.085
-"""How much more than noise the variances of an image's blocks may scatter (10 % quantile over 30 % quantile)."""
-WHOLE = 2
-"""Standard deviations from an end of the range beyond which noise is hardly clipped any more."""
+"""Fewest blocks for principal components; with fewer, small eigenvalues are biased low."""
+PHOTON_RATIO = 1.5
+"""Ratio of bright to dark noise levels from which on the noise is photon noise."""
+PHOTON_RATIO_LINEAR = 1.2
+"""The same where the variance follows its line closely; texture scatters more."""
+LINE_DEVIATION = 0.05
+"""Largest median relative deviation of the class variances from that line."""
+CORRELATED_RATIO = 1.2
+"""Smallest ratio of the correlated to the white noise level for the noise to be correlated."""
+CLASS_DEVIATION = 0.16
+"""Largest median relative deviation of the class variances from their median, for stationarity."""
+EXCESS_SCATTER = 0.085
+"""Tolerance on the ratio of the 10 % to the 30 % quantile of the block variances."""
+CLIPPING_MARGIN = 2
+"""Distance from a clipping limit, in standard deviations, beyond which clipping is negligible."""
 
 
 def estimate_noise(
@@ -55,21 +60,25 @@ def estimate_noise(
     std: float | None = None,
     known: NDArray[np.bool_] | None = None,
 ) -> NoiseModel:
-    """Measure the noise of one (Y, X) channel.
+    """Estimate the noise of one channel.
 
     Parameters
     ----------
     image : (Y, X) float array, without NaNs
     kind : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
-        "gaussian" is white; "correlated" is Gaussian too, but shared by neighboring pixels.
-        "poisson" is variance = a * intensity, so the image's dark level must be 0.
-        "auto" takes images under about 104x104 pixels as "gaussian": texture and other noise look alike there.
+        "gaussian" is white; "correlated" is spatially correlated Gaussian noise. "poisson" is
+        variance = a * intensity, so the image's dark level must be 0. "auto" assumes "gaussian"
+        below about 104x104 pixels, where texture and other noise cannot be distinguished.
     std : float, optional
-        Known standard deviation, in the image's units.
+        Known standard deviation, in intensity units.
     known : (Y, X) bool array, optional
         False where `image` was filled in and has no noise of its own.
+
+    Returns
+    -------
+    NoiseModel
     """
-    # numbers below this are rounding, and dividing by them would blow up
+    # smaller levels are rounding errors, and dividing by them would overflow
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
         1.0, float(np.abs(image).max())
     )
@@ -77,41 +86,41 @@ def estimate_noise(
     observed = image if known is None or not known.any() else image[known]
     if std is not None:
         if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
-            return NoiseModel(max(std, least), blur=_flat_blocks(blocks).blur)
-        return NoiseModel(max(std, least), clipping=find_clipping(observed, max(std, least)))
+            return NoiseModel(max(std, least), correlation=_flat_blocks(blocks).correlation)
+        return NoiseModel(max(std, least), clipping=detect_clipping(observed, max(std, least)))
     if len(blocks) < MIN_BLOCKS:
         sigma = (
             _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
         )
         return NoiseModel(max(sigma, least))
     if kind in ("auto", "poisson", "poisson-gaussian"):
-        model = _found_photons(image, blocks, kind, least)
+        model = _detected_photon_noise(image, blocks, kind, least)
         if model is not None:
             return model
     white = max(_white_std(image, blocks), least)
-    clipping = find_clipping(observed, white)
+    clipping = detect_clipping(observed, white)
     if clipping is not None:
-        whole = _away_from_ends(blocks, clipping)
-        if len(whole) >= MIN_BLOCKS:  # of a few, it could be their texture
-            white = min(max(_white_std(image, whole), least), MOST_HIDDEN * white)
+        unclipped = _unclipped_blocks(blocks, clipping)
+        if len(unclipped) >= MIN_BLOCKS:  # a few blocks could be all texture
+            white = min(max(_white_std(image, unclipped), least), MAX_STD_RATIO * white)
         clipping = replace(clipping, std=white)
     if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
         flat = _flat_blocks(blocks)
-        shared = math.sqrt(
-            float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1)
-        )
+        correlated = flat.correlated_std
         if kind == "correlated" or (
-            shared > LOUDER * white and flat.blur and _is_stationary(blocks, flat)
+            correlated > CORRELATED_RATIO * white
+            and flat.correlation
+            and _is_stationary(blocks, flat)
         ):
-            return NoiseModel(max(shared, least), blur=flat.blur)
+            return NoiseModel(max(correlated, least), correlation=flat.correlation)
     return NoiseModel(white, clipping=clipping)
 
 
 def channel_noise_correlation(channels: NDArray[np.float64]) -> float:
-    """Return the largest correlation between the noise of two of the (C, Y, X) channels, 0 to 1.
+    """Return the largest correlation between the noise of any two of (C, Y, X) channels, 0 to 1.
 
-    Seen in the flattest blocks, where structure in common counts as noise too; 1 where there are too few blocks to
-    tell, 0 of a single channel.
+    Estimated from the flattest blocks, where common structure counts as noise. 1 if there are too
+    few blocks, 0 for a single channel.
     """
     if len(channels) == 1:
         return 0.0
@@ -125,23 +134,23 @@ def channel_noise_correlation(channels: NDArray[np.float64]) -> float:
     power = np.square(stacked).mean(axis=2).sum(axis=0)
     flat = stacked[:, power <= np.percentile(power, 10)].reshape(len(channels), -1)
     spread = np.sqrt(np.square(flat).mean(axis=1)).clip(1e-12)
-    alike = np.abs(flat @ flat.T / flat.shape[1] / np.outer(spread, spread))
-    return float(alike[~np.eye(len(channels), dtype=bool)].max())
+    correlation = np.abs(flat @ flat.T / flat.shape[1] / np.outer(spread, spread))
+    return float(correlation[~np.eye(len(channels), dtype=bool)].max())
 
 
-def _away_from_ends(blocks: NDArray[np.float64], clipping: Clipping) -> NDArray[np.float64]:
-    """Leave out the blocks whose noise was clipped: it is weaker there."""
-    means, margin = blocks.mean(axis=1), WHOLE * clipping.std
-    whole: NDArray[np.float64] = blocks[
+def _unclipped_blocks(blocks: NDArray[np.float64], clipping: Clipping) -> NDArray[np.float64]:
+    """Return the blocks whose noise was not clipped; clipped noise is weaker."""
+    means, margin = blocks.mean(axis=1), CLIPPING_MARGIN * clipping.std
+    unclipped: NDArray[np.float64] = blocks[
         (means > clipping.low + margin) & (means < clipping.high - margin)
     ]
-    return whole
+    return unclipped
 
 
-def _found_photons(
+def _detected_photon_noise(
     image: NDArray[np.float64], blocks: NDArray[np.float64], kind: str, least: float
 ) -> NoiseModel | None:
-    """Return the model of noise that grows with brightness, None where it does not."""
+    """Return the model of signal-dependent noise, None if it is not signal-dependent."""
     flat = _flat_blocks(blocks)
     a, b = _variance_line(flat.means, flat.variances, through_origin=kind == "poisson")
     bright = max(a * np.percentile(flat.means, 90) + b, 0)
@@ -151,45 +160,41 @@ def _found_photons(
     )
     if not grows or not enough:
         return None
-    model, alike = _photon_model(image, blocks, (a, b))
-    return model if min(alike) < SMOOTH else None
+    model, lag1 = _photon_model(image, blocks, (a, b))
+    return model if min(lag1) < STRUCTURE_LAG1 else None
 
 
 def _white_std(image: NDArray[np.float64], blocks: NDArray[np.float64]) -> float:
-    """Return the standard deviation of white noise: the least that several ways find."""
+    """Return the standard deviation of white noise: the smallest of several estimates."""
     _, variances, _ = _block_residuals(blocks)
     measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)]
     if len(blocks) >= COMPONENT_BLOCKS:
         measured.append(_smallest_components(blocks))
     if len(blocks) == len(_blocks(image)):
-        measured.append(
-            _finite(estimate_sigma(image))
-        )  # of the whole image, so only where all of it has noise
+        # an estimate from the whole image, so only if all of it has noise
+        measured.append(_finite(estimate_sigma(image)))
     return min(measured)
 
 
 def _photon_model(
     image: NDArray[np.float64], blocks: NDArray[np.float64], line: tuple[float, float]
 ) -> tuple[NoiseModel, tuple[float, float]]:
-    """Return the model, and how alike neighbors are along both axes."""
+    """Return the model, and the lag-1 autocorrelations of its stabilized noise along Y and X."""
     root = NoiseModel(1.0, line)
     uneven = _flat_blocks(root.stabilize(blocks))
     levels, stds = uneven.means, np.sqrt(uneven.variances)
-    # about 1 by construction; less where dark values are clipped, but then some noise is left
+    # about 1 by construction; less where dark values are clipped, but never 0
     stds = np.clip(stds, max(0.2 * float(np.median(stds[len(stds) // 2 :])), 0.1), 3)
     order = np.argsort(levels)
     lowest, highest = root.stabilize(np.array([image.min(), image.max()]))
     grid = np.linspace(lowest - 5, highest + 5, 4001)
     slope = 1 / np.interp(grid, levels[order], stds[order])
     stretched = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(grid))])
-    even = NoiseModel(1.0, line, (grid, stretched))
-    flat = _flat_blocks(even.stabilize(blocks))
-    if flat.blur:  # then a block's plane took away more of the noise than of white noise
-        loudness = math.sqrt(
-            float(np.median(flat.tenths)) / residual_statistics(flat.blur).quantile(0.1)
-        )
-        even = replace(even, stretch=(grid, stretched / loudness))
-    return replace(even, blur=flat.blur), flat.alike
+    model = NoiseModel(1.0, line, (grid, stretched))
+    flat = _flat_blocks(model.stabilize(blocks))
+    if flat.correlation:  # a block's plane absorbs more of correlated noise than of white noise
+        model = replace(model, stretch=(grid, stretched / flat.correlated_std))
+    return replace(model, correlation=flat.correlation), flat.lag1
 
 
 def _finite(value: float) -> float:
@@ -197,7 +202,7 @@ def _finite(value: float) -> float:
 
 
 def _blocks(image: NDArray[Any]) -> NDArray[Any]:
-    """Return (n, BLOCK^2) blocks at every 4 pixels, further apart in images large enough for that."""
+    """Return (n, BLOCK^2) blocks at every 4 pixels, further apart above 2^20 pixels."""
     step = 4 * math.ceil(math.sqrt(image.size / 2**20))
     if min(image.shape) < BLOCK:
         return np.empty((0, BLOCK**2), dtype=image.dtype)
@@ -208,7 +213,7 @@ def _blocks(image: NDArray[Any]) -> NDArray[Any]:
 def _noisy_blocks(
     image: NDArray[np.float64], known: NDArray[np.bool_] | None
 ) -> NDArray[np.float64]:
-    """Leave out the blocks that cannot show the noise: filled in, constant, or mostly clipped to an extreme."""
+    """Return the blocks that show noise: not filled in, not constant and not saturated."""
     blocks = _blocks(image)
     constant = np.ptp(blocks, axis=1) == 0
     saturated = (blocks == image.max()).mean(axis=1) > 0.1
@@ -220,7 +225,7 @@ def _noisy_blocks(
 def _block_residuals(
     blocks: NDArray[np.float64],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return each block's mean, the variance around its plane, and that difference itself."""
+    """Return each block's mean, the variance of its residual from a plane, and that residual."""
     basis = plane_basis()
     residuals = blocks - (blocks @ basis) @ basis.T
     variances = (residuals**2).sum(axis=1) / (BLOCK**2 - 3)
@@ -232,21 +237,27 @@ class _FlatBlocks:
     """The flattest blocks of each class of brightness."""
 
     means: NDArray[np.float64]
-    """Brightness of each class."""
+    """Mean brightness of each class."""
     tenths: NDArray[np.float64]
-    """Variance of each class around the blocks' planes, their 10 % quantile."""
-    alike: tuple[float, float]
-    """Correlation of the noise to the next pixel, along Y and X."""
+    """10 % quantile of the residual variances in each class."""
+    lag1: tuple[float, float]
+    """Lag-1 autocorrelations of the noise along Y and X."""
 
     @property
     def variances(self) -> NDArray[np.float64]:
-        """Variance of each class, were the noise white."""
+        """Noise variance of each class, assuming white noise."""
         return self.tenths / LOWEST_TENTH
 
     @property
-    def blur(self) -> NoiseCorrelation:
-        """How far neighbors share the noise."""
-        return correlation_of(*self.alike)
+    def correlation(self) -> NoiseCorrelation:
+        """Spatial correlation of the noise."""
+        return correlation_from_lag1(*self.lag1)
+
+    @property
+    def correlated_std(self) -> float:
+        """Standard deviation of the noise, assuming this correlation."""
+        expected = residual_statistics(self.correlation).quantile(0.1)
+        return math.sqrt(float(np.median(self.tenths)) / expected)
 
 
 def _flat_blocks(blocks: NDArray[np.float64]) -> _FlatBlocks:
@@ -266,19 +277,19 @@ def _flat_blocks(blocks: NDArray[np.float64]) -> _FlatBlocks:
 
 
 def _is_stationary(blocks: NDArray[np.float64], flat: _FlatBlocks) -> bool:
-    """Return whether what the blocks hold beside their planes is noise of the same level everywhere, not texture."""
+    """Return whether the block residuals are noise of the same level everywhere, not texture."""
     _, variances, _ = _block_residuals(blocks)
     tenth, third = np.percentile(variances, [10, 30])
-    expected = residual_statistics(flat.blur)
-    scatters = tenth / third < expected.quantile(0.1) / expected.quantile(0.3) - SPREAD
+    expected = residual_statistics(flat.correlation)
+    scatters = tenth / third < expected.quantile(0.1) / expected.quantile(0.3) - EXCESS_SCATTER
     middle = float(np.median(flat.tenths))
-    return bool(not scatters and np.median(np.abs(flat.tenths / middle - 1)) <= EVENLY)
+    return bool(not scatters and np.median(np.abs(flat.tenths / middle - 1)) <= CLASS_DEVIATION)
 
 
 def _variance_line(
     means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool
 ) -> tuple[float, float]:
-    """Fit variance = a * mean + b; bins above the line, which hold texture, count less."""
+    """Fit variance = a * mean + b robustly: classes with texture, above the line, weigh less."""
     columns = np.stack(
         [means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
     )
@@ -296,18 +307,18 @@ def _variance_line(
 
 
 def _looks_like_photons(means: NDArray[Any], variances: NDArray[Any], a: float, b: float) -> bool:
-    """Return whether the variance grows enough with brightness, for how closely it follows the line."""
+    """Return whether the variance grows with brightness as that of photon noise."""
     dark, bright = (max(a * level + b, 0) for level in np.percentile(means, [10, 90]))
     line = np.maximum(a * means + b, 1e-2 * bright)
-    follows = float(np.median(np.abs(variances / line - 1))) <= CLOSELY
-    return bool(bright > (GROWS_EVENLY if follows else GROWS) ** 2 * dark)
+    is_linear = float(np.median(np.abs(variances / line - 1))) <= LINE_DEVIATION
+    return bool(bright > (PHOTON_RATIO_LINEAR if is_linear else PHOTON_RATIO) ** 2 * dark)
 
 
 def _smallest_components(blocks: NDArray[np.float64]) -> float:
     """Return the noise level from the smallest principal components of the blocks.
 
-    Chen, Zhu, Heng, ICCV 2015, doi:10.1109/ICCV.2015.62: the largest set of small
-    eigenvalues whose mean does not exceed its median is noise.
+    Noise is the largest set of small eigenvalues whose mean does not exceed its median: Chen, Zhu,
+    Heng, ICCV 2015, doi:10.1109/ICCV.2015.62.
     """
     values = np.sort(np.linalg.eigvalsh(np.cov(blocks.T)))[::-1]
     noise = next(

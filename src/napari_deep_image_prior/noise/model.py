@@ -1,4 +1,4 @@
-"""What the noise of one channel is like, and its variance stabilization."""
+"""The noise model of one channel, and its variance-stabilizing transform."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """The noise of one channel."""
+    """The noise model of one channel."""
 
     std: float
-    """Standard deviation in the image's units; 1 where the noise depends on the intensity."""
+    """Standard deviation in intensity units; 1 for signal-dependent noise."""
     photon: tuple[float, float] | None = None
-    """(a, b) of variance = a * intensity + b, None for noise that is the same everywhere."""
+    """(a, b) of variance = a * intensity + b; None for signal-independent noise."""
     stretch: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-    """A monotone curve (from, to) that evens out what the square root leaves uneven: few photons, clipped values."""
-    blur: NoiseCorrelation = WHITE
-    """How far neighbors share the noise."""
+    """Monotone curve (inputs, outputs) applied after the square root; it corrects the variance at
+    low photon counts and clipped values."""
+    correlation: NoiseCorrelation = WHITE
+    """Spatial correlation of the stabilized noise."""
     clipping: Clipping | None = None
-    """The ends of the range at which it was cut off; only of white noise that is the same everywhere."""
+    """Clipping limits; only for white, signal-independent noise."""
 
     def stabilize(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Make the noise's standard deviation 1 everywhere."""
+        """Apply the variance-stabilizing transform: the noise has standard deviation 1 afterwards.
+
+        For photon noise: generalized Anscombe transform, Starck, Murtagh, Bijaoui, "Image
+        Processing and Data Analysis", Cambridge 1998, doi:10.1017/CBO9780511564352.
+        """
         if self.photon is None:
             return image / self.std
         a, b = self.photon
@@ -41,18 +46,15 @@ class NoiseModel:
         return root if self.stretch is None else np.interp(root, self.stretch[0], self.stretch[1])
 
     def invert(self, stabilized: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Bring a noise-free stabilized image back to intensities.
+        """Transform a noise-free stabilized image back to intensity units.
 
-        Makitalo and Foi, IEEE Trans. Image Process. 22 (2013) 91,
-        doi:10.1109/TIP.2012.2202675: the closed form of the exact unbiased inverse.
+        For photon noise: the closed-form approximation of the exact unbiased inverse, Makitalo and
+        Foi, IEEE Trans. Image Process. 22 (2013) 91, doi:10.1109/TIP.2012.2202675.
         """
         if self.photon is None:
             image = stabilized * self.std
-            return (
-                image
-                if self.clipping is None
-                else self.clipping.clip(self.clipping.unclipped(image))
-            )
+            clipping = self.clipping
+            return image if clipping is None else clipping.clip(clipping.unclip(image))
         a, b = self.photon
         z = (
             stabilized
@@ -64,17 +66,17 @@ class NoiseModel:
         counts = z**2 / 4 + k / (4 * z) - 11 / (8 * z**2) + 5 * k / (8 * z**3) - 1 / 8
         return a * np.maximum(counts, 0) - b / a
 
-    def noised(
+    def add_noise(
         self, stabilized: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Add noise of standard deviation 1 to a stabilized image that has none, clipped as the image was."""
+        """Add noise of standard deviation 1 to a noise-free stabilized image, then clip it."""
         if self.clipping is None:
             return stabilized + noise
-        truth = self.clipping.unclipped(stabilized * self.std)
+        truth = self.clipping.unclip(stabilized * self.std)
         return self.clipping.clip(truth + noise * self.std) / self.std
 
     def variance(self, stabilized: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the variance of the stabilized noise around these local means: 1, less where it was clipped."""
+        """Return the variance of the stabilized noise at local means: 1, less near a limit."""
         return (
             np.ones_like(stabilized)
             if self.clipping is None
@@ -82,10 +84,10 @@ class NoiseModel:
         )
 
     def describe(self) -> str:
-        """Say in words what was found."""
-        shared = ", shared by neighboring pixels" if self.blur else ""
+        """Return the model as one line of text."""
+        correlated = ", spatially correlated" if self.correlation else ""
         if self.photon is None:
             clipped = f", {self.clipping.describe()}" if self.clipping else ""
-            return f"noise of standard deviation {self.std:.3g}{shared}{clipped}"
+            return f"noise of standard deviation {self.std:.3g}{correlated}{clipped}"
         a, b = self.photon
-        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){shared}"
+        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){correlated}"

@@ -1,14 +1,14 @@
-r"""Classical denoising by groups of alike patches, each estimated from all of its group.
+r"""Nonlocal denoising with linear combinations of similar patches (NL-Ridge).
 
-A patch of the image is replaced by the combination of the k patches most alike,
-with the weights that minimize the expected error under the known noise:
+Each patch of a group of k similar patches is replaced by a combination of the group, with the
+weights that minimize the expected error for the known noise:
 
     T = I - n s^2 (X X' + n s^2 I)^-1,     estimate = T Y,
 
-Y the (k, n) noisy patches, X the same of the best estimate so far. What is alike is
-looked for in all channels together; each channel then has weights of its own. Where the noise is
-weaker than elsewhere, n s^2 is a diagonal matrix. The same is done at half and a quarter of the size,
-whose low frequencies are better: a patch there sees more of the image.
+where Y holds the (k, n) noisy patches and X the same patches of the best estimate so far.
+Similarity is measured over all channels together; the weights are computed for each channel. For
+noise of varying variance n s^2 is a diagonal matrix. Low frequencies are taken from estimates at
+half and a quarter of the size, where a patch covers more of the image.
 Herbreteau and Kervrann, "Towards a unified view of unsupervised non-local methods for image
 denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
 """
@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 GROUPS = (18, 90)
-"""Patches in a group: in the first pass, and in the second, which is guided by the first."""
+"""Patches in a group in the first pass, and in the second, which is guided by the first."""
 BAND = 16
-"""Rows of patches done at once: bounds the memory."""
+"""Rows of patches processed at once; bounds the memory."""
 CHUNK = 1024
-"""Groups solved at once: bounds the memory."""
+"""Groups solved at once; bounds the memory."""
 HALVINGS = 2
-"""How often the image is halved to denoise its low frequencies."""
+"""Number of coarser scales, each half the size of the one before."""
 SMALLEST = 4 * PATCH
-"""Edge of a halved image, at least."""
-LEAST = 0.34
-"""Variance that the noise of a patch is taken for at least: half of it clipped. Estimates of less count too much."""
+"""Smallest edge of a halved image, in pixels."""
+MIN_VARIANCE = 0.34
+"""Smallest noise variance assumed for a patch, that of half-clipped noise; smaller values would
+give its estimate too much weight."""
 FINEST = 0.75
-"""Share of the time that the finest of the scales takes."""
+"""Fraction of the run time spent on the finest scale."""
 
 
 def nl_ridge(
@@ -49,11 +50,27 @@ def nl_ridge(
     variance: Tensor | None = None,
     variance_gain: Tensor | None = None,
 ) -> Generator[float, None, Tensor]:
-    """Denoise (C, Y, X) with noise of standard deviation 1; yields the fraction done, returns the estimate.
+    """Denoise an image with noise of standard deviation 1.
 
-    `excess`, 1 or more: the noise may be so many times weaker than that, and more is smoothed on purpose.
-    `variance`, like the image: that of the noise, where it is not 1 everywhere.
-    `growth`, (halvings, C): the factor on it each time the image is halved; 1 if neighbors share no noise.
+    Parameters
+    ----------
+    noisy : (C, Y, X) tensor
+    overestimation : float
+        1 or more: how many times the assumed noise level exceeds the true one, for extra smoothing.
+    variance : (C, Y, X) tensor, optional
+        Noise variance; None: 1 everywhere.
+    variance_gain : (halvings, C) tensor, optional
+        Factors on the variance for each halving; None: 1, as for white noise.
+
+    Yields
+    ------
+    float
+        The fraction done.
+
+    Returns
+    -------
+    (C, Y, X) tensor
+        The estimate.
     """
     if variance is None:
         variance = torch.ones(1, device=noisy.device).expand_as(noisy)
@@ -62,15 +79,15 @@ def nl_ridge(
     is_halved = len(variance_gain) > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
     share = FINEST if is_halved else 1.0
     mean = noisy.mean(dim=(1, 2), keepdim=True)
-    centerd = noisy - mean
+    centered = noisy - mean
     first = yield from mapped(
-        _one_pass(centerd, None, variance, overestimation), _part(0, share / 2)
+        _one_pass(centered, None, variance, overestimation), _part(0, share / 2)
     )
-    second = yield from mapped(_one_pass(centerd, first, variance), _part(share / 2, share))
+    second = yield from mapped(_one_pass(centered, first, variance), _part(share / 2, share))
     estimate = second + mean
     if not is_halved:
         return estimate
-    # 4 pixels are averaged: twice that has white noise of standard deviation 1 again
+    # the mean of 4 pixels, doubled, has white noise of standard deviation 1 again
     smaller = nl_ridge(
         2 * _halved(noisy),
         overestimation,
@@ -82,7 +99,7 @@ def nl_ridge(
 
 
 def _part(start: float, end: float) -> Callable[[float], float]:
-    """Count the fraction of a part that is done as a fraction of the whole."""
+    """Return the map from the fraction done of a part to that of the whole."""
     return lambda fraction: start + (end - start) * fraction
 
 
@@ -91,7 +108,7 @@ def _halved(image: Tensor) -> Tensor:
 
 
 def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
-    """Return a difference of halved images at full size, without what is too fine to be told at half of it."""
+    """Return a difference of halved images at full size, low-pass filtered to avoid aliasing."""
     smooth = functional.avg_pool2d(
         functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1
     )
@@ -105,12 +122,12 @@ def _one_pass(
 ) -> Generator[float, None, Tensor]:
     group = GROUPS[0] if guide is None else GROUPS[1]
     channels, height, width = noisy.shape
-    # mirrored at the far border until patches at every STEP pixels cover all
+    # padded at the far border until patches at every STEP pixels cover the image
     extra = [
         max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)
     ]
     noisy = _extended(noisy, extra)
-    alike = noisy if guide is None else _extended(guide, extra)
+    reference = noisy if guide is None else _extended(guide, extra)
     variance = _extended(variance, extra)
     _, tall, wide = noisy.shape
     total = torch.zeros((channels, tall * wide), device=noisy.device)
@@ -120,14 +137,15 @@ def _one_pass(
     )
     rows = range(0, tall - PATCH + 1, STEP)
     for start in range(0, len(rows), BAND):
-        corners = similar_patches(alike, rows[start : start + BAND], group)  # (patches, group)
+        corners = similar_patches(reference, rows[start : start + BAND], group)  # (patches, group)
         for chunk in corners.split(CHUNK):
             pixels = chunk[:, :, None] + offsets
-            # of a patch, by its middle
-            noise_power = PATCH**2 * _taken(variance, pixels[..., PATCH**2 // 2]).clamp_min(LEAST)
+            # the variance at a patch's center stands for the patch
+            center = pixels[..., PATCH**2 // 2]
+            noise_power = PATCH**2 * _gathered(variance, center).clamp_min(MIN_VARIANCE)
             _restore_groups(
                 noisy,
-                guide if guide is None else alike,
+                guide if guide is None else reference,
                 noise_power,
                 pixels,
                 (total, weight),
@@ -139,7 +157,7 @@ def _one_pass(
 
 
 def _extended(image: Tensor, extra: list[int]) -> Tensor:
-    # replicate, as reflection cannot exceed the image
+    # replicate: reflection cannot exceed the image size
     return functional.pad(image[None], (0, extra[1], 0, extra[0]), mode="replicate")[0]
 
 
@@ -151,30 +169,31 @@ def _restore_groups(
     sums: tuple[Tensor, Tensor],
     overestimation: float,
 ) -> None:
-    """Restore groups of patches and add them into `sums`, total and weight.
+    """Estimate groups of patches and add them to `sums`, the weighted total and the weight.
 
-    noise_power: (C, groups, k), that in each patch; pixels: (groups, k, PATCH^2) flat indices.
+    noise_power: (C, groups, k), noise energy of each patch; pixels: (groups, k, PATCH^2), indices.
     """
     channels = noisy.shape[0]
     _, size, area = pixels.shape
-    observed = _taken(noisy, pixels)  # (C, groups, k, area)
-    known = observed if guide is None else _taken(guide, pixels)
+    observed = _gathered(noisy, pixels)  # (C, groups, k, area)
+    known = observed if guide is None else _gathered(guide, pixels)
     eye = torch.eye(size, device=noisy.device)
     power = known @ known.transpose(-2, -1)  # X X'
-    # without a guide it has the noise's own power already, but for what the noise is weaker than it is taken for:
-    # without that, T would turn noise around. The rest keeps the inverse stable in float32,
-    # where patches are equal and the noise is next to none
-    lacking = 1 - 1 / overestimation**2 + 1e-3 if guide is None else 1.0
-    ridge = noise_power * lacking + 1e-5 * power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+    # without a guide, power contains the noise already, except for the overestimated part: without
+    # that part, T would change the sign of noise. The other terms keep the inverse stable in
+    # float32 where patches are equal and the noise is nearly 0
+    unaccounted = 1 - 1 / overestimation**2 + 1e-3 if guide is None else 1.0
+    scale = power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+    ridge = noise_power * unaccounted + 1e-5 * scale
     combine = eye - noise_power[..., None] * torch.linalg.inv(power + torch.diag_embed(ridge))  # T
-    # patches whose estimate keeps little noise count more
-    left = (combine.square() @ noise_power[..., None]) / area  # (C, groups, k, 1)
-    trust = 1 / left.maximum(noise_power.mean(dim=-1)[..., None, None] / (area * size))
+    # inverse-variance weights: estimates with less residual noise count more
+    residual = (combine.square() @ noise_power[..., None]) / area  # (C, groups, k, 1)
+    precision = 1 / residual.maximum(noise_power.mean(dim=-1)[..., None, None] / (area * size))
     places = pixels.reshape(-1)
     total, weight = sums
-    weight.index_add_(1, places, trust.expand(-1, -1, -1, area).reshape(channels, -1))
-    total.index_add_(1, places, (combine @ observed * trust).reshape(channels, -1))
+    weight.index_add_(1, places, precision.expand(-1, -1, -1, area).reshape(channels, -1))
+    total.index_add_(1, places, (combine @ observed * precision).reshape(channels, -1))
 
 
-def _taken(image: Tensor, pixels: Tensor) -> Tensor:
+def _gathered(image: Tensor, pixels: Tensor) -> Tensor:
     return image.reshape(len(image), -1)[:, pixels]

@@ -1,4 +1,4 @@
-"""Search for the patches of an image that are most similar to others."""
+"""Search for similar patches in an image."""
 
 from __future__ import annotations
 
@@ -9,13 +9,27 @@ from torch.nn import functional
 PATCH = 9
 """Edge of a patch in pixels."""
 REACH = 18
-"""How far alike patches are looked for, in pixels."""
+"""Largest offset of a similar patch along each axis, in pixels."""
 STEP = 4
-"""Distance between the patches that are restored; they overlap."""
+"""Distance between reference patches, in pixels; they overlap."""
 
 
 def similar_patches(image: Tensor, rows: range, group: int) -> Tensor:
-    """Return the flat indices of the corners of the patches most alike to those at `rows`, themselves first."""
+    """Return the patches most similar to each reference patch.
+
+    Parameters
+    ----------
+    image : (C, Y, X) tensor
+    rows : range
+        First rows of the reference patches.
+    group : int
+        Patches to return for each of them, fewer where fewer are in reach.
+
+    Returns
+    -------
+    (patches, group) tensor of int
+        Flat indices of the patches' upper left corners; each reference patch comes first.
+    """
     _, tall, wide = image.shape
     top, bottom = rows[0], rows[-1] + PATCH
     band = image[:, top:bottom]
@@ -35,13 +49,12 @@ def similar_patches(image: Tensor, rows: range, group: int) -> Tensor:
             .unfold(-1, wide, 1)
             .permute(2, 0, 1, 3)
         )
-        difference = torch.empty(
-            moved.shape, device=image.device
-        )  # (side, C, Y, X), in that order in memory too
+        # (side, C, Y, X), in that order in memory too
+        difference = torch.empty(moved.shape, device=image.device)
         squares = torch.sub(moved, band, out=difference).square_().sum(dim=1)
         distance = functional.avg_pool2d(squares[None], PATCH, STEP)[0]
         if dy == 0:
-            distance[REACH] -= 1  # itself first, whatever else is equal
+            distance[REACH] -= 1  # the reference patch first, even among equal ones
         distances[dy + REACH] = distance.masked_fill(
             ~(fits_y[:, None] & fits_x[:, None]), torch.inf
         )
@@ -53,6 +66,6 @@ def similar_patches(image: Tensor, rows: range, group: int) -> Tensor:
 
 
 def _in_reach(starts: range, size: int) -> int:
-    """Return how many patches, along one axis, are in reach of the one that has the fewest there, itself included."""
+    """Return the smallest number of patches in reach of any of `starts` along one axis."""
     last = size - PATCH
     return min(min(REACH, start) + min(REACH, last - start) + 1 for start in starts)
