@@ -84,7 +84,7 @@ def test_each_of_several_networks_is_judged_by_other_pixels() -> None:
 def test_a_network_is_followed_as_far_as_the_tiles_support_it(
     model: SuperResolutionModel, monkeypatch: pytest.MonkeyPatch, sign: float, trust: float
 ) -> None:
-    base, true, learned = model._judged
+    base, true, learned = model._held_out
     missed = (true - base) * torch.where(
         learned > 0, -sign, sign
     )  # outside it would tell the opposite

@@ -66,7 +66,7 @@ def test_a_strength_that_is_no_number_is_refused(strength: object) -> None:
 
 
 def test_options_of_denoise_that_contradict_are_refused() -> None:
-    with pytest.raises(ValueError, match="leave one of them out"):
+    with pytest.raises(ValueError, match="omit one of them"):
         Denoise(IMAGE, noise="poisson", noise_std=3)
     with pytest.raises(ValueError, match="noise='pink'"):
         Denoise(IMAGE, noise="pink")  # type: ignore[arg-type]

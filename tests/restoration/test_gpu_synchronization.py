@@ -63,7 +63,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     monkeypatch.setattr(Fit, "__init__", begin)
-    monkeypatch.setattr(filling, "_may_be_asked", lambda _answer: False)
+    monkeypatch.setattr(filling, "_is_free_to_read", lambda _answer: False)
 
 
 @pytest.mark.parametrize(
@@ -109,5 +109,5 @@ def test_a_fill_is_the_same_whether_it_may_look_or_not(
     observed = torch.from_numpy(random.random((2, 1, 30, 21))).float()
     known = torch.from_numpy(random.random((2, 1, 30, 21)) > share).float()
     looked = filling.biharmonic_fill(observed, known, 3)
-    monkeypatch.setattr(filling, "_may_be_asked", lambda _answer: False)
+    monkeypatch.setattr(filling, "_is_free_to_read", lambda _answer: False)
     torch.testing.assert_close(filling.biharmonic_fill(observed, known, 3), looked)

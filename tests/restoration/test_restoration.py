@@ -266,7 +266,7 @@ def test_noise_that_neighbors_share_is_removed() -> None:
     ) / 2
     for noise in ("auto", "correlated"):
         result = dip.restore(dip.Denoise(truth + shared, noise=noise), settings=QUICK["denoise"])
-        assert "shared by neighboring pixels" in result.provenance["found"]
+        assert "spatially correlated" in result.provenance["found"]
         assert np.std(result.image - truth) < 0.5 * shared.std()
 
 
@@ -298,13 +298,13 @@ def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_
     np.testing.assert_allclose(
         half.image, np.where(np.isnan(noisy), whole.image, (noisy + whole.image) / 2), rtol=1e-5
     )
-    assert half.provenance["found"] == "noise of standard deviation 10, 50% of it taken out"
+    assert half.provenance["found"] == "noise of standard deviation 10, 50 % of it removed"
 
 
 def test_more_strength_than_there_is_noise_is_told() -> None:
     noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
     twice = dip.restore(dip.Denoise(noisy, noise_std=5, strength=2), settings=QUICK["denoise"])
-    assert twice.provenance["found"] == "noise of standard deviation 5, taken for 2 times as strong"
+    assert twice.provenance["found"] == "noise of standard deviation 5, assumed 2 times as strong"
     again = dip.repeat(twice.provenance, noisy)
     np.testing.assert_array_equal(again.image, twice.image)
 
@@ -312,7 +312,7 @@ def test_more_strength_than_there_is_noise_is_told() -> None:
 def test_strength_is_refused_where_no_noise_level_is_known() -> None:
     task = dip.Denoise(np.ones((8, 8)), strength=2)
     for how in ({"preset": "paper"}, {"settings": dip.DeepImagePriorFit(iterations=2)}):
-        with pytest.raises(ValueError, match="strength=2 means nothing to the published method"):
+        with pytest.raises(ValueError, match="strength=2 is not supported by the published method"):
             dip.iter_restore(task, **how)
 
 
@@ -620,11 +620,12 @@ def test_a_bad_argument_is_refused_before_anything_starts(
 
 def test_settings_of_another_task_are_refused() -> None:
     for settings in ("fast", QUICK["inpaint"].network):
-        with pytest.raises(TypeError, match="cannot serve the task denoise"):
+        with pytest.raises(TypeError, match="cannot be used for the task denoise"):
             dip.iter_restore(dip.Denoise(np.ones((8, 8))), settings=settings)  # type: ignore[arg-type]
     with pytest.raises(
         TypeError,
-        match="InpaintingFit cannot serve the task denoise: use DenoisingFit or DeepImagePriorFit",
+        match="InpaintingFit cannot be used for the task denoise: "
+        "use DenoisingFit or DeepImagePriorFit",
     ):
         dip.restore(dip.Denoise(np.ones((8, 8))), settings=QUICK["inpaint"])
     with pytest.raises(TypeError, match="ndarray"):

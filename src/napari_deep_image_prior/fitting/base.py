@@ -1,4 +1,4 @@
-"""What the parts of a fit have in common: what can be fitted, a step, a stopping rule, and how a fit fails."""
+"""Interfaces of a fit: the model, the stopping rule, a step, and the failure."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 DIVERGED = (
-    "the fit diverged again and again: use a lower learning rate or another seed, "
+    "the fit diverged repeatedly: use a lower learning rate or another seed, "
     "and check the image for extreme values."
 )
 
 
 class FitFailedError(Exception):
-    """A fit that came to nothing; the message gives advice."""
+    """A fit that failed; the message gives advice."""
 
 
 class Fitted(Protocol):
-    """What can be fitted: a network with a random loss."""
+    """A model that can be fitted: a network with a random loss."""
 
     network: nn.Module
 
     @property
     def misfit(self) -> Tensor:
-        """What is reported of the last loss, a scalar tensor: the loss itself, or a steadier measure of it."""
+        """The error to report for the last `loss`, a scalar tensor."""
         ...
 
     def loss(self) -> Tensor:
-        """Return the loss of one step, a scalar tensor; draws its own random numbers, and `misfit` is then its own."""
+        """Draw a batch and return its loss, a scalar tensor."""
         ...
 
     def kept(self) -> list[Tensor]:
-        """Return the tensors kept beside the weights, which a recovery takes back too."""
+        """Return the tensors beside the weights that a recovery restores."""
         ...
 
 
 class StoppingRule(Protocol):
-    """Decides, from the error at each step, when a fit may be brought to its end."""
+    """Decides from the error at each step when a fit has converged."""
 
     def settled(self, iteration: int, misfit: float) -> bool:
-        """Take note of the error at a step; return whether further steps would gain nothing."""
+        """Record the error at a step; return whether the fit has converged."""
         ...
 
     def restart(self) -> None:
-        """Judge anew from here on."""
+        """Forget the errors recorded so far."""
         ...
 
 
@@ -56,6 +56,6 @@ class Progress:
     iteration: int
     """Steps done, from 1."""
     total: int
-    """Steps it will take, as far as is known now."""
+    """Steps planned at this point."""
     misfit: float | None = None
-    """What the model reports of its loss, on a GPU that of the last look; None before the fit has begun."""
+    """The model's misfit, on a GPU that of the last check; None before the fit has started."""

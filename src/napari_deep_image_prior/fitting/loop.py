@@ -1,10 +1,9 @@
-r"""The loop that fits a network's weights to one image.
+r"""The optimization loop that fits a network's weights to one image.
 
-    theta* = argmin_theta E(f_theta),    with Adam, step by step,
+    theta* = argmin_theta E(f_theta),    with Adam,
 
-as an iterator: whoever drives it sees every step, and may leave at any of them.
-What E is belongs to the model that is fitted, see `Fitted`; a `Restorer` wraps models
-and loop into a whole restoration.
+as an iterator of its steps, which may be left at any of them. The model (`Fitted`) defines E; a
+`Restorer` combines models and loops into a restoration.
 """
 
 from __future__ import annotations
@@ -28,30 +27,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the weights are stepped."""
+    """Parameters of the optimization."""
 
     iterations: int
+    """Number of steps."""
     learning_rate: float
+    """Largest learning rate."""
     warm_up: int = 0
-    """Iterations in which the learning rate rises from 0."""
+    """First steps, in which the learning rate rises linearly from 0."""
     cool_down: int = 0
-    """Last iterations, in which the learning rate falls to 0 along a half cosine."""
+    """Last steps, in which the learning rate falls to 0 along a half cosine."""
     clip: float = math.inf
     """Largest norm of the gradient."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of Adam."""
+    """Decay rates of Adam's moments."""
     worse_by: float = 10**0.5
-    """A misfit this many times the recent ones (5 dB, as published) is a bad step."""
+    """Ratio to the recent misfits above which a step is undone (5 dB, as published)."""
 
     def rate(self, iteration: int, end: int) -> float:
-        """Return the learning rate of an iteration, counted from 0, of a fit that ends at `end`."""
+        """Return the learning rate at an iteration, counted from 0, of a fit that ends at `end`."""
         rising = min(1.0, (iteration + 1) / (self.warm_up + 1))
         cooling = max(0, iteration - (end - self.cool_down))
         falling = 0.5 * (1 + math.cos(math.pi * cooling / self.cool_down)) if cooling else 1.0
         return self.learning_rate * rising * falling
 
     def over(self, iterations: int) -> Schedule:
-        """Return the same schedule, stretched or squeezed to another number of iterations."""
+        """Return the schedule scaled to another number of iterations."""
         warm_up, cool_down = (
             part * iterations // self.iterations for part in (self.warm_up, self.cool_down)
         )
@@ -59,7 +60,7 @@ class Schedule:
 
 
 def self_supervised_schedule(settings: SelfSupervisedFit) -> Schedule:
-    """Return how the lean networks are stepped."""
+    """Return the schedule of a fit of compact networks."""
     return Schedule(
         settings.iterations,
         settings.learning_rate,
@@ -67,23 +68,28 @@ def self_supervised_schedule(settings: SelfSupervisedFit) -> Schedule:
         cool_down=int(settings.iterations * settings.cool_down),
         clip=0.5,
         betas=(0.9, 0.99),
-        worse_by=math.inf,  # random crops differ too much; what a fit is worth is judged when it has ended
+        worse_by=math.inf,  # the misfits of random crops vary too much
     )
 
 
-def relative_to(classical: Tensor) -> Tensor:
-    """Return a classical estimate's error on some crops, in units of its typical error, to divide by.
+def relative_to(first_error: Tensor) -> Tensor:
+    """Return the divisor for held-out errors: the error of the first estimate on the same crops.
 
-    Crops of nothing but background have next to no error: a tenth of the typical one
-    keeps the ratio from exploding.
+    In units of that estimate's typical error, and at least 0.1: crops of background have almost no
+    error.
     """
-    return classical.detach().clamp_min(0.1)
+    return first_error.detach().clamp_min(0.1)
 
 
 class Fit:
-    """Fits `model` step by step: an iterator that makes one step for each `Progress`.
+    """Fits a model: an iterator that makes one step for each `Progress`.
 
-    Once the `rule` finds the fit settled, only the cool-down is left to do.
+    Parameters
+    ----------
+    model : Fitted
+    schedule : Schedule
+    rule : StoppingRule, optional
+        Once it reports convergence, only the cool-down remains. None: all iterations are made.
 
     Raises
     ------
@@ -114,7 +120,7 @@ class Fit:
         raise StopIteration
 
     def _step(self) -> bool:
-        """Make a step; return False if it was a bad one, which is then not taken."""
+        """Make a step; return False if it was undone."""
         model, schedule = self._model, self._schedule
         for group in self._optimizer.param_groups:
             rate = schedule.rate(self._iteration - self._start, self._end - self._start)
@@ -128,8 +134,8 @@ class Fit:
         if self._on_cpu or self._iteration % CHECK_EVERY == 0 or self._iteration in (1, self._end):
             self._misfit = float(model.misfit)
             if not self._recovery.accepts(self._misfit, self._iteration):
-                return False  # everything is as it was at the last good look
-            # once settled, the rule is not asked any more: its reason is that of the moment
+                return False  # the state is that of the last good check
+            # after convergence the rule is not called again: its reason describes that moment
             if (
                 self._rule is not None
                 and not self._settled
@@ -142,7 +148,7 @@ class Fit:
 
     @property
     def recoveries(self) -> int:
-        """Bad steps taken back so far."""
+        """Steps undone so far."""
         return self._recovery.count
 
     @property
@@ -152,13 +158,14 @@ class Fit:
 
     @property
     def end(self) -> int:
-        """Steps it will have done at its end, as far as is known now."""
+        """Steps planned at this point."""
         return self._end
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on where it is: for `iterations` more, or, None, to its end, or if it is there as long as it was planned.
+        """Continue for more steps.
 
-        A learning rate that falls in the end rises and falls again.
+        None: to the planned end, or from there for as many steps as were planned. A learning rate
+        with a warm-up and a cool-down rises and falls again.
         """
         if iterations is None and self._iteration < self._end:
             return
@@ -169,11 +176,11 @@ class Fit:
             self._rule.restart()
 
     def expect_a_jump(self) -> None:
-        """Do not take it for a bad step if the next misfit is worse: what is fitted has changed."""
+        """Accept a larger misfit at the next step: the measurement has changed."""
         self._recovery.forget()
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on, to go on from later, but the model's own and the rule's."""
+        """Return a checkpoint, without the model's own state and the rule's."""
         return {
             "iteration": self._iteration,
             "weights": self._model.network.state_dict(),
@@ -182,7 +189,7 @@ class Fit:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`; the model's own state must have been brought back before."""
+        """Continue from a `state`; the model's own state must have been restored before."""
         self._iteration = state["iteration"]
         self._stepped = self._iteration > 0
         self._model.network.load_state_dict(state["weights"])

@@ -1,8 +1,6 @@
-"""The untrained network that is the prior: an hourglass with skip connections.
+"""The untrained networks: the published hourglass, a U-Net, and a compact network.
 
 Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
-One class serves the published networks and the lean ones; they differ in their
-`HourglassNetwork` only.
 """
 
 from __future__ import annotations
@@ -18,17 +16,17 @@ from torch.nn import functional
 from .settings import CompactNetwork, HourglassNetwork
 
 FOLD = 2
-"""Edge of the square of pixels that a lean network folds into channels."""
+"""Edge of the square of pixels that a compact network folds into channels."""
 
 
 class HourglassModule(nn.Module):
-    """An encoder-decoder with (optionally) a thin skip connection at each scale.
+    """An encoder-decoder with an optional narrow skip connection at each scale.
 
     Parameters
     ----------
     settings : HourglassNetwork
     in_channels, out_channels : int
-        Depth of the input tensor and of the image.
+        Channels of the input tensor and of the image.
 
     Notes
     -----
@@ -45,7 +43,7 @@ class HourglassModule(nn.Module):
         self.uniform_gain = settings.norm_gain == "uniform"
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights as torch does by default."""
+        """Draw the weights with torch's default initialization."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
@@ -57,13 +55,13 @@ class HourglassModule(nn.Module):
                     nn.init.uniform_(module.weight, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the image that the network makes of its input."""
+        """Return the image for an input, (N, out_channels, Y, X)."""
         image: Tensor = self.head(self.body(x))
         return torch.sigmoid(image) if self.sigmoid else image
 
 
 class _Scale(nn.Module):
-    """One scale: down, the next scale (recursively), up, and the skip beside them."""
+    """One scale: down, the next scale (recursively), up, and a parallel skip connection."""
 
     def __init__(self, settings: HourglassNetwork, in_channels: int, level: int) -> None:
         super().__init__()
@@ -98,7 +96,7 @@ class _Scale(nn.Module):
 
 
 class _UScale(nn.Module):
-    """One scale of a U-Net: two convolutions, the next scale by max-pooling, and both joined by two more."""
+    """One scale of a U-Net: two convolutions, max-pooling to the next scale, two convolutions."""
 
     def __init__(self, settings: HourglassNetwork, in_channels: int, level: int) -> None:
         super().__init__()
@@ -155,7 +153,7 @@ def _convolution(
 
 
 def _norm(settings: HourglassNetwork, width: int) -> nn.Module:
-    # running statistics would only be kept, never used: the network stays in training mode
+    # running statistics would never be used: the network stays in training mode
     return (
         nn.BatchNorm2d(width, track_running_stats=False)
         if settings.norm == "batch"
@@ -164,16 +162,16 @@ def _norm(settings: HourglassNetwork, width: int) -> nn.Module:
 
 
 class CompactModule(nn.Module):
-    """A small hourglass that corrects a first estimate: quick on a CPU, quick to fit.
+    """A small hourglass that corrects a first estimate, fast on a CPU.
 
-    It works on 2x2 pixels folded into channels (a quarter of the cost of the full
-    grid), has no normalization (a third of the time of small networks), pads with
-    zeros, and starts by changing nothing.
+    It works on 2x2 pixels folded into channels (a quarter of the cost), has no normalization (a
+    third of the time of small networks), pads with zeros, and outputs 0 before the fit.
 
     Parameters
     ----------
     settings : CompactNetwork
     in_channels, out_channels : int
+        Channels of the input tensor and of the image.
 
     Notes
     -----
@@ -197,7 +195,7 @@ class CompactModule(nn.Module):
         self.last = nn.Conv2d(widths[0], out_channels * FOLD**2, 3, padding=1)
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights; those of the last layer are 0."""
+        """Draw the weights with He initialization; the last layer and all biases are 0."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.2, generator=generator)
@@ -205,7 +203,7 @@ class CompactModule(nn.Module):
         nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the correction for the input."""
+        """Return the correction for an input, (N, out_channels, Y, X)."""
         height, width = x.shape[-2:]
         x = functional.pad(x, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
         x = functional.pixel_unshuffle(x, FOLD).contiguous(memory_format=torch.channels_last)
@@ -228,7 +226,7 @@ def _compact_block(in_channels: int, width: int, kernel: int = 3, stride: int = 
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:
-    bias: Tensor = convolution.bias  # type: ignore[assignment]  # none of ours goes without
+    bias: Tensor = convolution.bias  # type: ignore[assignment]  # all of ours have one
     return bias
 
 
@@ -239,25 +237,24 @@ def build_network(
     seed: int,
     device: torch.device | None = None,
 ) -> nn.Module:
-    """Make a network whose random weights follow from `seed`; the caller's random state is left alone."""
-    with torch.device(
-        "meta"
-    ):  # torch's own initialization would draw from the caller's random numbers
+    """Return a network with random weights drawn from `seed`; torch's random state is unchanged."""
+    # torch's own initialization would draw from the caller's random numbers
+    with torch.device("meta"):
         empty = (
             CompactModule(settings, in_channels, out_channels)
             if isinstance(settings, CompactNetwork)
             else HourglassModule(settings, in_channels, out_channels)
         )
     network = empty.to_empty(device="cpu")
-    # drawn on the CPU, so that a seed means the same weights on every device
+    # drawn on the CPU, so that a seed gives the same weights on every device
     network.draw_weights(torch.Generator().manual_seed(seed))
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
 
 
 def padded_shape(shape: tuple[int, int], settings: HourglassNetwork) -> tuple[int, int]:
-    """Return the smallest (Y, X) that the network can halve and double and that holds `shape`.
+    """Return the smallest (Y, X) that contains `shape` and is divisible by the network's stride.
 
-    Even the coarsest scale is then large enough to be padded by reflection.
+    The coarsest scale is large enough for reflection padding.
     """
     stride = 2 ** len(settings.widths)
     coarsest = max(2, settings.down_kernel // 2 + 1, settings.up_kernel // 2 + 1)
@@ -277,11 +274,14 @@ def meshgrid_input(shape: tuple[int, int]) -> Tensor:
 
 
 OVERHEAD = 1.3
-"""Memory of a network at work, in units of that of its layers' outputs; measured."""
+"""Memory of a forward pass relative to the outputs of all layers; measured."""
 
 
 def activation_bytes(network: nn.Module, shape: tuple[int, ...]) -> float:
-    """Predict the memory of a network at work on an input of an (N, C, Y, X) shape; moves the network to `meta`."""
+    """Predict the memory in bytes of a forward pass on an (N, C, Y, X) input.
+
+    Moves the network to the device `meta`.
+    """
     network = network.to("meta")
     outputs = 0
 

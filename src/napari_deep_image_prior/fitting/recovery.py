@@ -1,4 +1,4 @@
-"""Going back to the last good state of a fit after a bad step."""
+"""Recovery of a diverging fit: return to the last good state after a bad step."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from .base import Fitted
 
 CHECK_EVERY = 10
-"""Iterations between looks at the misfit on a GPU; each look makes the GPU wait."""
+"""Iterations between checks of the misfit on a GPU; each check synchronizes."""
 SETTLING = 20
-"""Iterations in which the misfit may still jump about."""
+"""First iterations, in which the misfit may vary freely."""
 QUIET = 100
-"""Iterations after which a recovery is forgotten."""
+"""Iterations without a recovery after which a series of them ends."""
 MAX_RECOVERIES = 10
-"""Recoveries in a row; the learning rate is then a thousandth, and only numbers that are no numbers are refused."""
+"""Recoveries in a series; from then on only misfits that are not finite are refused (the learning
+rate is a thousandth)."""
 TINY = 1e-5
-"""Misfits this small are rounding: their jumps say nothing."""
+"""Rounding level of the misfit."""
 
 
 class Recovery:
-    """Goes back to the last good state after a bad step: weights, optimizer and what is kept beside them.
+    """Restores the last good state after a bad step: weights, optimizer and the model's `kept`.
 
     Restoring the weights alone would take the same bad step again, out of Adam's memory.
     """
@@ -39,11 +40,11 @@ class Recovery:
         self.slowdown = 1.0
         """Factor on the learning rate: halved when one recovery soon follows another."""
         self.count = 0
-        """Steps taken back so far."""
+        """Steps undone so far."""
         self._save()
 
     def accepts(self, misfit: float, iteration: int) -> bool:
-        """Note a good state and return True, or restore the last one and return False."""
+        """Save a good state and return True, or restore the last one and return False."""
         limit = math.inf
         if self._recent is not None and iteration > SETTLING and math.isfinite(self._worse_by):
             limit = self._worse_by * self._recent + TINY
@@ -64,24 +65,24 @@ class Recovery:
         return False
 
     def forget(self) -> None:
-        """Forget how large the misfit was."""
+        """Forget the recent misfits."""
         self._recent = None
 
     def state(self) -> dict[str, Any]:
-        """Return what it remembers, the last good state included."""
+        """Return a checkpoint, including the last good state."""
         return {
             "judged": (self._recent, self._row, self._last, self.slowdown, self.count),
             "good": (self._weights, self._moments, self._kept),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Bring back a `state`."""
+        """Continue from a `state`."""
         self._recent, self._row, self._last, self.slowdown, self.count = state["judged"]
         device = next(self._model.network.parameters()).device
         self._weights, self._moments, self._kept = _moved(state["good"], device)
 
     def _save(self) -> None:
-        # clones, as both state dicts hold the living tensors
+        # clones, as both state dicts hold the live tensors
         self._weights = [weight.detach().clone() for weight in self._model.network.parameters()]
         state = self._optimizer.state_dict()
         self._moments = _cloned(state["state"])
@@ -91,7 +92,7 @@ class Recovery:
         with torch.no_grad():
             for weight, saved in zip(self._model.network.parameters(), self._weights, strict=True):
                 weight.copy_(saved)
-            # before the first good look nothing was kept
+            # before the first good check nothing was kept
             for tensor, saved in zip(self._model.kept(), self._kept, strict=False):
                 tensor.copy_(saved)
         state = self._optimizer.state_dict()

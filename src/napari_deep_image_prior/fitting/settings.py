@@ -1,4 +1,4 @@
-"""What the settings of all methods have in common: the networks and the self-supervised fit."""
+"""Settings shared by the methods: networks and the self-supervised fit."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Self, get_args, get_origin, get_type_hints
 
 WARM = 4
-"""A fit that starts from the network of a similar image takes this part of the steps of another."""
+"""Factor by which a warm-started fit has fewer steps."""
 
 
 def check_fields(settings: object) -> None:
-    """Raise TypeError or ValueError where a field is not of its annotated kind."""
+    """Raise TypeError or ValueError if a field does not match its annotation."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
         choices = get_args(kind) if get_origin(kind) is Literal else ()
@@ -37,7 +37,7 @@ def check_fields(settings: object) -> None:
 
 
 def check_positive(settings: object, *names: str) -> None:
-    """Raise ValueError where a field is not above 0."""
+    """Raise ValueError if a field is not positive."""
     for name in names:
         if not getattr(settings, name) > 0:
             raise ValueError(f"{name}={getattr(settings, name)!r} must be above 0.")
@@ -45,34 +45,35 @@ def check_positive(settings: object, *names: str) -> None:
 
 @dataclass(frozen=True)
 class HourglassNetwork:
-    """The shape of the untrained network; the defaults are the published one."""
+    """Architecture of the untrained network; the defaults are the published values."""
 
     widths: tuple[int, ...] = (128,) * 5
     """Channels of each scale, from the finest to the coarsest."""
     skips: tuple[int, ...] = (4,) * 5
     """Channels of the skip connection of each scale; 0 leaves it out."""
     downsample: Literal["stride", "average"] = "stride"
-    """Halve by a strided convolution, or by average pooling after it."""
+    """Downsampling by a strided convolution, or by average pooling after a convolution."""
     upsample: Literal["bilinear", "nearest"] = "bilinear"
-    """How a coarse scale is doubled."""
+    """Interpolation of the upsampling."""
     down_kernel: int = 3
-    """Edge length of the convolutions on the way down, in pixels, odd."""
+    """Kernel size of the encoder, in pixels, odd."""
     up_kernel: int = 3
-    """Edge length of the convolutions on the way up, in pixels, odd."""
+    """Kernel size of the decoder, in pixels, odd."""
     architecture: Literal["hourglass", "u-net"] = "hourglass"
-    """The published hourglass, or a U-Net of the same widths: it has wide skips, max-pooling and 3x3 convolutions."""
+    """The published hourglass, or a U-Net of the same widths (with wide skip connections,
+    max-pooling and 3x3 convolutions)."""
     up_1x1: bool = True
-    """A 1x1 convolution after the one on the way up."""
+    """Whether a 1x1 convolution follows each convolution of the decoder."""
     norm: Literal["batch", "none"] = "batch"
     """Batch normalization (with one image: instance normalization) or none."""
     padding: Literal["reflect", "zeros"] = "reflect"
-    """What convolutions see outside the image."""
+    """Padding of the convolutions."""
     head: Literal["sigmoid", "linear"] = "sigmoid"
-    """A sigmoid keeps the result in the range of the input."""
+    """Output activation; a sigmoid limits the result to the range of the input."""
     align_corners: bool = False
-    """Bilinear upsampling as it was in the torch of 2017 (True) or today's."""
+    """Bilinear upsampling with aligned corners, as in the torch of 2017 (True), or as today."""
     norm_gain: Literal["ones", "uniform"] = "ones"
-    """Start of the normalization's gain: 1 as today, or U(0, 1) as in the torch of 2017."""
+    """Initial gain of the normalization: 1 as today, or U(0, 1) as in the torch of 2017."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -90,14 +91,11 @@ class HourglassNetwork:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a fit is done: plain values that compare, print, and go to JSON and back.
-
-    The base class of all settings; what it says of a fit holds unless a subclass says otherwise.
-    """
+    """Base class of all settings: plain values that compare, print, and convert to JSON."""
 
     @property
     def may_end_early(self) -> bool:
-        """Whether the fit ends before its last iteration when it gains nothing more."""
+        """Whether the fit may end before its last iteration (early stopping)."""
         return True
 
     @property
@@ -106,16 +104,16 @@ class Settings:
         return True
 
     def warm_started(self) -> Self | None:
-        """Return the settings of a fit that starts from the network of a similar image; None: it cannot."""
+        """Return the settings of a warm-started fit; None if the method has none."""
         return None
 
 
 @dataclass(frozen=True)
 class CompactNetwork:
-    """The shape of the small network of the quick fits."""
+    """Architecture of the compact network of the self-supervised fits."""
 
     widths: tuple[int, ...] = (64,)
-    """Channels of each scale; the finest works on 2x2 pixels folded into channels."""
+    """Channels of each scale, at least 2; the finest works on 2x2 pixels folded into channels."""
     depth: int = 2
     """Further convolutions at the finest scale."""
 
@@ -123,36 +121,37 @@ class CompactNetwork:
         check_fields(self)
         if not self.widths or min(self.widths) < 2 or self.depth < 0:
             raise ValueError(
-                f"widths={self.widths} must be at least 2 each and depth={self.depth} not negative."
+                f"widths={self.widths} must be 2 or more each, and depth={self.depth} 0 or more."
             )
 
 
 @dataclass(frozen=True)
 class SelfSupervisedFit(Settings):
-    """What the quick fits share: a lean network, fitted on random crops of the one image.
+    """A self-supervised fit: a compact network, fitted on random crops of the one image.
 
-    The learning rate rises in the first steps, stays until the held-out error has
-    stopped falling (or the iterations run out), and then falls to 0.
+    The learning rate rises in the first steps, stays constant until the held-out error stops
+    improving (or the iterations run out), and then falls to 0.
     """
 
     network: CompactNetwork = CompactNetwork()
+    """Architecture of the network."""
     iterations: int = 2500
-    """Steps at most, the last ones with falling learning rate included."""
+    """Largest number of steps, including the cool-down."""
     patience: int = 500
-    """Steps without improvement of the held-out error after which the fit is brought to its end."""
+    """Steps without improvement of the held-out error after which the cool-down starts."""
     cool_down: float = 0.5
-    """Share of the steps in which the learning rate falls to 0."""
+    """Fraction of `iterations` in which the learning rate falls to 0, from 0 to 1."""
     learning_rate: float = 0.004
-    """Of Adam."""
+    """Largest learning rate of Adam."""
     crop: int = 64
-    """Edge of the crops in pixels."""
+    """Edge of the crops in pixels, at least 8."""
     batch: int = 4
-    """Crops in a step."""
+    """Crops in each step."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         check_positive(self, "iterations", "patience", "learning_rate", "batch")
         if self.crop < 8 or not 0 <= self.cool_down <= 1:
             raise ValueError(
-                f"crop={self.crop} must be at least 8 and cool_down={self.cool_down} lie in 0..1."
+                f"crop={self.crop} must be at least 8, and cool_down={self.cool_down} from 0 to 1."
             )

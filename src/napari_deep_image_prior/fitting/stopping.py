@@ -1,20 +1,20 @@
-"""When to stop a fit without knowing the true image, and why."""
+"""Early stopping without the true image."""
 
 from __future__ import annotations
 
 import math
 
 WINDOW = 50
-"""Steps whose errors are averaged: one step's crops say little."""
+"""Errors that are averaged; the error of a single step is noisy."""
 GAIN = 0.002
-"""Smallest relative improvement that counts."""
+"""Smallest relative improvement that counts as one."""
 
 
 class HeldOutPlateau:
-    """Settled once the error on held-out pixels has not improved for `patience` steps.
+    """Stops once the held-out error has not improved for `patience` steps.
 
-    The errors must be of pixels that the network could not see at that step, or a
-    fit to the noise would pass for an improvement.
+    The errors are relative to those of the first estimate, and must be those of pixels that the
+    network could not see at that step: otherwise a fit to the noise would count as an improvement.
     """
 
     def __init__(self, patience: int) -> None:
@@ -24,12 +24,12 @@ class HeldOutPlateau:
         self._best = math.inf
         self._step = self._best_step = 0
         self.note = "measuring the held-out error"
-        """What the rule thinks just now."""
+        """The held-out error and its trend, as text."""
 
     def settled(self, iteration: int, error: float) -> bool:
-        """Take note of the held-out error at a step; return whether further steps would gain nothing.
+        """Record the held-out error at a step; return whether the fit has converged.
 
-        Iterations may be left out: a GPU is not asked at each of them.
+        Steps may be skipped: on a GPU the error is not read at each of them.
         """
         self._step = iteration
         self._errors.append(error)
@@ -39,21 +39,24 @@ class HeldOutPlateau:
             if mean < (1 - GAIN) * self._best:
                 self._best, self._best_step = mean, self._step
             ago = self._step - self._best_step
-            trend = "falling" if ago == 0 else f"no clear gain for {ago} steps"
-            self.note = f"held-out error {mean:.1%} of the classical estimate's, {trend}"
+            trend = "falling" if ago == 0 else f"no improvement for {ago} steps"
+            side = "above" if mean > 1 else "below"
+            self.note = (
+                f"held-out error {100 * abs(mean - 1):.1f} % {side} the first estimate; {trend}"
+            )
         if self._settled_at is None and self._step - self._best_step >= self._patience:
             self._settled_at = self._step
         return self._settled_at is not None
 
     def restart(self) -> None:
-        """Judge anew from here on, as a fit does that is run on after its end."""
+        """Forget the errors recorded so far, for a fit that is continued after its end."""
         self._settled_at = None
         self._errors.clear()
         self._best, self._best_step = math.inf, self._step
 
     @property
     def has_errors(self) -> bool:
-        """Whether the fit has begun."""
+        """Whether an error was recorded."""
         return self._step > 0
 
     @property
@@ -62,4 +65,7 @@ class HeldOutPlateau:
         if self._settled_at is None:
             return f"all {self._step} iterations done"
         waited = self._settled_at - self._best_step
-        return f"held-out error had not improved for {waited} iterations at iteration {self._settled_at}"
+        return (
+            f"held-out error had not improved for {waited} iterations "
+            f"at iteration {self._settled_at}"
+        )

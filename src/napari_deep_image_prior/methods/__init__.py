@@ -1,1 +1,1 @@
-"""The tasks, and how each is done: one room for each method, and the registry of them all."""
+"""The methods: one folder for each task, and the registry."""

@@ -1,4 +1,4 @@
-"""What all methods have in common: a restorer, the measurement it fits, and what a restoration costs."""
+"""Interface of all methods: the restorer, its measurement, and its cost."""
 
 from __future__ import annotations
 
@@ -29,103 +29,106 @@ if TYPE_CHECKING:
     from .task import Task
 
 Own = TypeVar("Own", bound=Settings)
-"""The settings class that a restorer serves."""
-Lean = TypeVar("Lean", bound=SelfSupervisedFit)
+"""The settings class of a restorer."""
+Compact = TypeVar("Compact", bound=SelfSupervisedFit)
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """How long the first steps of a restoration took on a piece of the image."""
+    """Run times of the first steps of a restoration, measured on a piece of the image."""
 
     setup: float
     """Seconds before the first step of the network's fit."""
     step: float
-    """Seconds of one step of the fit."""
+    """Seconds for each step of the fit."""
     finish: float
     """Seconds from the last step to the result."""
     steps: int
-    """Steps that the fit would make at most."""
+    """Largest number of steps of the whole fit."""
     reached: dict[int, float]
-    """Seconds after which each step was reported, those before the fit included."""
+    """Seconds until each step was reported, including steps before the fit."""
     ratio: float
-    """How many times more pixels the whole result has."""
+    """Ratio of the number of pixels of the whole result to that of the piece."""
     piece: tuple[int, int]
-    """The (Y, X) shape of the piece's result."""
+    """(Y, X) shape of the piece's result."""
 
 
 class Restorer(ABC, Generic[Own]):
-    """A whole restoration, whatever it is made of.
+    """A restoration by one method: what happens before, during and after the fit.
 
-    What a restorer cannot do it refuses, unless it overrides the method.
+    Optional operations raise an error unless a subclass overrides them.
     """
 
     noise_summary: str = ""
-    """What was estimated from the image, such as its noise, in one line; may be empty."""
+    """The noise model or whatever else was estimated from the image, in one line; may be empty."""
 
     @classmethod
     @abstractmethod
     def for_task(cls, task: Any, settings: Own, device: torch.device, seed: int) -> Self:  # noqa: ANN401  (its own task)
-        """Make the restorer of a task."""
+        """Return the restorer of a task."""
 
     @abstractmethod
     def steps(self) -> Iterator[Progress]:
-        """Restore, one step at a time."""
+        """Iterate over the steps of the restoration."""
 
     @abstractmethod
     def estimate(self) -> NDArray[np.float64]:
-        """Return the image as restored so far, quickly: (C, Y, X) in the input's intensity units."""
+        """Return a preview of the current result, (C, Y, X) in the input's intensity units."""
 
     @abstractmethod
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
-        """Return the best image that the steps so far allow, (C, Y, X) in the input's intensity units.
+        """Return the result after the steps so far, (C, Y, X) in the input's intensity units.
 
-        Yields now and then, so that it can be left.
+        Yields regularly, so that it can be interrupted.
         """
 
     @property
     @abstractmethod
     def stop_reason(self) -> str:
-        """Why the steps ended, once they have."""
+        """Why the steps ended."""
 
     @property
     def note(self) -> str:
-        """What the stopping rule reports just now."""
+        """The current state of the restoration, in one line; may be empty."""
         return ""
 
     def run_on(self, iterations: int | None) -> None:  # noqa: ARG002  (of those that can)
-        """Let the next `steps` go on where the last ones ended, see `Fit.run_on`."""
+        """Let the next `steps` continue where the last ones ended, see `Fit.run_on`."""
         raise FitFailedError("this restoration cannot be run on.")
 
     def remeasure(self, task: Any, device: torch.device) -> None:  # noqa: ANN401, ARG002
-        """Continue with another mask from the next step on; the scaling stays that of the start."""
-        raise TypeError(f"{type(self).__name__} does not inpaint.")
+        """Continue with another mask from the next step on; the intensity scaling is kept."""
+        raise TypeError(f"{type(self).__name__} has no mask.")
 
     def network(self) -> dict[str, Tensor] | None:
-        """Return the fitted network, from which that of a similar image may start; None where none may."""
+        """Return the fitted weights for a warm start of another fit; None if not supported."""
         return None
 
     def start_from(self, network: dict[str, Tensor]) -> None:  # noqa: ARG002
-        """Begin the fit with the network of a similar image."""
+        """Start the fit from the weights of a similar image's fit."""
         raise TypeError(f"{type(self).__name__} does not start from another fit.")
 
     @classmethod
     def rehearsal_settings(cls, settings: Own) -> Own:
-        """Return the settings with which the cost is rehearsed."""
+        """Return the settings of the rehearsal."""
         return settings
 
     @classmethod
     def rehearsal_edge(cls, task: Task, settings: Own, edge: int) -> int:  # noqa: ARG003
-        """Return the edge of the piece to rehearse on, in pixels of the input, from a usual one."""
+        """Return the edge of the rehearsal's piece in input pixels, from the default `edge`."""
         return edge
 
     @classmethod
     def pixels(cls, settings: Own, shape: tuple[int, int]) -> int:  # noqa: ARG003
-        """Return how many pixels are worked on for a result of a (Y, X) shape."""
+        """Return the number of pixels processed for a result of a (Y, X) shape."""
         return shape[0] * shape[1]
 
     @classmethod
     def seconds(cls, settings: Own, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
-        """Predict the time for a result of the (Y, X) shape `whole`: the steps cost the same for images of any size."""
+        """Predict the seconds for a result of the (Y, X) shape `whole`.
+
+        The time of a step is independent of the image size.
+        """
         return (
             rehearsal.steps * rehearsal.step
             + (rehearsal.setup + rehearsal.finish) * rehearsal.ratio
@@ -133,48 +136,48 @@ class Restorer(ABC, Generic[Own]):
 
     @classmethod
     def memory(cls, task: Task, settings: Own) -> float:  # noqa: ARG003
-        """Predict the memory in bytes, beside the image and the program."""
+        """Predict the memory in bytes, excluding the image and the program."""
         return 0.0
 
 
-class SelfSupervisedRestorer(Restorer[Lean]):
-    """What the restorers with a compact network, fitted on crops of the one image, have in common."""
+class SelfSupervisedRestorer(Restorer[Compact]):
+    """Base class of restorers with a compact network that is fitted on crops of the image."""
 
     INPUTS = 1
-    """Images that the network sees at once, each with all channels."""
-    CLASSICAL_BYTES = 0.0
-    """Memory of the classical estimate, for each channel."""
+    """Images in the network's input, each with all channels."""
+    FIRST_ESTIMATE_BYTES = 0.0
+    """Memory of the first estimate in bytes, for each channel."""
 
     @classmethod
-    def rehearsal_edge(cls, task: Task, settings: Lean, edge: int) -> int:  # noqa: ARG003
-        """Return an edge that holds a whole crop."""
+    def rehearsal_edge(cls, task: Task, settings: Compact, edge: int) -> int:  # noqa: ARG003
+        """Return an edge that contains a whole crop."""
         return max(edge, settings.crop)
 
     @classmethod
-    def memory(cls, task: Task, settings: Lean) -> float:
+    def memory(cls, task: Task, settings: Compact) -> float:
         """Return an upper bound from the outputs of the network's layers for the whole result."""
         channels = task.channels
         depth = cls.INPUTS * channels
         network = build_network(settings.network, depth, channels, seed=0)
         return (
             activation_bytes(network, (1, depth, *task.result_spatial_shape))
-            + cls.CLASSICAL_BYTES * channels
+            + cls.FIRST_ESTIMATE_BYTES * channels
         )
 
 
 def identity_operator(task: Task, known: Tensor) -> Operator:  # noqa: ARG001  (the signature of all)
-    """Return the operator of a task that has nothing but noise between the image and its measurement."""
+    """Return the forward operator of a task whose input is the noisy image."""
     return Identity()
 
 
 def image_and_known(task: Task) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the task's image and which of its pixels count, (C, Y, X)."""
+    """Return the task's image and the mask of its known pixels, both (C, Y, X)."""
     image = channels_first(np.asarray(task.image), task.channel_axis)
     return image, ~channels_first(task.unknown, task.channel_axis)
 
 
 def measure(task: Task, scaling: Scaling, device: torch.device) -> Measurement:
-    """Return what a task has measured, in the network's range, and the forward operator."""
+    """Return the measurement of a task: the scaled image, its known pixels, and the operator."""
     image, known = image_and_known(task)
     weights = torch.from_numpy(known.astype(np.float32))[None].to(device)
     values = torch.from_numpy(np.where(known, scaling.apply(image), np.float32(0)))[None].to(device)
@@ -183,7 +186,10 @@ def measure(task: Task, scaling: Scaling, device: torch.device) -> Measurement:
 
 
 def scaled_and_filled(task: Task, device: torch.device) -> tuple[Scaling, Tensor]:
-    """Return the scaling of a task's image, and the scaled image, (1, C, Y, X), filled in where it is unknown."""
+    """Return the scaling of a task's image, and the scaled image with unknown pixels filled in.
+
+    The image is (1, C, Y, X).
+    """
     image, known = image_and_known(task)
     scaling = percentile_scaling(image, known)
     measurement = measure(task, scaling, device)
@@ -193,10 +199,6 @@ def scaled_and_filled(task: Task, device: torch.device) -> tuple[Scaling, Tensor
 
 
 def with_correction_weights(reason: str, weights: Iterable[float]) -> str:
-    """Add to the reason how far the network was followed, where that was not all the way."""
-    shares = ", ".join(f"{weight:.0%}" for weight in weights if round(weight, 2) < 1)
-    return (
-        f"{reason}; unseen pixels support {shares} of the network's correction"
-        if shares
-        else reason
-    )
+    """Return the stop reason with the correction weights that are below 1."""
+    reduced = ", ".join(f"{weight:.2f}" for weight in weights if round(weight, 2) < 1)
+    return f"{reason}; correction weight {reduced}" if reduced else reason

@@ -1,7 +1,7 @@
-r"""Smooth filling of unknown pixels, quick enough to be done anew for every crop of a fit.
+r"""Biharmonic inpainting, fast enough for every crop of a fit.
 
-The fill u minimizes |laplacian(u)|^2 with the known pixels fixed (biharmonic), by
-conjugate gradients that start from a coarse-to-fine weighted mean.
+The fill u minimizes |laplacian(u)|^2 with the known pixels fixed, by conjugate gradients that start
+from a coarse-to-fine weighted mean.
 """
 
 from __future__ import annotations
@@ -15,9 +15,19 @@ _KERNEL = torch.exp(-(_OFFSETS[:, None] ** 2 + _OFFSETS**2) / (2 * 0.8**2))
 
 
 def biharmonic_fill(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
-    """Fill (N, C, Y, X) where `known`, of the same shape, is 0.
+    """Fill the unknown pixels of an image.
 
-    More `iterations` carry the fill further into large holes.
+    Parameters
+    ----------
+    observed : (N, C, Y, X) tensor
+    known : (N, C, Y, X) tensor
+        1 where a pixel is known, else 0.
+    iterations : int
+        Conjugate gradient steps; more reach further into large holes.
+
+    Returns
+    -------
+    (N, C, Y, X) tensor
     """
     unknown = 1 - known
     filled = pyramid_fill(observed, known)
@@ -25,10 +35,10 @@ def biharmonic_fill(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
     direction = residual
     power = residual.square().sum(dim=(1, 2, 3), keepdim=True)
     for _ in range(iterations):
-        moved = unknown * _laplacian(_laplacian(direction))
-        step = power / ((direction * moved).sum(dim=(1, 2, 3), keepdim=True) + 1e-12)
+        applied = unknown * _laplacian(_laplacian(direction))
+        step = power / ((direction * applied).sum(dim=(1, 2, 3), keepdim=True) + 1e-12)
         filled = filled + step * direction
-        residual = residual - step * moved
+        residual = residual - step * applied
         new_power = residual.square().sum(dim=(1, 2, 3), keepdim=True)
         direction = residual + new_power / (power + 1e-12) * direction
         power = new_power
@@ -36,7 +46,7 @@ def biharmonic_fill(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
 
 
 def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
-    """Fill with weighted means of the known neighbors, from coarser images where none is near."""
+    """Fill unknown pixels with weighted means of known ones, from coarser scales in large holes."""
     batch, channels, height, width = observed.shape
     seen = observed * known
     if min(height, width) < 4:
@@ -44,28 +54,28 @@ def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
             1e-6
         )
         return seen + (1 - known) * mean
-    near, share = (_blurred(image, batch, channels) for image in (seen, known))
-    local = near / share.clamp_min(1e-6)
-    is_near = share.min() > 0.05
-    if _may_be_asked(is_near) and bool(is_near):
+    near, density = (_blurred(image, batch, channels) for image in (seen, known))
+    local = near / density.clamp_min(1e-6)
+    is_dense = density.min() > 0.05
+    if _is_free_to_read(is_dense) and bool(is_dense):
         return seen + (1 - known) * local
-    coarse_seen, coarse_share = (
+    coarse_seen, coarse_density = (
         functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
         for image in (seen, known)
     )
     coarse = pyramid_fill(
-        coarse_seen / coarse_share.clamp_min(1e-6), (coarse_share > 0).to(known.dtype)
+        coarse_seen / coarse_density.clamp_min(1e-6), (coarse_density > 0).to(known.dtype)
     )
     coarse = functional.interpolate(
         coarse, size=(height, width), mode="bilinear", align_corners=False
     )
-    trust = (2 * share).clamp(max=1)
-    return seen + (1 - known) * torch.where(is_near, local, trust * local + (1 - trust) * coarse)
+    weight = (2 * density).clamp(max=1)
+    return seen + (1 - known) * torch.where(is_dense, local, weight * local + (1 - weight) * coarse)
 
 
-def _may_be_asked(answer: Tensor) -> bool:
-    """Return whether looking at a value costs nothing: a GPU would be waited for."""
-    return answer.device.type == "cpu"
+def _is_free_to_read(value: Tensor) -> bool:
+    """Return whether reading a value needs no synchronization with a GPU."""
+    return value.device.type == "cpu"
 
 
 def _blurred(image: Tensor, batch: int, channels: int) -> Tensor:

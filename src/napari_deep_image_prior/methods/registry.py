@@ -1,6 +1,6 @@
-"""The methods there are: one entry for each task, and the one place where a task is registered.
+"""The registry of methods: one entry for each task.
 
-Restorers are named, not imported: looking a method up loads no torch.
+Restorers are named, not imported: looking up a method does not load torch.
 """
 
 from __future__ import annotations
@@ -35,43 +35,54 @@ PRESETS: tuple[str, ...] = get_args(Preset)
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """An option of a task, as the command line offers it."""
+    """An option of a task on the command line."""
 
     name: str
-    """The field of the task."""
+    """Name of the task's field."""
     help: str
-    """One line, in the command's help."""
+    """Help text, one line."""
     type: Callable[[str], Any] = str
-    """Makes the value from what was typed."""
+    """Converts the text of the argument to the value."""
     default: Any = None
+    """Value if the option is not given."""
     choices: tuple[str, ...] | None = None
+    """Accepted values; None: any."""
     required: bool = False
+    """Whether the option must be given."""
     metavar: str | None = None
+    """Name of the value in the help."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One task and how it is done: registering it is all that a new task needs."""
+    """A task with its settings and restorers, as registered by `register_method`."""
 
     task: type[Task]
+    """Class of the task."""
     summary: str
-    """What it does, in the help of its sub-command: "remove noise"."""
+    """Help of its sub-command, such as "remove noise"."""
     past_participle: str
-    """What its results are called: "denoised"."""
+    """Suffix of its results' names, such as "denoised"."""
     presets: Mapping[str, Settings | Callable[[float], Settings]]
-    """Settings by the preset's name, or what makes them from the task's magnification."""
+    """Settings by preset name, or a function that returns them for the task's magnification."""
     restorers: Mapping[type[Settings], str | type[Restorer[Any]]]
-    """The restorer for each class of settings that serves the task, or "module:name" of it."""
+    """Restorer for each accepted class of settings: the class, or "module:name"."""
     options: tuple[Option, ...] = ()
     """The task's options on the command line."""
 
     @property
     def kind(self) -> str:
-        """The name of the task."""
+        """Name of the task."""
         return self.task.kind
 
     def settings(self, preset: str, magnification: float = 1) -> Settings:
         """Return the settings of a preset.
+
+        Parameters
+        ----------
+        preset : {"fast", "best", "paper"}
+        magnification : float
+            The task's `magnification`.
 
         Raises
         ------
@@ -82,20 +93,23 @@ class Method:
             raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
         if preset not in self.presets:
             raise ValueError(
-                f"preset={preset!r} is not there for {self.kind}; choose one of {', '.join(self.presets)}."
+                f"preset={preset!r} is not available for {self.kind}; "
+                f"choose one of {', '.join(self.presets)}."
             )
         made = self.presets[preset]
         return made if isinstance(made, Settings) else made(magnification)
 
     def check(self, settings: object) -> None:
-        """Raise TypeError if settings cannot serve the task."""
+        """Raise TypeError if the settings are not of an accepted class."""
         if not isinstance(settings, tuple(self.restorers)):
             given = settings if isinstance(settings, str) else type(settings).__name__
             accepted = " or ".join(kind.__name__ for kind in self.restorers)
-            raise TypeError(f"settings={given} cannot serve the task {self.kind}: use {accepted}.")
+            raise TypeError(
+                f"settings={given} cannot be used for the task {self.kind}: use {accepted}."
+            )
 
     def restorer(self, settings: Settings) -> type[Restorer[Any]]:
-        """Return the class of what restores the task with these settings; loads torch."""
+        """Return the restorer class for settings; loads torch."""
         self.check(settings)
         named = next(named for kind, named in self.restorers.items() if isinstance(settings, kind))
         return cast("type[Restorer[Any]]", resolve_name(named) if isinstance(named, str) else named)
@@ -103,42 +117,42 @@ class Method:
 
 _METHODS: dict[str, Method] = {}
 ENTRY_POINTS = "napari_deep_image_prior.methods"
-"""The group in which other packages name modules that register methods."""
+"""Entry point group of modules in other packages that register methods."""
 
 
 def register_method(method: Method) -> None:
-    """Register a method; one of the same kind is replaced."""
+    """Register a method; it replaces one of the same kind."""
     _METHODS[method.kind] = method
 
 
 def unregister_method(kind: str) -> None:
-    """Take a method out again."""
+    """Remove a method from the registry; unknown kinds are ignored."""
     _METHODS.pop(kind, None)
 
 
 @cache
 def _load_plugins() -> None:
-    """Import what other packages name in the entry point group: these modules register their methods."""
+    """Import the modules in the entry point group; they register their methods."""
     for point in entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except Exception as error:  # noqa: BLE001  (another package's: the methods here must go on working)
+        except Exception as error:  # noqa: BLE001  (an error in another package must not break ours)
             warnings.warn(f"the methods of {point.value} cannot be used ({error}).", stacklevel=2)
 
 
 def registered_methods() -> tuple[Method, ...]:
-    """Return the methods that are registered, in that order."""
+    """Return all registered methods, in the order of their registration."""
     _load_plugins()
     return tuple(_METHODS.values())
 
 
 def method_of(kind: str) -> Method:
-    """Return the method of a kind of task.
+    """Return the method for a kind of task.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If the kind is not registered.
     """
     if kind not in _METHODS:
         _load_plugins()
@@ -148,12 +162,12 @@ def method_of(kind: str) -> Method:
 
 
 def method_for(task: object) -> Method:
-    """Return the method that serves a task.
+    """Return the method for a task.
 
     Raises
     ------
     TypeError
-        If it is no task.
+        If `task` is not a task.
     ValueError
         If its kind is not registered.
     """
@@ -173,7 +187,11 @@ def preset_settings(task_kind: str, preset: str, *, factor: float = 1) -> Settin
         A task's `kind`.
     preset : {"fast", "best", "paper"}
     factor : float
-        Of super-resolution: the publication has other settings from 8 on.
+        Super-resolution factor; the published settings differ from 8 on.
+
+    Returns
+    -------
+    Settings
 
     Raises
     ------
@@ -194,11 +212,11 @@ OLD_NAMES: Mapping[str, str] = {
     "CrossScaleFit": "SuperResolutionFit",
     "PriorFit": "DeepImagePriorFit",
 }
-"""Settings classes as they were called before they had the names of today: records written then still open."""
+"""Former names of settings classes, for records written by earlier versions."""
 
 
 def settings_to_dict(settings: Settings) -> dict[str, Any]:
-    """Return settings as a JSON-able dict, with the name of their class."""
+    """Return settings as a JSON-able dict; the key "method" has the name of their class."""
     return {
         "method": type(settings).__name__,
         **json.loads(json.dumps(dataclasses.asdict(settings))),
@@ -206,12 +224,14 @@ def settings_to_dict(settings: Settings) -> dict[str, Any]:
 
 
 def settings_from_dict(values: Mapping[str, Any]) -> Settings:
-    """Return the settings that `settings_to_dict` described.
+    """Return the settings from a dict of `settings_to_dict`.
 
     Raises
     ------
     ValueError
-        If the method is unknown.
+        If the class of settings is unknown, or a value is out of range.
+    TypeError
+        If a field is unknown or of another type.
     """
     fields = _with_tuples(values)
     name = fields.pop("method", None)
@@ -232,12 +252,13 @@ def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(text: str) -> float:
-    """Return a typed number, a whole one as an int."""
+    """Parse a number; whole numbers become int."""
     value = float(text)
     return int(value) if value.is_integer() else value
 
 
-_PUBLISHED = "napari_deep_image_prior.methods.deep_image_prior.restorer:DeepImagePriorRestorer"
+_ROOM = "napari_deep_image_prior.methods"
+_PUBLISHED = f"{_ROOM}.deep_image_prior.restorer:DeepImagePriorRestorer"
 
 register_method(
     Method(
@@ -246,7 +267,7 @@ register_method(
         past_participle="denoised",
         presets={"fast": denoising.FAST, "best": denoising.BEST, "paper": PUBLISHED["denoise"]},
         restorers={
-            denoising.DenoisingFit: "napari_deep_image_prior.methods.denoising.restorer:DenoisingRestorer",
+            denoising.DenoisingFit: f"{_ROOM}.denoising.restorer:DenoisingRestorer",
             DeepImagePriorFit: _PUBLISHED,
         },
         options=(
@@ -254,14 +275,14 @@ register_method(
                 name="noise",
                 default="auto",
                 choices=get_args(NoiseKind),
-                help="kind of noise; auto measures it (default)",
+                help="kind of noise; auto detects it (default)",
             ),
             Option(
                 name="strength",
                 default=1.0,
                 type=float,
-                help="how much noise to take out, as a factor on what was found, 0.25 to 4: less leaves grain, "
-                "more smooths (default 1)",
+                help="denoising strength relative to the estimated noise, 0.25 to 4: "
+                "below 1 removes less, above 1 smooths more (default 1)",
             ),
         ),
     )
@@ -273,7 +294,7 @@ register_method(
         past_participle="inpainted",
         presets={"fast": inpainting.FAST, "best": inpainting.BEST, "paper": PUBLISHED["inpaint"]},
         restorers={
-            inpainting.InpaintingFit: "napari_deep_image_prior.methods.inpainting.restorer:InpaintingRestorer",
+            inpainting.InpaintingFit: f"{_ROOM}.inpainting.restorer:InpaintingRestorer",
             DeepImagePriorFit: _PUBLISHED,
         },
         options=(
@@ -281,8 +302,8 @@ register_method(
                 name="missing",
                 required=True,
                 metavar="MASK",
-                help="image of the same size, or a folder of them: nonzero = unknown; "
-                "for a stack of one plane or of all",
+                help="mask image of the same size, or a folder of them: nonzero = unknown; "
+                "for a stack, one mask for all planes or one for each",
             ),
         ),
     )
@@ -299,7 +320,7 @@ register_method(
         },
         restorers={
             super_resolution.SuperResolutionFit: (
-                "napari_deep_image_prior.methods.super_resolution.restorer:SuperResolutionRestorer"
+                f"{_ROOM}.super_resolution.restorer:SuperResolutionRestorer"
             ),
             DeepImagePriorFit: _PUBLISHED,
         },
@@ -309,7 +330,7 @@ register_method(
                 required=True,
                 type=number,
                 metavar="FACTOR",
-                help="how many times larger, for example 4",
+                help="enlargement factor, for example 4",
             ),
         ),
     )

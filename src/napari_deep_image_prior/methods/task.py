@@ -1,7 +1,6 @@
-"""What is asked: one corrupted image and what is wrong with it.
+"""The base class of tasks: a corrupted image and how it is corrupted.
 
-A task only holds and checks the user's arrays; how it is done is a matter of its
-settings, and doing it of its restorer.
+A task only holds and validates the user's arrays. Settings say how to restore it; a restorer does.
 """
 
 from __future__ import annotations
@@ -26,22 +25,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The base class of all tasks; what it does holds unless a task does otherwise.
+    """The base class of all tasks.
 
-    A task of your own is a frozen dataclass like the ones here. Its fields are its options: they reach it from
-    `restore_layer`, the command line and a provenance by their names.
+    A custom task is a frozen dataclass. Its fields are its options in `restore_layer`, on the
+    command line and in provenance records.
+
+    Parameters
+    ----------
+    image : (Y, X) array, or with channels at `channel_axis`
+        Any integer or float dtype. NaN and infinite pixels are unknown.
+    channel_axis : int, optional
+        The axis of `image` that holds the channels.
+
+    Raises
+    ------
+    TypeError
+        If `image` is not an array of real numbers, or `channel_axis` is not an int.
+    ValueError
+        If the image is empty, is not 2D, or has no finite pixel in one of its channels.
     """
 
     kind: ClassVar[str]
-    """The name of the task: that of its sub-command, and in provenances."""
+    """Name of the task, of its sub-command and in provenance records."""
     pixelwise: ClassVar[tuple[str, ...]] = ()
-    """Fields that hold an array of the image's pixels, as a mask does: cropped, and taken plane by plane, with it."""
+    """Fields with one value for each pixel, such as masks; cropped and split with the image."""
     operator: ClassVar[str | Callable[..., Any]] = (
         "napari_deep_image_prior.methods.base:identity_operator"
     )
-    """What makes the forward operator from the task and its known pixels, or "module:name" of that.
+    """Function (task, known pixels) -> forward operator, or its "module:name".
 
-    A name, as operators need torch, and a task does not load it.
+    A name does not load torch.
     """
 
     image: ArrayLike
@@ -54,7 +67,7 @@ class Task:
         self._check_known(image, axis)
 
     def _check_known(self, image: NDArray[Any], axis: int | None) -> None:
-        """Raise ValueError where there is no pixel to restore from."""
+        """Raise ValueError if a channel has no known pixel."""
         check_finite(image, axis)
 
     def _set(self, **fields: object) -> None:
@@ -68,7 +81,7 @@ class Task:
 
     @property
     def magnification(self) -> float:
-        """How many times larger the result is, along the axis where it is the most."""
+        """Largest ratio of the result's size to the input's along any axis."""
         return 1.0
 
     @property
@@ -78,12 +91,12 @@ class Task:
 
     @property
     def spatial_shape(self) -> tuple[int, int]:
-        """Shape of the image without its channels."""
+        """(Y, X) shape of the image."""
         return self._spatial(np.shape(self.image))
 
     @property
     def result_spatial_shape(self) -> tuple[int, int]:
-        """Shape of the result without its channels."""
+        """(Y, X) shape of the result."""
         return self._spatial(self.result_shape)
 
     def _spatial(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -92,18 +105,18 @@ class Task:
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """Which pixels of the image do not count, in its shape: those that are NaN or infinite."""
+        """Mask of the unknown (NaN or infinite) pixels, in the image's shape."""
         unknown: NDArray[np.bool_] = ~np.isfinite(np.asarray(self.image))
         return unknown
 
     @property
     def options(self) -> dict[str, Any]:
-        """The fields beside the image and its channel axis, by their names."""
+        """Values of the fields other than the image and its channel axis, by name."""
         return {name: getattr(self, name) for name in self.option_names()}
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
-        """Return the names of the fields beside the image and its channel axis."""
+        """Return the names of the fields other than the image and its channel axis."""
         return tuple(
             field.name
             for field in dataclasses.fields(cls)
@@ -111,19 +124,19 @@ class Task:
         )
 
     @classmethod
-    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003  (those of the task)
-        """Return whether there is anything to do; a plane of a stack where there is not stays as it is."""
+    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003
+        """Return whether an image needs restoration; other planes of a stack stay unchanged."""
         return True
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise ValueError where an option of the task means nothing to a fit with these settings."""
+        """Raise ValueError if an option of the task is not supported with these settings."""
 
     def repainted(self, missing: ArrayLike) -> Self:  # noqa: ARG002  (of tasks with a mask)
-        """Return the same task with another mask; TypeError where it has none."""
+        """Return the same task with another mask; TypeError if it has none."""
         raise TypeError(f"the task {self.kind} has no mask to repaint.")
 
     def initial_image(self, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return what is shown before the first restoration: the input itself, in the result's shape and dtype."""
+        """Return the preview before the first step: the input, in the result's shape and dtype."""
         image = self.to_result_grid(np.array(self.image, dtype=dtype))
         unknown = self.to_result_grid(self.unknown)
         if unknown.any():
@@ -131,36 +144,45 @@ class Task:
         return image
 
     def to_result_grid(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Bring an array of the image's pixels to the shape of the result."""
+        """Resample an array of the image's shape to that of the result."""
         return pixels
 
     def residual(self, restored: ArrayLike) -> NDArray[np.float32]:
-        """Return the input minus what would be measured of a restored image; NaN where the input is unknown.
+        """Return the input minus the forward operator applied to a result; NaN where unknown.
+
+        Parameters
+        ----------
+        restored : array of `result_shape`
+            In the input's intensity units.
+
+        Returns
+        -------
+        float32 array of the image's shape
 
         Raises
         ------
         ValueError
-            If the result has another shape than the task's.
+            If `restored` does not have the task's `result_shape`.
         """
         image = np.asarray(restored, dtype=np.float64)
         if image.shape != tuple(self.result_shape):
             raise ValueError(
-                f"the result has shape {image.shape}, but {tuple(self.result_shape)} was asked for."
+                f"the result has shape {image.shape}, but the task's is {tuple(self.result_shape)}."
             )
         difference = np.asarray(self.image).astype(np.float64) - self._measured(image)
         difference[self.unknown] = np.nan
         return difference.astype(np.float32)
 
     def _measured(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Apply the forward operator to a result, without noise."""
+        """Apply the forward operator to a result."""
         return image
 
     def rehearsal(self, edge: int) -> Self:
-        """Return the same task for a square in the middle of the image, to predict the cost from; without NaNs."""
+        """Return the same task for a central square of the image, to predict the cost; no NaNs."""
         return replace(self, **self._middle(edge))
 
     def _middle(self, edge: int) -> dict[str, Any]:
-        """Return the middle of the image and of each pixelwise field."""
+        """Return a central square of the image and of each pixelwise field."""
         starts = [max(0, (size - edge) // 2) for size in self.spatial_shape]
         rows, columns = (slice(start, start + edge) for start in starts)
 
@@ -173,7 +195,7 @@ class Task:
         return {"image": np.nan_to_num(cut(np.asarray(self.image)), posinf=0, neginf=0), **masks}
 
     def describe(self) -> dict[str, Any]:
-        """Describe the task as a JSON-able dict; of the image what is needed to recognize it."""
+        """Return the task as a JSON-able dict, with a fingerprint in place of the image."""
         image = np.asarray(self.image)
         return {
             "kind": self.kind,
@@ -189,7 +211,7 @@ class Task:
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any], image: NDArray[Any]) -> Self:
-        """Return the task that `describe` described, of the same image."""
+        """Return the task from a dict of `describe` and the same image."""
         return cls(
             image, channel_axis=described.get("channel_axis"), **cls._options_described(described)
         )
@@ -199,6 +221,6 @@ class Task:
         return {name: decoded(described[name]) for name in cls.option_names() if name in described}
 
     @classmethod
-    def described_magnification(cls, described: Mapping[str, Any]) -> float:  # noqa: ARG003  (of some tasks)
-        """Return the `magnification` of a task that was described."""
+    def described_magnification(cls, described: Mapping[str, Any]) -> float:  # noqa: ARG003
+        """Return the `magnification` of the task in a dict of `describe`."""
         return 1.0

@@ -1,4 +1,4 @@
-r"""The published method: fit f(z) to the one image that there is.
+r"""The published method: fit f(z) to a single image.
 
     theta* = argmin_theta || A f_theta(z + jitter) - observed ||^2  over the known pixels.
 
@@ -38,14 +38,22 @@ if TYPE_CHECKING:
 
 
 class DeepImagePriorModel:
-    """One network with its fixed input z, fitted to a measurement."""
+    """A network with its fixed input z, fitted to a measurement.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    settings : DeepImagePriorFit
+    seed : int
+        Seed of z, of the weights and of the jitter.
+    """
 
     def __init__(self, measurement: Measurement, settings: DeepImagePriorFit, seed: int) -> None:
         self.measurement = measurement
-        """What it is fitted to; may be exchanged for another of the same shape."""
+        """The measurement; may be replaced by another of the same shape."""
         self._settings = settings
         device = measurement.observed.device
-        # streams of their own: from one, z and the weights would begin with the same numbers
+        # separate streams: from the same one, z and the weights would start with the same numbers
         of_z, of_weights, of_jitter = (
             int(word) for word in np.random.SeedSequence(seed).generate_state(3)
         )
@@ -53,7 +61,7 @@ class DeepImagePriorModel:
         random = settings.input == "noise"
         drawing = torch.Generator().manual_seed(of_z)
         z = noise_input(settings.input_depth, shape, drawing) if random else meshgrid_input(shape)
-        self._z = z.to(device)  # (1, depth, Y', X'), a little larger than the image
+        self._z = z.to(device)  # (1, depth, Y', X'), padded
         self.network = build_network(
             settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device
         )
@@ -62,12 +70,12 @@ class DeepImagePriorModel:
         self._average: Tensor | None = None
 
     def loss(self) -> Tensor:
-        """Return the misfit of one output, and keep that output."""
+        """Return the misfit of the network's output, and keep the output."""
         if self._settings.weight_noise:
-            self._shake_weights()
+            self._perturb_weights()
         z = self._z
         if self._settings.jitter:
-            # added to the saved z each time: a jitter, not a random walk
+            # added to the fixed z each time: no random walk
             noise = torch.empty_like(z).normal_(generator=self._generator)
             z = z + self._settings.jitter * noise
         height, width = self.measurement.shape
@@ -86,7 +94,7 @@ class DeepImagePriorModel:
         else:
             self._average.lerp_(output, 1 - self._settings.averaging)
 
-    def _shake_weights(self) -> None:
+    def _perturb_weights(self) -> None:
         with torch.no_grad():
             for weight in self.network.parameters():
                 if weight.ndim == 4:
@@ -94,7 +102,7 @@ class DeepImagePriorModel:
                     weight.add_(noise * weight.std() * self._settings.weight_noise)
 
     def estimate(self) -> Tensor:
-        """Return the averaged output, or the last one; before the first step, that of the fresh network."""
+        """Return the averaged output, or the last one; before the first step, an initial one."""
         kept = self._average if self._average is not None else self._last
         if kept is None:
             height, width = self.measurement.shape
@@ -103,19 +111,19 @@ class DeepImagePriorModel:
         return kept.clone()
 
     def kept(self) -> list[Tensor]:
-        """Return the last output and the average, which a recovery takes back too."""
+        """Return the last output and the average."""
         return [tensor for tensor in (self._last, self._average) if tensor is not None]
 
     def last(self) -> Tensor | None:
-        """Return the output of the last step, without averaging."""
+        """Return the output of the last step, without averaging; None before the first."""
         return self._last
 
     def state(self) -> dict[str, Any]:
-        """Return what there is beside the weights."""
+        """Return a checkpoint, without the weights."""
         return {"random": self._generator.get_state(), "last": self._last, "average": self._average}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Bring back a `state`."""
+        """Continue from a `state`."""
         self._generator.set_state(state["random"].cpu())
         device = self._z.device
         kept = (state["last"], state["average"])
@@ -125,13 +133,23 @@ class DeepImagePriorModel:
 
 
 class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
-    """Runs the published method, once or several times with the results averaged."""
+    """Restores by the published method; several runs are averaged.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    scaling : Scaling
+        Between the measurement's range and intensity units.
+    settings : DeepImagePriorFit
+    seed : int
+        Seed of the first run; the others have the following ones.
+    """
 
     @classmethod
     def for_task(
         cls, task: Task, settings: DeepImagePriorFit, device: torch.device, seed: int
     ) -> DeepImagePriorRestorer:
-        """Make the restorer of any task that has a forward operator."""
+        """Return the restorer of a task with a forward operator."""
         scaling = full_range_scaling(*image_and_known(task))
         return cls(measure(task, scaling, device), scaling, settings, seed)
 
@@ -147,8 +165,8 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
 
     @property
     def note(self) -> str:
-        """How long it goes on: there is no stopping rule."""
-        return f"runs its {self._total} iterations"
+        """The number of iterations; there is no early stopping."""
+        return f"runs all {self._total} iterations"
 
     @property
     def stop_reason(self) -> str:
@@ -156,21 +174,21 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         return f"all {self._total} iterations done"
 
     def steps(self) -> Iterator[Progress]:
-        """Fit, one step at a time."""
+        """Iterate over the steps of all runs."""
         while len(self._finished) < self._settings.runs:
             model, fit = self._running or self._begin()
             done = len(self._finished) * self._settings.iterations
             for progress in fit:
                 yield Progress(done + progress.iteration, self._total, progress.misfit)
             if len(self._finished) + 1 == self._settings.runs:
-                return  # the last network stays, to be run on
+                return  # the last network is kept, to be run on
             self._finished.append(model.estimate())
             self._recovered += fit.recoveries
             self._running = None
 
     @property
     def recoveries(self) -> int:
-        """Bad steps taken back so far, over all runs."""
+        """Steps undone so far, over all runs."""
         return self._recovered + (0 if self._running is None else self._running[1].recoveries)
 
     def _begin(self) -> tuple[DeepImagePriorModel, Fit]:
@@ -184,10 +202,10 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         return self._running
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on with the network of a single run."""
+        """Continue the fit of a single run."""
         if self._running is None or self._settings.runs > 1:
             raise FitFailedError(
-                "the mean of several runs cannot be run on: their networks are gone."
+                "the mean of several runs cannot be run on: their networks were discarded."
             )
         _, fit = self._running
         fit.run_on(iterations)
@@ -202,12 +220,12 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
             fit.expect_a_jump()
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on, to go on from later."""
+        """Return a checkpoint."""
         running = None if self._running is None else [part.state() for part in self._running]
         return {"finished": self._finished, "running": running, "recovered": self._recovered}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from the `state` of a restorer of the same measurement, settings and seed."""
+        """Continue from a `state` of the same measurement, settings and seed."""
         device = self._measurement.observed.device
         self._finished, self._running = [image.to(device) for image in state["finished"]], None
         self._recovered = state["recovered"]
@@ -217,29 +235,32 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
             fit.resume(state["running"][1])
 
     def last_output(self) -> NDArray[np.float64]:
-        """Return the running network's last output without averaging; between the runs, their mean."""
+        """Return the current network's last output without averaging; between runs, their mean.
+
+        (C, Y, X) in the input's intensity units.
+        """
         last = None if self._running is None else self._running[0].last()
         return self.estimate() if last is None else self.scaling.invert(last[0].cpu().numpy())
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the image as restored so far: the mean over the runs."""
+        """Return the mean over the runs so far, (C, Y, X) in the input's intensity units."""
         running = [] if self._running is None else [self._running[0].estimate()]
         mean = torch.stack(self._finished + running).mean(dim=0)
         return self.scaling.invert(mean[0].cpu().numpy())
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
-        """Return that mean."""
+        """Return the mean over the runs."""
         yield from ()
         return self.estimate()
 
     @classmethod
     def rehearsal_edge(cls, task: Task, settings: DeepImagePriorFit, edge: int) -> int:  # noqa: ARG003
-        """Return an edge with which the result has the usual one: the network is as large as the result."""
+        """Return an edge for which the result has the edge `edge`; the network has its size."""
         return max(8, round(edge * task.spatial_shape[0] / task.result_spatial_shape[0]))
 
     @classmethod
     def pixels(cls, settings: DeepImagePriorFit, shape: tuple[int, int]) -> int:
-        """Return the pixels of the network's grid, which is a little larger than the result."""
+        """Return the number of pixels of the network's padded output."""
         height, width = padded_shape(shape, settings.network)
         return height * width
 
@@ -250,7 +271,7 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         rehearsal: Rehearsal,
         whole: tuple[int, int],  # noqa: ARG003
     ) -> float:
-        """Predict the time: each step is of the whole image."""
+        """Predict the seconds; each step processes the whole image."""
         steps = rehearsal.steps * rehearsal.step * rehearsal.ratio
         return steps + rehearsal.setup + rehearsal.finish * rehearsal.ratio
 

@@ -1,4 +1,4 @@
-"""Settings of the published method, and the published values."""
+"""Settings of the published method, and their published values."""
 
 from __future__ import annotations
 
@@ -13,50 +13,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeepImagePriorFit(Settings):
-    """Fit f(z) to the image: the published method.
+    """The published method: fit f(z) to the image.
 
     z is a fixed random tensor, f the untrained network; the weights minimize the
     misfit of f(z + jitter) to the observed image (arXiv:1711.10925, equation 2).
     """
 
     network: HourglassNetwork = HourglassNetwork()  # noqa: RUF009  (frozen)
+    """Architecture of the network."""
     iterations: int = 2000
-    """Steps of a run; at least 1."""
+    """Steps of a run, at least 1."""
     learning_rate: float = 0.01
-    """Of Adam."""
+    """Learning rate of Adam."""
     input: Literal["noise", "meshgrid"] = "noise"
     """z: uniform noise, or the pixel coordinates (2 channels)."""
     input_depth: int = 32
     """Channels of a noise z."""
     jitter: float = 0.03
-    """Standard deviation of the noise that is added to z anew in each step."""
+    """Standard deviation of the noise added to z in each step."""
     weight_noise: float = 0.0
-    """Standard deviation of the noise added to the weights in each step, in units of each weight tensor's own."""
+    """Standard deviation of the noise added to the weights in each step, relative to that of each
+    weight tensor."""
     averaging: float = 0.0
-    """Weight of the past in the moving average of the outputs; 0 takes the last output."""
+    """Decay of the exponential moving average of the outputs, 0 to below 1; 0: the last output."""
     runs: int = 1
-    """Independent runs whose results are averaged."""
+    """Independent runs whose results are averaged, at least 1."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         check_positive(self, "iterations", "learning_rate", "input_depth", "runs")
         if not 0 <= self.averaging < 1 or self.jitter < 0 or self.weight_noise < 0:
             raise ValueError(
-                "averaging must lie in 0..1 (below 1); jitter and weight_noise must not be negative."
+                f"averaging={self.averaging} must be 0 to below 1, and jitter={self.jitter} and "
+                f"weight_noise={self.weight_noise} 0 or more."
             )
 
     @property
     def may_end_early(self) -> bool:
-        """The published method runs all its iterations."""
+        """False: the published method has no early stopping."""
         return False
 
     @property
     def can_run_on(self) -> bool:
-        """The mean of several runs cannot be continued: their networks are gone."""
+        """Whether the fit can be continued: only a single run can."""
         return self.runs == 1
 
 
-# the rows of the publication's supplementary table, with the defaults of the torch of 2017 that they were run with
+# rows of the publication's supplementary table, with the defaults of torch in 2017
 _THEN = HourglassNetwork(align_corners=True, norm_gain="uniform")
 PUBLISHED: Mapping[str, DeepImagePriorFit] = {
     "denoise": DeepImagePriorFit(_THEN, iterations=1800, jitter=1 / 30, averaging=0.99),
@@ -110,6 +113,19 @@ def published_settings(experiment: str) -> DeepImagePriorFit:
         "denoise", "jpeg", "super-resolve-x4", "super-resolve-x8", "inpaint"
         (half of the pixels missing), "inpaint-98" (98 % missing),
         "inpaint-text", "inpaint-vase" or "inpaint-library" (large holes).
+
+    Returns
+    -------
+    DeepImagePriorFit
+
+    Raises
+    ------
+    ValueError
+        If the experiment is unknown.
+
+    References
+    ----------
+    Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
 
     Examples
     --------

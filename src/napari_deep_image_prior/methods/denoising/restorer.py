@@ -1,10 +1,11 @@
-"""Denoising by a guided fit: noise a first estimate anew, denoise that, learn what was lost.
+"""Denoising: a nonlocal first estimate, and a network that learns to correct it.
 
-First the noise is measured and made the same everywhere, and a classical estimate is
-made from groups of alike patches. Then an untrained network is fitted to undo what
-that classical method does to this very image: the estimate is noised anew, denoised
-the same way, and the network learns the way back. Applied to the image itself, the
-correction is followed as far as held-out noise says that it helps.
+The noise is estimated and normalized, and a first estimate is made from groups of similar patches.
+An untrained network then learns the errors of this estimator on the image's own content: the first
+estimate is re-noised and denoised again, and the network is fitted to predict the difference to the
+known truth. Finally it corrects the first estimate. A recorrupted pair sets the weight of the
+correction: Pang, Zheng, Quan, Ji, "Recorrupted-to-Recorrupted: Unsupervised Deep Learning for Image
+Denoising", CVPR 2021, doi:10.1109/CVPR46437.2021.00208.
 """
 
 from __future__ import annotations
@@ -43,92 +44,102 @@ if TYPE_CHECKING:
     from .task import Denoise
 
 PARTS = 20
-"""Steps in which a classical estimate is reported."""
-JUDGED_CROPS = 2
-"""Crops of a newly noised image, not learned from, by which the fit is stopped."""
-JUDGMENTS = 2
-"""Parts of the image on which the network is judged."""
-SPLIT = 0.5
-"""Share of fresh noise that is added to one half of a judged pair and divides that of the other."""
+"""Steps reported for a nonlocal estimate."""
+HELD_OUT_CROPS = 2
+"""Crops of the held-out re-noised image from which the error of a step is computed."""
+RECORRUPTIONS = 2
+"""Recorrupted pairs from which the correction weight is computed."""
+ALPHA = 0.5
+"""Noise level of a recorrupted pair, y + ALPHA n and y - n / ALPHA."""
 
 
 class DenoisingModel:
-    """The network that corrects the classical estimate, and the pairs it is fitted on."""
+    """The network that corrects the first estimate, and the data it is fitted to."""
 
     def __init__(
         self, channels: int, settings: DenoisingFit, device: torch.device, seed: int
     ) -> None:
         self._settings = settings
         self._crops = Crops(settings.crop, seed)
-        self._pairs: list[
-            Tensor
-        ] = []  # each (3 C, Y, X): newly noised, its classical estimate, the truth of both
+        # each (3 C, Y, X): re-noised image, its nonlocal estimate, the truth of both
+        self._training: list[Tensor] = []
         self._typical = 1.0
         self.network = build_network(settings.network, 2 * channels, channels, seed, device)
 
     def loss(self) -> Tensor:
-        """Return the mean squared error of some crops.
+        """Return the mean squared error of random crops, in units of the noise variance.
 
-        The loss is in units of the noise variance; the reported misfit is that of crops that
-        are not learned from, relative to the classical estimate's error on them.
+        The misfit is the error of held-out crops relative to that of their nonlocal estimate.
         """
-        self._judged_crops = self._crops.draw([self._judged], JUDGED_CROPS)
-        loss, _ = self._squares(self._crops.draw(self._pairs, self._settings.batch))
+        self._held_out_crops = self._crops.draw([self._held_out], HELD_OUT_CROPS)
+        loss, _ = self._squares(self._crops.draw(self._training, self._settings.batch))
         return loss
 
     @property
     def misfit(self) -> Tensor:
-        """Of the last step; reckoned when it is looked at, which on a GPU is not at each step."""
+        """The held-out error of the last step; computed only when read, on a GPU not every step."""
         with torch.no_grad():
-            squares, missed = self._squares(self._judged_crops)
-        return squares / self._typical / relative_to(missed / self._typical)
+            squares, first = self._squares(self._held_out_crops)
+        return squares / self._typical / relative_to(first / self._typical)
 
     def _squares(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean squared error of crops of pairs, and that of their classical estimate."""
-        noisy, classical, clean = crops.chunk(3, dim=1)
-        missed = clean - classical
-        error = self.network(torch.cat([noisy, classical], dim=1)) - missed
-        return error.square().mean(), missed.square().mean()
+        """Return the mean squared errors of the corrected and the nonlocal estimates of crops."""
+        noisy, estimate, clean = crops.chunk(3, dim=1)
+        target = clean - estimate
+        error = self.network(torch.cat([noisy, estimate], dim=1)) - target
+        return error.square().mean(), target.square().mean()
 
     def kept(self) -> list[Tensor]:
-        """Nothing is kept beside the weights."""
+        """Return no tensors: the model has no state beside its weights."""
         return []
 
-    def learn_from(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
-        """Add an image, newly noised and denoised again, to what the network is fitted on; all (C, Y, X)."""
-        self._pairs.append(torch.cat([noisy, classical, clean]))
+    def learn_from(self, noisy: Tensor, estimate: Tensor, clean: Tensor) -> None:
+        """Add a re-noised image, its nonlocal estimate and the truth to the fit; all (C, Y, X)."""
+        self._training.append(torch.cat([noisy, estimate, clean]))
         errors = [
-            (clean - classical).square().mean()
-            for _, classical, clean in (p.chunk(3) for p in self._pairs)
+            (clean - estimate).square().mean()
+            for _, estimate, clean in (p.chunk(3) for p in self._training)
         ]
         self._typical = float(torch.stack(errors).mean()) + 1e-9
 
-    def judge_by(self, noisy: Tensor, classical: Tensor, clean: Tensor) -> None:
-        """Set what the network is judged by, the same of an image that it does not learn from."""
-        self._judged = torch.cat([noisy, classical, clean])
+    def hold_out(self, noisy: Tensor, estimate: Tensor, clean: Tensor) -> None:
+        """Set the images, as of `learn_from`, from which the held-out error is computed."""
+        self._held_out = torch.cat([noisy, estimate, clean])
 
-    def correction(self, noisy: Tensor, classical: Tensor) -> Tensor:
-        """Return what the network adds to a classical estimate, all (C, Y, X)."""
+    def correction(self, noisy: Tensor, estimate: Tensor) -> Tensor:
+        """Return the correction of a nonlocal estimate; all are (C, Y, X)."""
         with torch.no_grad():
-            correction: Tensor = self.network(torch.cat([noisy, classical])[None])[0]
+            correction: Tensor = self.network(torch.cat([noisy, estimate])[None])[0]
         return correction
 
-    def mean_correction(self, noisy: Tensor, classical: Tensor) -> Generator[None, None, Tensor]:
-        """Return that correction averaged over turned views."""
-        return (yield from mean_over_views(self.network, torch.cat([noisy, classical])[None]))[0]
+    def mean_correction(self, noisy: Tensor, estimate: Tensor) -> Generator[None, None, Tensor]:
+        """Return the correction averaged over the eight views."""
+        return (yield from mean_over_views(self.network, torch.cat([noisy, estimate])[None]))[0]
 
 
 class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
-    """Denoises a (C, Y, X) image in its own intensity units; it is filled in where it is not `known`."""
+    """Denoises an image.
+
+    Parameters
+    ----------
+    image : (C, Y, X) float array
+        In intensity units; filled in where it is not `known`.
+    known : (C, Y, X) bool array
+    settings : DenoisingFit
+    seed : int
+    device : torch.device
+    noise, noise_std, strength
+        As of `Denoise`.
+    """
 
     INPUTS = 2
-    CLASSICAL_BYTES = 300e6
+    FIRST_ESTIMATE_BYTES = 300e6
 
     @classmethod
     def for_task(
         cls, task: Denoise, settings: DenoisingFit, device: torch.device, seed: int
     ) -> DenoisingRestorer:
-        """Make the restorer of a task."""
+        """Return the restorer of a task."""
         image, known = image_and_known(task)
         scaling, filled = scaled_and_filled(task, device)
         intensities = np.where(known, image, scaling.invert(filled[0].cpu().numpy()))
@@ -161,13 +172,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             for channel, seen in zip(image, known, strict=True)
         ]
         self._image, self._known = image, known
-        # up to 1 the strength is the share of the noise that is taken out; from there on the noise is taken for so
-        # many times stronger: what follows takes it for 1, and so is the fresh noise
-        self._share, self._overestimation = min(strength, 1.0), max(strength, 1.0)
-        self._noise = NoiseNormalizer(image, models, self._overestimation, device, seed)
-        self._noisy = self._noise.image.noisy
-        self._classical: Tensor | None = None
-        self._places = Crops(settings.region, seed)
+        # up to 1, the strength is the fraction of the noise that is removed; above 1, the noise
+        # level is overestimated by that factor, before normalization
+        self._fraction, self._overestimation = min(strength, 1.0), max(strength, 1.0)
+        self._normalizer = NoiseNormalizer(image, models, self._overestimation, device, seed)
+        self._noisy = self._normalizer.image.noisy
+        self._first: Tensor | None = None
+        self._regions = Crops(settings.region, seed)
         self._model = DenoisingModel(len(image), settings, device, seed)
         self._rule = HeldOutPlateau(settings.patience)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
@@ -175,39 +186,40 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._correction_weight = 1.0
         self.noise_summary = "; ".join(dict.fromkeys(model.describe() for model in models))
         if self._overestimation > 1:
-            self.noise_summary += f", taken for {strength:g} times as strong"
-        elif self._share < 1:
-            self.noise_summary += f", {100 * strength:.0f}% of it taken out"
+            self.noise_summary += f", assumed {strength:g} times as strong"
+        elif self._fraction < 1:
+            self.noise_summary += f", {100 * strength:.0f} % of it removed"
 
     def steps(self) -> Iterator[Progress]:
-        """Make the classical estimate, then fit the network to correct it."""
-        if self._classical is None:
-            self._classical = yield from self._denoised(self._noise.image, 0, self._overestimation)
+        """Make the first estimate, then fit the network to correct it."""
+        if self._first is None:
+            image = self._normalizer.image
+            self._first = yield from self._nonlocal_estimate(image, 0, self._overestimation)
         while self._drawn < self._settings.draws + 1:
-            clean = self._places.draw([self._classical], 1)[0]
-            anew = self._noise.renoise(clean)
-            classical = yield from self._denoised(anew, (1 + self._drawn) * PARTS)
+            clean = self._regions.draw([self._first], 1)[0]
+            renoised = self._normalizer.renoise(clean)
+            estimate = yield from self._nonlocal_estimate(renoised, (1 + self._drawn) * PARTS)
             use = (
                 self._model.learn_from
                 if self._drawn < self._settings.draws
-                else self._model.judge_by
+                else self._model.hold_out
             )
-            use(anew.noisy, classical, clean)
+            use(renoised.noisy, estimate, clean)
             self._drawn += 1
         done = (2 + self._settings.draws) * PARTS
         for progress in self._fit:
             yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on with what was not done yet, and with the fit."""
+        """Continue the fit, or what precedes it."""
         self._fit.run_on(iterations)
 
-    def _denoised(
-        self, even: NormalizedImage, done: int, overestimation: float = 1.0
+    def _nonlocal_estimate(
+        self, image: NormalizedImage, done: int, overestimation: float = 1.0
     ) -> Generator[Progress, None, Tensor]:
-        """Denoise classically; counts as PARTS steps, yields more often so that it can be left."""
+        """Return the nonlocal estimate; counts as PARTS steps but yields more often, to be left."""
         total = (2 + self._settings.draws) * PARTS + self._fit.end
-        working = even.grouped(overestimation)
+        working = image.first_estimate(overestimation)
         part, estimate = 1, None
         while estimate is None:
             try:
@@ -222,8 +234,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     @property
     def note(self) -> str:
-        """The noise that was found, and what the stopping rule thinks just now."""
-        rule = self._rule.note if self._rule.has_errors else "making a first estimate"
+        """The noise model and the state of the fit."""
+        rule = self._rule.note if self._rule.has_errors else "making the first estimate"
         return f"{self.noise_summary}; {rule}"
 
     @property
@@ -232,21 +244,22 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return with_correction_weights(self._rule.reason, [self._correction_weight])
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the classical estimate, corrected as far as the network has learned."""
-        if self._classical is None:
-            return self._image.copy()  # it stays the fit's, whoever writes into the preview
-        estimate = self._classical
+        """Return the first estimate with the network's current correction."""
+        if self._first is None:
+            return self._image.copy()  # a copy: the consumer may write into a preview
+        estimate = self._first
         if self._rule.has_errors:
             estimate = estimate + self._model.correction(self._noisy, estimate)
         return self._restored(estimate)
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
-        """Return the estimate with the correction averaged over eight views, as far as it can be trusted."""
-        if self._classical is None:  # stopped before there was anything to look at
-            self._classical = yield from silent(self._noise.image.grouped(self._overestimation))
-        estimate = self._classical
+        """Return the first estimate plus the weighted correction, averaged over the eight views."""
+        if self._first is None:  # stopped before the first estimate was complete
+            image = self._normalizer.image
+            self._first = yield from silent(image.first_estimate(self._overestimation))
+        estimate = self._first
         self._correction_weight = (
-            (yield from self._judged_weight()) if self._rule.has_errors else 0.0
+            (yield from self._recorrupted_weight()) if self._rule.has_errors else 0.0
         )
         if self._correction_weight > 0:
             correction = yield from self._model.mean_correction(self._noisy, estimate)
@@ -254,35 +267,37 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        restored = self._noise.restored(estimate)
-        if self._share == 1:
+        restored = self._normalizer.restored(estimate)
+        if self._fraction == 1:
             return restored
-        return np.where(self._known, self._image + self._share * (restored - self._image), restored)
+        removed = self._fraction * (restored - self._image)
+        return np.where(self._known, self._image + removed, restored)
 
-    def _judged_weight(self) -> Generator[None, None, float]:
-        """Return how far to follow the network, 0 to 1, judged by noise that it has not seen.
+    def _recorrupted_weight(self) -> Generator[None, None, float]:
+        """Return the correction weight, 0 to 1, from recorrupted pairs (Pang et al., CVPR 2021).
 
-        With fresh noise n, y + a n and y - n / a are two images of the same truth
-        with independent noise: the first is restored, the second judges.
+        With sampled noise n, y + a n and y - n / a have the same truth and independent noise. The
+        first is denoised; the second is the target of a least-squares fit of the weight.
         """
-        even = self._noise.image
-        agreed = power = 0.0
-        spread = math.sqrt(1 + SPLIT**2)
-        for _ in range(JUDGMENTS):
-            noisy_and_variance = torch.cat([even.noisy, even.variance])
-            part, variance = self._places.draw([noisy_and_variance], 1)[0].chunk(2)
-            fresh = (
-                self._noise.sample_noise(part) * variance.sqrt() / self._overestimation
-            )  # as the image's own
-            seen = (part + SPLIT * fresh) / spread  # as strong as before
-            classical = yield from silent(
-                replace(even, noisy=seen, variance=variance).grouped(self._overestimation)
+        image = self._normalizer.image
+        covariance = power = 0.0
+        level = math.sqrt(1 + ALPHA**2)
+        for _ in range(RECORRUPTIONS):
+            noisy_and_variance = torch.cat([image.noisy, image.variance])
+            y, variance = self._regions.draw([noisy_and_variance], 1)[0].chunk(2)
+            # of the image's own noise level
+            noise = self._normalizer.sample_noise(y) * variance.sqrt() / self._overestimation
+            recorrupted = (y + ALPHA * noise) / level  # the noise level of y
+            estimate = yield from silent(
+                replace(image, noisy=recorrupted, variance=variance).first_estimate(
+                    self._overestimation
+                )
             )
-            correction = (yield from self._model.mean_correction(seen, classical)) * spread
-            wanted = part - fresh / SPLIT - classical * spread
-            agreed += float((correction * wanted).sum())
+            correction = (yield from self._model.mean_correction(recorrupted, estimate)) * level
+            target = y - noise / ALPHA - estimate * level
+            covariance += float((correction * target).sum())
             power += float(correction.square().sum())
-        return 0.0 if power == 0 else min(max(agreed / power, 0.0), 1.0)
+        return 0.0 if power == 0 else min(max(covariance / power, 0.0), 1.0)
 
     @classmethod
     def rehearsal_settings(cls, settings: DenoisingFit) -> DenoisingFit:
@@ -291,12 +306,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     @classmethod
     def seconds(cls, settings: DenoisingFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:
-        """Predict the time: classical estimates of the whole and of regions, the fit, and the views at the end."""
-        # the second classical estimate, as the first one has the setting up in it
-        classical = rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]
+        """Predict the seconds for the nonlocal estimates, the fit, and the averaging over views."""
+        # of the second nonlocal estimate, as that of the first includes the setup
+        nonlocal_estimate = rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]
         height, width = (min(size, settings.region) for size in whole)
         region = height * width / (rehearsal.piece[0] * rehearsal.piece[1])
-        estimates = classical * (rehearsal.ratio + (settings.draws + 1 + JUDGMENTS) * region)
-        views = max(rehearsal.finish - JUDGMENTS * classical, 0)
-        corrections = views * (rehearsal.ratio + JUDGMENTS * region) / (1 + JUDGMENTS)
+        regions = (settings.draws + 1 + RECORRUPTIONS) * region
+        estimates = nonlocal_estimate * (rehearsal.ratio + regions)
+        views = max(rehearsal.finish - RECORRUPTIONS * nonlocal_estimate, 0)
+        corrections = views * (rehearsal.ratio + RECORRUPTIONS * region) / (1 + RECORRUPTIONS)
         return rehearsal.steps * rehearsal.step + estimates + corrections

@@ -9,12 +9,12 @@ from ...fitting.settings import CompactNetwork, SelfSupervisedFit, check_positiv
 
 @dataclass(frozen=True)
 class DenoisingFit(SelfSupervisedFit):
-    """Denoising: noise a classical estimate anew, denoise that, and fit the network to correct the result."""
+    """Denoising: re-noise the first estimate, denoise it, and fit the network to the errors."""
 
     draws: int = 8
-    """Newly noised images to learn from; one more is made to judge by."""
+    """Re-noised images for the fit; one more is held out."""
     region: int = 256
-    """Edge of the part of the image that is noised anew, in pixels."""
+    """Edge of the re-noised parts of the image, in pixels."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

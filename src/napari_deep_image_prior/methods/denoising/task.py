@@ -1,4 +1,4 @@
-"""Denoising as a task."""
+"""The task of denoising."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NoiseKind = Literal["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"]
 WEAKEST, STRONGEST = 0.25, 4.0
-"""The range of `Denoise.strength`."""
+"""Range of `Denoise.strength`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +29,26 @@ class Denoise(Task):
         Any integer or float dtype, any intensity units. Pixels that are NaN or
         infinite count as unknown and come back restored.
     noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
-        The kind of noise. "auto" measures it in the image. "gaussian" is independent
-        from pixel to pixel, "correlated" is shared by neighboring pixels.
+        The kind of noise. "auto" detects it in the image. "gaussian" is Gaussian noise that is
+        independent between pixels, "correlated" is spatially correlated Gaussian noise. "poisson"
+        and "poisson-gaussian" are photon noise without and with read noise.
     noise_std : float, optional
         Standard deviation of Gaussian noise, in the image's intensity units;
-        None: measured in the image.
+        None: estimated from the image.
     strength : float
-        How strongly to denoise, 0.25 to 4. 1 takes out the noise that was measured or given; less
-        takes out that share of it and leaves the rest as grain; more takes the noise for so many
-        times stronger and smooths more.
+        Denoising strength, 0.25 to 4. 1 removes the noise that was estimated or given. Below 1
+        only this fraction of the noise is removed; above 1 the noise is assumed to be that many
+        times stronger than estimated.
     channel_axis : int, optional
         The axis of `image` that holds the channels (colors, stains).
 
     Raises
     ------
     TypeError
-        If `image` is not an array of real numbers (boolean arrays included).
+        If `image` is not an array of real numbers (boolean arrays included), or an option is
+        not a number where it must be.
     ValueError
-        If the image is empty, is not 2D, has no finite pixel, or an option is unknown.
+        If the image is empty, is not 2D, has no finite pixel, or an option is out of range.
 
     Examples
     --------
@@ -74,22 +76,24 @@ class Denoise(Task):
         self._set(strength=_checked_strength(self.strength))
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise ValueError for a strength with the published method."""
+        """Raise ValueError if a strength is given for the published method."""
         if self.strength != 1 and not isinstance(settings, DenoisingFit):
             raise ValueError(
-                f"strength={self.strength:g} means nothing to the published method (preset paper), which knows no "
-                "noise level: leave it at 1, or use the preset fast or best."
+                f"strength={self.strength:g} is not supported by the published method (preset "
+                "paper), which estimates no noise level: use strength=1, or preset fast or best."
             )
 
 
 def _checked_strength(strength: object) -> float:
     if isinstance(strength, bool) or not isinstance(strength, int | float | np.number):
         raise TypeError(
-            f"strength={strength!r} is not a number: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found."
+            f"strength={strength!r} is not a number: use {WEAKEST} to {STRONGEST:g} "
+            "(1 removes the estimated noise)."
         )
     if not WEAKEST <= strength <= STRONGEST:
         raise ValueError(
-            f"strength={strength!r} is out of range: use {WEAKEST} to {STRONGEST:g}; 1 is the noise found."
+            f"strength={strength!r} is out of range: use {WEAKEST} to {STRONGEST:g} "
+            "(1 removes the estimated noise)."
         )
     return float(strength)
 
@@ -97,7 +101,7 @@ def _checked_strength(strength: object) -> float:
 def _check_noise_std(noise_std: float, noise: str) -> None:
     if noise not in ("auto", "gaussian", "correlated"):
         raise ValueError(
-            f"noise_std describes Gaussian noise, not noise={noise!r}: leave one of them out."
+            f"noise_std applies to Gaussian noise only, not to noise={noise!r}: omit one of them."
         )
     if not math.isfinite(noise_std) or noise_std <= 0:
         raise ValueError(

@@ -1,4 +1,7 @@
-"""Find pixels of an image that are not to be trusted, by their values alone: a mask for inpainting."""
+"""Detection of bad pixels by their values, as masks for inpainting.
+
+All functions accept a (Y, X) or (Y, X, C) image and return a (Y, X) mask.
+"""
 
 from __future__ import annotations
 
@@ -11,69 +14,71 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SHARED = 3
-"""Pixels that must share the largest value for it to be taken for the sensor's limit."""
-STANDS_OUT = 6.0
-"""How many times the typical difference between neighboring rows a stripe differs from both of its own."""
+MIN_SATURATED = 3
+"""Fewest pixels at the largest value for it to be the saturation level."""
+STRIPE_CONTRAST = 6.0
+"""Smallest difference of a stripe from both neighboring rows, relative to the typical curvature."""
 
 
 def not_finite(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark pixels that are NaN or infinite; (Y, X) or (Y, X, C), any channel, as for all functions here."""
+    """Mark pixels that are NaN or infinite in any channel."""
     return _any_channel(~np.isfinite(image))
 
 
 def saturated(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark pixels at the largest value, if it is the dtype's or shared by several pixels: the sensor's limit."""
+    """Mark pixels at the saturation level in any channel.
+
+    The saturation level is the image's largest value, if it is the largest of an integer dtype or
+    several pixels have it.
+    """
     finite = image[np.isfinite(image)]
     if finite.size == 0:
         return np.zeros(image.shape[:2], dtype=bool)
     largest = finite.max()
     at_limit = _any_channel(np.asarray(image == largest))
     is_limit = image.dtype.kind in "ui" and largest == np.iinfo(image.dtype).max
-    return at_limit if is_limit or at_limit.sum() >= SHARED else np.zeros_like(at_limit)
+    return at_limit if is_limit or at_limit.sum() >= MIN_SATURATED else np.zeros_like(at_limit)
 
 
 def dead(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark pixels that are exactly 0, in all channels."""
+    """Mark pixels that are exactly 0 in all channels."""
     return ~_any_channel(np.asarray(image != 0))
 
 
 def above(image: NDArray[Any], value: float) -> NDArray[np.bool_]:
-    """Mark pixels above a value."""
+    """Mark pixels above a value in any channel."""
     return _any_channel(np.asarray(image > value))
 
 
 def below(image: NDArray[Any], value: float) -> NDArray[np.bool_]:
-    """Mark pixels below a value."""
+    """Mark pixels below a value in any channel."""
     return _any_channel(np.asarray(image < value))
 
 
 def striped_rows(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark single rows that differ from both rows beside them, as a faulty line of a sensor does."""
+    """Mark single rows that differ from both neighboring rows, such as a defective sensor line."""
     gray = image.mean(axis=-1) if image.ndim == 3 else image.astype(np.float64)
-    seen = np.isfinite(gray)
+    finite = np.isfinite(gray)
     marked = np.zeros(gray.shape, dtype=bool)
-    if not seen.any() or len(gray) < 5:
+    if not finite.any() or len(gray) < 5:
         return marked
-    filled = np.where(seen, gray, np.median(gray[seen]))
+    filled = np.where(finite, gray, np.median(gray[finite]))
     before, after = np.roll(filled, 1, axis=0), np.roll(filled, -1, axis=0)
-    for edge, inward in (
-        (0, 1),
-        (-1, -1),
-    ):  # the outermost rows are compared with two lines drawn from further in
+    # the outermost rows are compared with two extrapolations of inner rows
+    for edge, inward in ((0, 1), (-1, -1)):
         a, b, c = (filled[edge + places * inward] for places in (1, 2, 4))
         before[edge], after[edge] = 2 * a - b, 2 * b - c
     before, after = (np.median(filled - beside, axis=1) for beside in (before, after))
-    # in units of how much rows bend by themselves; the floor is for images in which none does
+    # relative to the typical curvature across rows; the floor is for images without curvature
     floor = 1e-3 * (np.percentile(filled, 99) - np.percentile(filled, 1))
     typical = np.median(np.abs(before + after)) / 2
-    differs = np.minimum(np.abs(before), np.abs(after)) > max(STANDS_OUT * typical, floor)
+    differs = np.minimum(np.abs(before), np.abs(after)) > max(STRIPE_CONTRAST * typical, floor)
     marked[differs & (before * after > 0)] = True
     return marked
 
 
 def striped_columns(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark single columns that differ from both columns beside them."""
+    """Mark single columns that differ from both neighboring columns."""
     return striped_rows(np.swapaxes(image, 0, 1)).T
 
 

@@ -1,9 +1,8 @@
-"""Inpainting by a masked fit: hide known pixels, fill them smoothly, learn what the fill got wrong.
+"""Inpainting: a biharmonic fill, and a network that learns to correct it.
 
-Each step hides some known pixels of random crops, fills them and the missing ones by
-the biharmonic fill, and fits an untrained network to correct the fill at the hidden
-pixels. The network is then asked for the pixels that are really missing. Nothing but
-the one image is used, and the loss is of pixels that the network cannot see.
+Each step hides some known pixels of random crops, fills them and the missing ones by biharmonic
+inpainting, and fits an untrained network to correct the fill at the hidden pixels. The network then
+corrects the fill of the pixels that are really missing.
 """
 
 from __future__ import annotations
@@ -37,19 +36,27 @@ if TYPE_CHECKING:
 
 CROP_FILL, WHOLE_FILL = 10, 20
 """Iterations of the biharmonic fill of a crop, and of the whole image."""
-JUDGED = 0.03
-"""Share of the known pixels that are never learned from, to judge the correction by."""
+HELD_OUT = 0.03
+"""Fraction of the known pixels that are held out of the fit, to compute the correction weight."""
 
 
 class InpaintingModel:
-    """The network that corrects the fill, and the crops it is fitted on."""
+    """The network that corrects the fill, and the data it is fitted to.
+
+    Parameters
+    ----------
+    observed, known : (1, C, Y, X) tensors
+        As of `Measurement`.
+    settings : InpaintingFit
+    seed : int
+    """
 
     def __init__(self, observed: Tensor, known: Tensor, settings: InpaintingFit, seed: int) -> None:
         self._settings = settings
         self._channels = observed.shape[1]
         self._crops = Crops(settings.crop, seed)
         self._generator = torch.Generator(observed.device).manual_seed(seed)
-        self._judging = self._uniform(known[:, :1]) < JUDGED  # (1, 1, Y, X)
+        self._selected = self._uniform(known[:, :1]) < HELD_OUT  # (1, 1, Y, X)
         self.measure(observed, known)
         values = observed[known > 0]
         self._mean, self._std = values.mean(), values.std(correction=0).clamp_min(1e-6)
@@ -59,43 +66,43 @@ class InpaintingModel:
         )
 
     def measure(self, observed: Tensor, known: Tensor) -> None:
-        """Learn from these pixels; those that are judged by stay the same, so that none was learned from before."""
-        self._judged = known * self._judging
-        self._learned = known - self._judged
+        """Set the pixels to learn from; the choice of held-out pixels does not change."""
+        self._held_out = known * self._selected
+        self._learned = known - self._held_out
         self._stack = torch.cat([observed[0] * self._learned[0], self._learned[0]])  # (2 C, Y, X)
         self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
 
     def loss(self) -> Tensor:
-        """Return the mean absolute error at the hidden pixels of some crops.
+        """Return the mean absolute error at the hidden pixels of random crops.
 
-        The loss is in units of the fill's typical error; the reported misfit is relative
-        to the fill's error on the same crops.
+        It is in units of the fill's typical error. The misfit is relative to the fill's error on
+        the same crops.
         """
         observed, known = self._crops.draw([self._stack], self._settings.batch).chunk(2, dim=1)
         visible = known * (1 - self._hidden(known))
         hidden = known - visible
         fill = biharmonic_fill(observed, visible, CROP_FILL)
-        missed = (observed - fill) * hidden
-        error = (self.correction(fill, visible) * hidden - missed).abs().sum()
+        target = (observed - fill) * hidden
+        error = (self.correction(fill, visible) * hidden - target).abs().sum()
         loss = error / self._fill_error / hidden.sum().clamp_min(1)
         self.misfit = loss.detach() / relative_to(
-            missed.abs().sum() / self._fill_error / hidden.sum().clamp_min(1)
+            target.abs().sum() / self._fill_error / hidden.sum().clamp_min(1)
         )
         return loss
 
     def kept(self) -> list[Tensor]:
-        """Nothing is kept beside the weights."""
+        """Return no tensors: the model has no state beside its weights."""
         return []
 
     def correction(self, fill: Tensor, known: Tensor) -> Tensor:
-        """Return what the network adds to a fill, (N, C, Y, X)."""
+        """Return the correction of a fill; all are (N, C, Y, X)."""
         correction: Tensor = self.network(
             torch.cat([(fill - self._mean) / self._std, known - 0.5], dim=1)
         )
         return correction * self._fill_error
 
     def mean_correction(self, fill: Tensor, known: Tensor) -> Generator[None, None, Tensor]:
-        """Return the correction of the whole image, averaged over turned views."""
+        """Return the correction averaged over the eight views."""
 
         def correct(view: Tensor) -> Tensor:
             return self.correction(*view.chunk(2, dim=1))
@@ -103,18 +110,18 @@ class InpaintingModel:
         return (yield from mean_over_views(correct, torch.cat([fill, known], dim=1)))
 
     def correction_weight(self, observed: Tensor) -> Generator[None, None, float]:
-        """Return how far to follow the network, 0 to 1: what serves the judged pixels, unseen in the fit, best."""
+        """Return the least-squares weight of the correction at the held-out pixels, 0 to 1."""
         fill = biharmonic_fill(observed * self._learned, self._learned, WHOLE_FILL)
-        correction = (yield from self.mean_correction(fill, self._learned)) * self._judged
-        wanted = (observed - fill) * self._judged
+        correction = (yield from self.mean_correction(fill, self._learned)) * self._held_out
+        target = (observed - fill) * self._held_out
         power = float(correction.square().sum())
-        return 1.0 if power == 0 else min(max(float((correction * wanted).sum()) / power, 0.0), 1.0)
+        return 1.0 if power == 0 else min(max(float((correction * target).sum()) / power, 0.0), 1.0)
 
     def _hidden(self, known: Tensor) -> Tensor:
-        """Choose the pixels of crops to hide, in all channels: a random share, and shapes of the image's holes."""
+        """Return the pixels of crops to hide in all channels: random ones and shapes of holes."""
         low, high = self._settings.hidden
-        share = low + (high - low) * self._uniform(known[:, :1, :1, :1])
-        scattered = (self._uniform(known[:, :1]) < share).to(known.dtype)
+        fraction = low + (high - low) * self._uniform(known[:, :1, :1, :1])
+        scattered = (self._uniform(known[:, :1]) < fraction).to(known.dtype)
         return torch.maximum(scattered, self._crops.draw([self._holes], len(known)))
 
     def _uniform(self, like: Tensor) -> Tensor:
@@ -127,7 +134,16 @@ class InpaintingModel:
 
 
 class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
-    """Inpaints a measurement; known pixels stay as they are."""
+    """Inpaints a measurement; known pixels are unchanged.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    scaling : Scaling
+        Between the measurement's range and intensity units.
+    settings : InpaintingFit
+    seed : int
+    """
 
     INPUTS = 2
 
@@ -135,7 +151,7 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
     def for_task(
         cls, task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int
     ) -> InpaintingRestorer:
-        """Make the restorer of a task."""
+        """Return the restorer of a task."""
         scaling = percentile_scaling(*image_and_known(task))
         return cls(measure(task, scaling, device), scaling, settings, seed)
 
@@ -151,35 +167,35 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         self._correction_weight = 1.0
 
     def steps(self) -> Iterator[Progress]:
-        """Fit, one step at a time."""
+        """Iterate over the steps of the fit."""
         return self._fit
 
     def remeasure(self, task: Inpaint, device: torch.device) -> None:
-        """Learn from, and fill in, other pixels from the next step on."""
+        """Continue with another mask from the next step on."""
         measurement = measure(task, self.scaling, device)
         self._observed, self._known = measurement.observed, measurement.known
         self._model.measure(self._observed, self._known)
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on with the fit."""
+        """Continue the fit."""
         self._fit.run_on(iterations)
 
     def network(self) -> dict[str, Tensor]:
-        """Return the network as fitted so far."""
+        """Return a copy of the fitted weights."""
         return {
             name: weight.detach().clone()
             for name, weight in self._model.network.state_dict().items()
         }
 
     def start_from(self, network: dict[str, Tensor]) -> None:
-        """Begin the fit with the `network` of a similar image, in place of a fresh one."""
+        """Start the fit from the weights of a similar image's fit."""
         self._model.network.load_state_dict(network)
         self._fit = Fit(self._model, self_supervised_schedule(self._settings), self._rule)
 
     @property
     def note(self) -> str:
-        """What the stopping rule thinks just now."""
+        """The state of the fit."""
         return self._rule.note
 
     @property
@@ -188,12 +204,12 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         return with_correction_weights(self._rule.reason, [self._correction_weight])
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the fill as corrected so far."""
+        """Return the fill with the network's current correction."""
         with torch.no_grad():
             return self._restored(self._model.correction(self._fill, self._known))
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
-        """Return the fill with the correction averaged over eight views, as far as it can be trusted."""
+        """Return the fill plus the weighted correction, averaged over the eight views."""
         self._correction_weight = yield from self._model.correction_weight(self._observed)
         correction = yield from self._model.mean_correction(self._fill, self._known)
         return self._restored(correction * self._correction_weight)
@@ -204,7 +220,7 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
 
 
 def holes(missing: Tensor) -> Tensor:
-    """Keep those pixels of a (C, Y, X) mask that lie in a fully missing 3x3 block: strokes, not scattered ones."""
+    """Return the pixels of a (C, Y, X) mask in fully missing 3x3 blocks (its opening)."""
     core = -functional.max_pool2d(-missing, 3, 1, 1)
     return functional.max_pool2d(core, 3, 1, 1) * missing
 

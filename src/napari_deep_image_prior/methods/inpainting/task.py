@@ -1,4 +1,4 @@
-"""Inpainting as a task."""
+"""The task of inpainting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Inpaint(Task):
-    """Fill in pixels whose value is unknown.
+    """Fill in unknown pixels.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Inpaint(Task):
         Any integer or float dtype. NaN and infinite pixels count as missing too.
     missing : bool array, True = unknown
         Shape of the image, or of the image without its channel axis (then it
-        holds for every channel).
+        applies to every channel).
     channel_axis : int, optional
         The axis of `image` that holds the channels.
 
@@ -35,7 +35,7 @@ class Inpaint(Task):
     TypeError
         If `image` is not an array of real numbers or `missing` is not boolean.
     ValueError
-        If the shapes do not fit, no pixel is known or none is missing.
+        If the shapes do not match, no pixel is known or none is missing.
 
     Examples
     --------
@@ -59,8 +59,8 @@ class Inpaint(Task):
         channels = np.moveaxis(unknown, axis, 0) if axis is not None else unknown[np.newaxis]
         if channels.reshape(len(channels), -1).all(axis=1).any():
             raise ValueError(
-                "every pixel (of some channel) is missing: there is nothing to restore from. "
-                "In missing, True marks the UNKNOWN pixels."
+                "every pixel of a channel is missing: leave some known "
+                "(True in missing marks the UNKNOWN pixels)."
             )
         if not unknown.any():
             raise ValueError(
@@ -70,11 +70,11 @@ class Inpaint(Task):
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """Which pixels are missing, NaN and infinite ones included."""
+        """Mask of the missing pixels, including NaN and infinite ones, in the image's shape."""
         return np.asarray(self.missing)
 
     @classmethod
-    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401  (those of the task)
+    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401
         """Return whether any pixel is missing."""
         return bool(np.any(options["missing"])) or not bool(np.isfinite(image).all())
 
@@ -83,16 +83,16 @@ class Inpaint(Task):
         return replace(self, missing=missing)
 
     def rehearsal(self, edge: int) -> Self:
-        """Return the same task for a square in the middle of the image, with some pixels missing."""
+        """Return the same task for a central square of the image, with some pixels missing."""
         part = self._middle(edge)
         missing = part["missing"]
-        if missing.all() or not missing.any():  # the pace does not depend on where the holes are
+        if missing.all() or not missing.any():  # the cost does not depend on the holes
             part["missing"] = np.indices(missing.shape).sum(axis=0) % 2 == 0
         return replace(self, **part)
 
     def _described_options(self) -> dict[str, Any]:
         missing = np.asarray(self.missing)
-        # the mask itself: a painted one is in no file
+        # the mask itself: a painted one is not in any file
         return {"missing_pixels": int(missing.sum()), "missing_zlib": packed(missing)}
 
     @classmethod
@@ -106,8 +106,8 @@ def _checked_missing(
     mask = np.asarray(missing)
     if mask.dtype != bool:
         raise TypeError(
-            f"missing has dtype {mask.dtype}, but bool is expected (True = unknown). "
-            "For painted labels pass missing=labels != 0."
+            f"missing has dtype {mask.dtype}, but bool is expected (True = unknown): "
+            "for painted labels pass missing=labels != 0."
         )
     spatial = tuple(size for index, size in enumerate(shape) if index != axis)
     if mask.shape == shape:
@@ -115,4 +115,4 @@ def _checked_missing(
     if axis is not None and mask.shape == spatial:
         return np.broadcast_to(np.expand_dims(mask, axis), shape)
     wanted = f"{shape}" if axis is None else f"{shape} or {spatial}"
-    raise ValueError(f"missing has shape {mask.shape}, but the image needs {wanted}.")
+    raise ValueError(f"missing has shape {mask.shape}, but must have shape {wanted}.")

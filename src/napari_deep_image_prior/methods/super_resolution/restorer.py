@@ -1,12 +1,11 @@
-"""Super-resolution across scales: shrink the image, learn to undo that, then enlarge the image itself.
+"""Super-resolution: interpolation, and a network that learns to correct it across scales.
 
-An untrained network is fitted to correct the classical enlargement of shrunken copies
-of the one image, where the truth is known; the correction is then applied to the
-enlargement of the image itself, as far as parts that were not learned from support it.
-Large factors go in stages of 2 with the same network. After each stage back-projection
-makes the enlarged image agree with the small one.
-Learning across the scales of one image: Shocher, Cohen, Irani, "Zero-Shot"
-Super-Resolution, CVPR 2018, arXiv:1712.06087.
+An untrained network is fitted to correct the enlargement of downsampled copies of the image, whose
+truth is known. It then corrects the enlargement of the image itself; held-out tiles set the weight
+of this correction. Large factors are applied in stages of 2 with the same network. After each stage
+back-projection makes the enlarged image consistent with the input.
+Shocher, Cohen, Irani, "Zero-Shot" Super-Resolution using Deep Internal Learning, CVPR 2018,
+arXiv:1712.06087.
 """
 
 from __future__ import annotations
@@ -39,14 +38,22 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int]
 Factors = tuple[float, float]
-TILE, SHARE, SHARE_OF_FEW = 24, 0.2, 1 / 3
-"""Of so many pixels of the image, along each axis, this share is not learned from, but judged by; more in small ones."""
+TILE, HELD_OUT, HELD_OUT_OF_ONE = 24, 0.2, 1 / 3
+"""Period of the held-out tiles in pixels, their edge relative to it, and that of a single tile."""
 
 
 class SuperResolutionModel:
-    """A network for one factor, and the pairs of enlarged and true images it is fitted on.
+    """A network for one factor, and the pairs of enlarged and true images it is fitted to.
 
-    `number` counts the networks for this factor: each is judged by other pixels.
+    Parameters
+    ----------
+    image : (1, C, Y, X) tensor
+    factors : (float, float)
+        Enlargement along Y and X.
+    settings : SuperResolutionFit
+    seed : int
+    number : int
+        Index among the networks for this factor; each has other held-out tiles.
     """
 
     def __init__(
@@ -65,7 +72,7 @@ class SuperResolutionModel:
         self._crops = Crops(settings.crop, seed)
         pairs = [self._pair(image, scale) for scale in settings.father_scales]
         self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C + 1, Y, X)
-        self._judged = self._pair(image, 1.0)
+        self._held_out = self._pair(image, 1.0)
         self._mean, self._std = image.mean(), image.std(correction=0).clamp_min(1e-6)
         base, true, _ = pairs[0]
         self._error = (base - true).abs().mean() + 1e-6
@@ -74,33 +81,33 @@ class SuperResolutionModel:
         self.network = build_network(settings.network, channels, channels, seed, image.device)
 
     def loss(self) -> Tensor:
-        """Return the mean absolute error of some crops, but for the tiles that are judged by.
+        """Return the mean absolute error of random crops outside the held-out tiles.
 
-        The loss is in units of the classical enlargement's typical error; the reported
-        misfit is that within the tiles, relative to that enlargement's error there.
+        It is in units of the typical error of the enlargement. The misfit is the error within the
+        held-out tiles relative to that of the enlargement.
         """
         base, true, learned = self._crops.draw(self._pairs, self._settings.batch).split(
             self._parts, dim=1
         )
-        missed = (true - base) / self._error
-        errors = (self.correction(base) / self._error - missed).abs()
+        target = (true - base) / self._error
+        errors = (self.correction(base) / self._error - target).abs()
         self.misfit = _mean(errors.detach(), 1 - learned) / relative_to(
-            _mean(missed.abs(), 1 - learned)
+            _mean(target.abs(), 1 - learned)
         )
         return _mean(errors, learned)
 
     def kept(self) -> list[Tensor]:
-        """Nothing is kept beside the weights."""
+        """Return no tensors: the model has no state beside its weights."""
         return []
 
     def correction(self, base: Tensor) -> Tensor:
-        """Return what the network adds to a classical enlargement, (N, C, Y, X)."""
+        """Return the correction of an enlarged image, (N, C, Y, X)."""
         correction: Tensor = self.network((base - self._mean) / self._std)
         return correction * self._error
 
     def correction_weight(self) -> Generator[None, None, float]:
-        """Return how far to follow the network, 0 to 1: what serves best the tiles that it has not learned from."""
-        base, true, learned = self._judged
+        """Return the least-squares weight of the correction in the held-out tiles, 0 to 1."""
+        base, true, learned = self._held_out
         correction = (yield from mean_over_views(self.correction, base)) * (1 - learned)
         power = float(correction.square().sum())
         return (
@@ -110,7 +117,10 @@ class SuperResolutionModel:
         )
 
     def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a copy of the image, shrunk and classically enlarged again, that copy itself, and what is learned."""
+        """Return an image downsampled and enlarged again, the image itself, and the learned pixels.
+
+        The image is first rescaled by `scale`.
+        """
         copy = image if scale == 1 else _scaled(image, scale)
         small = [
             max(1, int(size / factor))
@@ -131,26 +141,39 @@ class SuperResolutionModel:
         )
 
     def _outside_tiles(self, image: Tensor, copy: Tensor) -> Tensor:
-        """Return 1 where a copy of the image is learned from, 0 in the tiles that are judged by, (1, 1, Y, X).
+        """Return 0 in the held-out tiles of a rescaled copy of the image, else 1; (1, 1, Y, X).
 
-        The tiles are the same parts of the picture in copies of any size.
+        The tiles cover the same parts of the image at all scales.
         """
         inside = []
         for size, extent in zip(_shape(image), _shape(copy), strict=True):
             count = max(1, size // TILE)
             place = (torch.arange(extent, device=image.device) + 0.5) / extent * count + self._shift
-            inside.append((place % 1 - 0.5).abs() < (SHARE if count > 1 else SHARE_OF_FEW) / 2)
+            inside.append(
+                (place % 1 - 0.5).abs() < (HELD_OUT if count > 1 else HELD_OUT_OF_ONE) / 2
+            )
         return 1 - (inside[0][:, None] & inside[1]).to(image.dtype)[None, None]
 
 
 class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
-    """Enlarges a (1, C, Y, X) image to a target shape."""
+    """Enlarges an image to a target shape.
+
+    Parameters
+    ----------
+    image : (1, C, Y, X) tensor
+    target : (int, int)
+        (Y, X) shape of the result.
+    scaling : Scaling
+        Between the image's range and intensity units.
+    settings : SuperResolutionFit
+    seed : int
+    """
 
     @classmethod
     def for_task(
         cls, task: SuperResolve, settings: SuperResolutionFit, device: torch.device, seed: int
     ) -> SuperResolutionRestorer:
-        """Make the restorer of a task."""
+        """Return the restorer of a task."""
         scaling, image = scaled_and_filled(task, device)
         return cls(image, task.result_spatial_shape, scaling, settings, seed)
 
@@ -161,7 +184,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         rehearsal: Rehearsal,
         whole: tuple[int, int],  # noqa: ARG003
     ) -> float:
-        """Predict the time; one network was rehearsed at the end, all are applied."""
+        """Predict the seconds; the rehearsal finishes with one network, the result with all."""
         ends = rehearsal.setup + rehearsal.finish * settings.networks
         return rehearsal.steps * rehearsal.step + ends * rehearsal.ratio
 
@@ -176,7 +199,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
         self._shapes = stages(_shape(image), target)
         factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
-        # fitted on the image itself, for each distinct factor; they serve every stage of that factor
+        # for each distinct factor; they are applied at every stage of that factor
         self._models = {
             each: [
                 SuperResolutionModel(image, each, settings, seed, number)
@@ -188,44 +211,45 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         self._rules = {model: HeldOutPlateau(settings.patience) for model in models}
         schedule = self_supervised_schedule(settings)
         self._fits = {model: Fit(model, schedule, rule) for model, rule in self._rules.items()}
-        self._going = models
+        self._active = models
         self._latest = models[0]
         self._correction_weights: dict[SuperResolutionModel, float] = {}
 
     def steps(self) -> Iterator[Progress]:
-        """Fit the networks, one step at a time."""
-        for model in self._going:
+        """Iterate over the steps of all networks."""
+        for model in self._active:
             for progress in self._fits[model]:
                 self._latest = model
                 done = sum(fit.iteration for fit in self._fits.values())
-                left = sum(
-                    self._fits[each].end - self._fits[each].iteration for each in self._going
+                remaining = sum(
+                    self._fits[each].end - self._fits[each].iteration for each in self._active
                 )
-                yield Progress(done, done + left, progress.misfit)
+                yield Progress(done, done + remaining, progress.misfit)
 
     def run_on(self, iterations: int | None) -> None:
-        """Go on with the fits: to the end with those that were not there, or else with those that have begun.
+        """Continue the fits.
 
-        Those share the `iterations`.
+        None: those that were stopped, or else all. A number of iterations is divided among the
+        fits that have started.
         """
         stopped = [model for model, fit in self._fits.items() if fit.iteration < fit.end]
         if iterations is None:
-            self._going = stopped or list(self._fits)
-            shares: list[int | None] = [None] * len(self._going)
+            self._active = stopped or list(self._fits)
+            shares: list[int | None] = [None] * len(self._active)
         else:
-            self._going = [model for model, fit in self._fits.items() if fit.iteration > 0][
+            self._active = [model for model, fit in self._fits.items() if fit.iteration > 0][
                 :iterations
             ]
             shares = [
-                len(range(number, iterations, len(self._going)))
-                for number in range(len(self._going))
+                len(range(number, iterations, len(self._active)))
+                for number in range(len(self._active))
             ]
-        for model, share in zip(self._going, shares, strict=True):
+        for model, share in zip(self._active, shares, strict=True):
             self._fits[model].run_on(share)
 
     @property
     def note(self) -> str:
-        """What the stopping rule thinks just now."""
+        """The state of the fit."""
         rule = self._rules[self._latest]
         return rule.note if rule.has_errors else "preparing the fit"
 
@@ -238,11 +262,11 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         return with_correction_weights(reason, self._correction_weights.values())
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the enlargement as corrected so far."""
+        """Return the enlargement with the networks' current corrections."""
         return run_to_end(self._restored(all_views=False))
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
-        """Return the enlargement corrected as far as the networks can be trusted, agreeing with the small image."""
+        """Return the enlargement plus the weighted corrections, consistent with the input."""
         for model, fit in self._fits.items():
             if fit.iteration > 0:
                 self._correction_weights[model] = yield from model.correction_weight()
@@ -252,7 +276,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         times = self._settings.back_projections
         image = self._image
         for shape in self._shapes:
-            # those that have not begun would only weaken the others
+            # those without a step would only dilute the others
             models = [
                 model
                 for model in self._models[_factors(_shape(image), shape)]
@@ -275,7 +299,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
 
 
 def stages(small: Shape, target: Shape) -> list[Shape]:
-    """Return the shapes on the way to the target: doubled as long as whole factors allow, then the rest at once."""
+    """Return the shapes of the stages: doubled while an integer factor is even and above 2."""
     factor, other = _factors(small, target)
     if factor != other or not factor.is_integer():
         return [target]
@@ -287,13 +311,16 @@ def stages(small: Shape, target: Shape) -> list[Shape]:
 
 
 def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tensor:
-    """Return the classical enlargement: bicubic, then made to agree with the image."""
+    """Return the first estimate: bicubic interpolation and back-projection."""
     large = resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
     return back_projected(large, image, operator, back_projections)
 
 
 def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
-    """Correct an enlarged image until it shrinks to `image` again (Irani and Peleg, CVGIP 53 (1991) 231)."""
+    """Make an enlarged image consistent with `image` by iterative back-projection.
+
+    Irani and Peleg, CVGIP 53 (1991) 231, doi:10.1016/1049-9652(91)90045-L.
+    """
     for _ in range(times):
         estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
     return estimate

@@ -9,22 +9,24 @@ from ...fitting.settings import CompactNetwork, SelfSupervisedFit, check_positiv
 
 @dataclass(frozen=True)
 class SuperResolutionFit(SelfSupervisedFit):
-    """Super-resolution: shrink the image, and fit the network to undo that."""
+    """Super-resolution: downsample the image, and fit the network to correct its enlargement."""
 
     father_scales: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)
-    """The image is also learned from at these scales."""
+    """Scales of the copies of the image to learn from, above 0 to 1."""
     back_projections: int = 10
-    """Corrections that make the enlarged image consistent with the small one."""
+    """Iterations of back-projection after each stage."""
     networks: int = 1
-    """Networks fitted one after another, whose corrections are averaged."""
+    """Networks fitted in sequence, whose corrections are averaged."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive(self, "networks")
         if not self.father_scales or not all(0 < scale <= 1 for scale in self.father_scales):
-            raise ValueError(f"father_scales={self.father_scales} must lie between 0 and 1.")
+            raise ValueError(
+                f"father_scales={self.father_scales} must be numbers above 0, at most 1."
+            )
         if self.back_projections < 0:
-            raise ValueError("back_projections must not be negative.")
+            raise ValueError(f"back_projections={self.back_projections} must be 0 or more.")
 
 
 FAST = SuperResolutionFit(iterations=2000, batch=8, crop=48, learning_rate=0.006)

@@ -1,4 +1,4 @@
-"""Super-resolution as a task."""
+"""The task of super-resolution."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SuperResolve(Task):
-    """Enlarge an image, adding detail that is consistent with it.
+    """Enlarge an image, with detail that is consistent with it.
 
     Parameters
     ----------
     image : (Y, X) array, or with channels where `channel_axis` says
-        The small image, any integer or float dtype. NaN and infinite pixels
-        count as unknown.
+        The image to enlarge, any integer or float dtype. NaN and infinite pixels
+        are unknown and come back restored.
     factor : int, or a sequence of one number for each spatial axis
-        How many times larger the result is; above 1 on at least one axis, at
-        most 16.
+        Enlargement along each axis, 1 to 16, above 1 on at least one axis.
     channel_axis : int, optional
         The axis of `image` that holds the channels.
 
@@ -38,7 +37,7 @@ class SuperResolve(Task):
     TypeError
         If `image` is not an array of real numbers or `factor` is not a number.
     ValueError
-        If a factor is out of range or their number is not that of the axes.
+        If a factor is out of range, or there is not one for each spatial axis.
 
     Examples
     --------
@@ -62,7 +61,7 @@ class SuperResolve(Task):
 
     @property
     def factors(self) -> tuple[float, ...]:
-        """One factor for each spatial axis."""
+        """The enlargement along each spatial axis."""
         return tuple(self.factor)  # type: ignore[arg-type]  # __post_init__ made it a tuple
 
     @property
@@ -72,7 +71,7 @@ class SuperResolve(Task):
 
     @property
     def result_shape(self) -> tuple[int, ...]:
-        """Shape of the enlarged image: rounded to whole pixels."""
+        """Shape of the enlarged image, rounded to whole pixels."""
         shape = list(np.shape(self.image))
         for axis, factor in zip(self._spatial_axes(), self.factors, strict=True):
             shape[axis] = max(1, round(shape[axis] * factor))
@@ -82,14 +81,14 @@ class SuperResolve(Task):
         return [axis for axis in range(np.ndim(self.image)) if axis != self.channel_axis]
 
     def to_result_grid(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Repeat pixels: each large one takes the small one below its center."""
+        """Resample to the shape of the result by nearest-neighbor interpolation."""
         for axis, factor in zip(self._spatial_axes(), self.factors, strict=True):
             nearest = np.floor((np.arange(self.result_shape[axis]) + 0.5) / factor).astype(int)
             pixels = pixels.take(np.minimum(nearest, pixels.shape[axis] - 1), axis)
         return pixels
 
     def _measured(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Shrink an enlarged image to the pixels of the small one."""
+        """Downsample an enlarged image to the shape of the input."""
         channels = channels_first(image, self.channel_axis)
         height, width = self.spatial_shape
         rows, columns = (
@@ -101,7 +100,7 @@ class SuperResolve(Task):
 
     @classmethod
     def described_magnification(cls, described: Mapping[str, Any]) -> float:
-        """Return the largest factor of a task that was described."""
+        """Return the largest factor of the task in a dict of `describe`."""
         return float(max(described["factor"]))
 
 
@@ -111,7 +110,8 @@ def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tupl
     )
     if len(values) != spatial_ndim:
         raise ValueError(
-            f"factor={factor!r} has {len(values)} numbers, but the image has {spatial_ndim} spatial axes."
+            f"factor={factor!r} has {len(values)} numbers, but the image has {spatial_ndim} "
+            "spatial axes: give one number, or one for each axis."
         )
     numbers = [
         float(v)
@@ -119,9 +119,11 @@ def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tupl
         if isinstance(v, int | float | np.number) and not isinstance(v, bool)
     ]
     if len(numbers) != len(values):
-        raise TypeError(f"factor={factor!r} is not a number, nor one number for each spatial axis.")
+        raise TypeError(
+            f"factor={factor!r} is not numeric: give one number, or one for each spatial axis."
+        )
     if not all(1 <= v <= 16 for v in numbers) or all(v == 1 for v in numbers):
         raise ValueError(
-            f"factor={factor!r} is out of range: use 2 to 16 (1 to 16 when given for each axis)."
+            f"factor={factor!r} is out of range: use 2 to 16 (or 1 to 16 for each axis)."
         )
     return tuple(int(v) if v.is_integer() else v for v in numbers)
