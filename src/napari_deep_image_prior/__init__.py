@@ -1,7 +1,7 @@
 """Restore one image with an untrained network (Deep Image Prior).
 
-Importing this package loads neither napari, Qt nor torch: every public name is
-fetched from its module, named in `__init__.pyi`, when it is first used.
+Importing this package loads neither napari, Qt nor torch: each public name is imported from its
+module (see `__init__.pyi`) when it is first used.
 """
 
 import lazy_loader
@@ -10,7 +10,7 @@ _fetch, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":  # asked of the installation, which takes longer than the import
+    if name == "__version__":  # reading the metadata takes longer than the import
         from importlib.metadata import version
 
         return version("napari-deep-image-prior")

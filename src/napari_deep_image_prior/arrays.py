@@ -1,7 +1,7 @@
-"""Between the user's arrays and the network's: axes, intensity scaling, dtype.
+"""Conversion between the user's arrays and the network's: axes, intensity scaling, dtype.
 
-Inside, an image is (C, Y, X) float32 with intensities near 0..1. The scaling is
-linear and never clips, so its inverse is exact.
+Internally an image is (C, Y, X) float32 with intensities near 0 to 1. The scaling is linear and
+never clips, so it is exactly invertible.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 Index = tuple[int | None, ...]
-"""Where a plane lies along the axes before Y and X; None where it has all of an axis, its channels."""
+"""Index of a plane along the axes before Y and X; None for the axis of its channels."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The linear map between an image's intensity units and the network's, for each channel."""
+    """The linear map from intensity units to the network's range, for each channel."""
 
     offset: tuple[float, ...]
-    """Intensity that becomes 0, one for each channel."""
+    """Intensity that is mapped to 0, for each channel."""
     scale: tuple[float, ...]
-    """Intensity difference that becomes 1, one for each channel."""
+    """Intensity difference that is mapped to 1, for each channel."""
 
     def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Map a (C, Y, X) image to the network's range; nothing is clipped."""
-        # float64 in between: large offsets (camera pedestals, 32-bit integers) survive
+        """Map a (C, Y, X) image to the network's range, without clipping."""
+        # float64 preserves large offsets (camera pedestals, 32-bit integers)
         offset, scale = self._columns()
         return ((image.astype(np.float64) - offset) / scale).astype(np.float32)
 
     def invert(self, image: NDArray[Any]) -> NDArray[np.float64]:
-        """Map a (C, Y, X) image back to the intensity units it came from."""
+        """Map a (C, Y, X) image from the network's range to intensity units."""
         offset, scale = self._columns()
         return image.astype(np.float64) * scale + offset
 
@@ -44,14 +44,14 @@ class Scaling:
 
 
 def percentile_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling:
-    """Map each channel's 1st and 99th percentile to 0.05 and 0.95.
+    """Return the scaling of each channel's 1st and 99th percentile to 0.05 and 0.95.
 
-    Percentiles rather than extremes: one hot pixel must not squeeze the image.
+    Percentiles are robust to hot pixels. `image` and `known` are (C, Y, X).
     """
     offsets, scales = [], []
     for channel, valid in zip(image, known, strict=True):
         low, high = np.percentile(channel[valid].astype(np.float64), [1, 99])
-        if high <= low:  # flat but for a few pixels
+        if high <= low:  # constant except for a few pixels
             low, high = float(channel[valid].min()), float(channel[valid].max())
         scale = (high - low) / 0.9 if high > low else max(abs(low), 1.0)
         offsets.append(float(low - 0.05 * scale))
@@ -60,10 +60,10 @@ def percentile_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling
 
 
 def full_range_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling:
-    """Map the range an image can have to 0..1, for networks that end in a sigmoid.
+    """Return the scaling of an image's possible range to 0 to 1, for networks with a sigmoid.
 
-    That is 0..255 for uint8 and 0..1 for floats within it, as in the publication;
-    the extremes of all channels together otherwise.
+    The range is 0 to 255 for uint8 and 0 to 1 for floats within it, as in the publication; else the
+    extremes of all channels together. `image` and `known` are (C, Y, X).
     """
     low, high = float(image[known].min()), float(image[known].max())
     if image.dtype == np.uint8:
@@ -75,17 +75,17 @@ def full_range_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling
 
 
 def channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
-    """Bring the channels to the front, or add a single one: (C, Y, X)."""
+    """Move the channels to the front, or add a single one: (C, Y, X)."""
     return image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
 
 
 def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
-    """Undo `channels_first`."""
+    """Invert `channels_first`."""
     return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
 
 
 def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of a result: a float one, or with "same" that of the source.
+    """Return the dtype of a result: a float dtype, or for "same" that of the source.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def cast(image: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(image, dtype=dtype)
     limits = np.iinfo(dtype)
     rounded = np.rint(image)
-    # float64 cannot hold the largest 64-bit integers: a clip to them would wrap around
+    # float64 cannot represent the largest 64-bit integers: clipping to them would overflow
     inside = rounded < limits.max
     result = np.full(image.shape, limits.max, dtype=dtype)
     result[inside] = np.maximum(rounded[inside], limits.min).astype(dtype)
@@ -114,5 +114,5 @@ def cast(image: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def selection(index: Index) -> tuple[int | slice, ...]:
-    """Return what takes a plane out of an array."""
+    """Return the array index of a plane."""
     return tuple(slice(None) if i is None else i for i in index)

@@ -1,4 +1,4 @@
-"""Arrays as text: fingerprints, packed masks, and arrays inside a JSON-able record."""
+"""Arrays as text for JSON: fingerprints, packed masks and encoded arrays."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 def fingerprint(array: NDArray[Any]) -> str:
-    """Return 16 hexadecimal digits by which an array's values can be recognized."""
+    """Return 16 hexadecimal digits of a hash of an array's values (SHA-256)."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 
 
 def packed(mask: NDArray[np.bool_]) -> str:
-    """Return a mask as text: its bits, compressed."""
+    """Return a mask as text: its compressed bits (zlib, Base64)."""
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode()
 
 
 def unpacked(text: str, shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Undo `packed`."""
+    """Invert `packed`, for a mask of a given shape."""
     bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
     return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
 
 
 def encoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
-    """Return an option as something JSON holds: an array with its dtype, shape and compressed values."""
+    """Return a JSON-able option: an array becomes a dict of dtype, shape and compressed values."""
     if isinstance(value, tuple):
         return list(value)
     if not isinstance(value, np.ndarray):
@@ -44,7 +44,7 @@ def encoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
 
 
 def decoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
-    """Undo `encoded`."""
+    """Invert `encoded`."""
     if not isinstance(value, dict) or "array_zlib" not in value:
         return value
     values = np.frombuffer(

@@ -1,4 +1,4 @@
-"""Generators that work step by step and return a value in the end."""
+"""Functions on generators that return a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 def mapped(
     working: Generator[Yielded, None, Result], show: Callable[[Yielded], Shown]
 ) -> Generator[Shown, None, Result]:
-    """Yield `show` of each value that a generator yields, and return what it returns."""
+    """Yield `show(value)` for each value of a generator, and return its return value."""
     while True:
         try:
             value = next(working)
@@ -25,12 +25,12 @@ def mapped(
 
 
 def silent(working: Generator[object, None, Result]) -> Generator[None, None, Result]:
-    """Yield nothing whenever a generator yields, and return what it returns."""
+    """Yield None for each value of a generator, and return its return value."""
     return mapped(working, lambda _value: None)
 
 
 def run_to_end(working: Generator[object, None, Result]) -> Result:
-    """Run a generator to its end and return what it returns."""
+    """Run a generator to its end and return its return value."""
     while True:
         try:
             next(working)

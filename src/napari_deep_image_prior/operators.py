@@ -1,9 +1,9 @@
-r"""How the image arose: the measurement operator A.
+r"""Forward operators A of the image formation model.
 
-    observed = A(true image) + noise,    misfit(x) = mean of (A(x) - observed)^2 over the known pixels.
+    observed = A(true image) + noise,    misfit(x) = mean of (A(x) - observed)^2 over known pixels.
 
-Operators are linear, act on (N, C, Y, X) tensors, never change after construction
-and know their adjoint: <A x, y> = <x, A* y>.
+Operators are linear, act on (N, C, Y, X) tensors, are immutable and implement their adjoint:
+<A x, y> = <x, A* y>.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from .resampling import cubic_matrix, lanczos_matrix
 
 
 class Operator(Protocol):
-    """A linear measurement."""
+    """A linear forward operator."""
 
     def forward(self, estimate: Tensor) -> Tensor:
-        """Return what would be measured of `estimate`, (N, C, Y, X)."""
+        """Return the noise-free measurement of `estimate`, (N, C, Y, X)."""
         ...
 
     def adjoint(self, measured: Tensor) -> Tensor:
-        """Apply the transposed operator."""
+        """Apply the adjoint operator to a measurement, (N, C, y, x)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """Nothing but noise between the image and its measurement."""
+    """The identity, for denoising."""
 
     def forward(self, estimate: Tensor) -> Tensor:
         """Return `estimate` itself."""
@@ -45,33 +45,32 @@ class Identity:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Only some pixels are seen; the others are measured as 0."""
+    """Set unknown pixels to 0, for inpainting."""
 
     known: Tensor
-    """(1, 1 or C, Y, X), 1 where a pixel is seen, else 0."""
+    """(1, 1 or C, Y, X), 1 where a pixel is known, else 0."""
 
     def forward(self, estimate: Tensor) -> Tensor:
-        """Zero the unknown pixels."""
+        """Set the unknown pixels to 0."""
         return estimate * self.known
 
     def adjoint(self, measured: Tensor) -> Tensor:
-        """Zero the unknown pixels: the operator is its own adjoint."""
+        """Set the unknown pixels to 0: the operator is self-adjoint."""
         return measured * self.known
 
 
 @dataclass(frozen=True, eq=False)
 class Downsample:
-    """Shrink an image with an anti-aliasing Lanczos filter.
+    """Downsample an image with a Lanczos filter, for super-resolution.
 
-    Pixel centers are half-pixel aligned: small pixel i lies at
-    (i + 0.5) * factor - 0.5 of the large image, so neither grid is shifted
-    against the other. At the border the image is mirrored.
+    Both grids cover the same area: the center of small pixel i is at (i + 0.5) * factor - 0.5 in
+    the large image. The image is mirrored at its border.
     """
 
     rows: Tensor
-    """(small Y, large Y): how much each large row gives to a small one; rows sum to 1."""
+    """(small Y, large Y) weights along Y; rows sum to 1."""
     columns: Tensor
-    """(small X, large X)."""
+    """(small X, large X) weights along X; rows sum to 1."""
 
     @classmethod
     def lanczos(
@@ -81,23 +80,23 @@ class Downsample:
         *,
         device: str | torch.device = "cpu",
     ) -> Downsample:
-        """Build the operator from `large` to `small` (Y, X) shapes, which cover the same area."""
+        """Return the operator from a `large` to a `small` (Y, X) shape of the same area."""
         matrices = [lanczos_matrix(*sizes) for sizes in zip(large, small, strict=True)]
         rows, columns = (torch.from_numpy(matrix).to(device, torch.float32) for matrix in matrices)
         return cls(rows, columns)
 
     def forward(self, estimate: Tensor) -> Tensor:
-        """Shrink."""
-        # a dense product for each axis: thousandths of the network's cost, and its adjoint is plain to see
+        """Downsample."""
+        # a dense product for each axis costs thousandths of the network and has an obvious adjoint
         return self.rows @ estimate @ self.columns.T
 
     def adjoint(self, measured: Tensor) -> Tensor:
-        """Spread each small pixel over the large ones it was made of."""
+        """Apply the transposed weights."""
         return self.rows.T @ measured @ self.columns
 
 
 def resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Resample (N, C, Y, X) to another shape that covers the same area, bicubic."""
+    """Resample an (N, C, Y, X) image to another (Y, X) shape of the same area, bicubic."""
     rows, columns = (
         torch.from_numpy(cubic_matrix(source, target).astype(np.float32)).to(image.device)
         for source, target in zip(image.shape[-2:], shape, strict=True)
@@ -107,15 +106,16 @@ def resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """The observed image, which of its pixels count, and how it arose from the true one."""
+    """An observed image, its known pixels, and its forward operator."""
 
     observed: Tensor
     """(1, C, y, x) in the network's range; 0 where unknown."""
     known: Tensor
-    """(1, C, y, x), 1 where `observed` counts, else 0."""
+    """(1, C, y, x), 1 where a pixel is known, else 0."""
     operator: Operator
+    """Forward operator from the true image to `observed`."""
     shape: tuple[int, int]
-    """(Y, X) of the true image, which is not that of `observed` in super-resolution."""
+    """(Y, X) shape of the true image, which differs from (y, x) in super-resolution."""
 
     def misfit(self, estimate: Tensor) -> Tensor:
         """Return the mean squared difference to the known pixels, a scalar tensor."""

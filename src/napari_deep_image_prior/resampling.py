@@ -1,4 +1,4 @@
-"""Matrices that resample a line: shrinking and enlarging images, axis by axis."""
+"""Matrices for resampling along one axis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def lanczos_matrix(source: int, target: int) -> np.ndarray:
-    """Return the (target, source) matrix that resamples a line with a Lanczos kernel of 2 lobes on each side.
+    """Return the (target, source) matrix of resampling with a Lanczos kernel (a = 2).
 
     Duchon, J. Appl. Meteor. 18 (1979) 1016, doi:10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2.
     """
@@ -20,9 +20,10 @@ def lanczos_matrix(source: int, target: int) -> np.ndarray:
 
 
 def cubic_matrix(source: int, target: int) -> np.ndarray:
-    """Return the (target, source) matrix that resamples a line with Keys' cubic kernel (a = -0.5).
+    """Return the (target, source) matrix of resampling with Keys' cubic kernel (a = -0.5).
 
-    Keys, IEEE Trans. Acoust. Speech Signal Process. 29 (1981) 1153, doi:10.1109/TASSP.1981.1163711.
+    Keys, IEEE Trans. Acoust. Speech Signal Process. 29 (1981) 1153,
+    doi:10.1109/TASSP.1981.1163711.
     """
 
     def cubic(t: np.ndarray) -> np.ndarray:
@@ -37,7 +38,7 @@ def cubic_matrix(source: int, target: int) -> np.ndarray:
 def _resampling_matrix(
     source: int, target: int, kernel: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Build the matrix of a kernel that reaches 2 pixels; it is stretched where the line shrinks (anti-aliasing)."""
+    """Return the matrix of a kernel with a radius of 2 pixels, widened for downsampling."""
     if source == target:
         return np.eye(source)
     factor = source / target
@@ -54,7 +55,7 @@ def _resampling_matrix(
 
 
 def _mirrored(indices: np.ndarray, size: int) -> np.ndarray:
-    """Fold indices outside 0..size-1 back in, the edge pixel repeated (d c b a | a b c d | d c b a)."""
+    """Reflect indices outside 0 to size - 1 about the edge (d c b a | a b c d | d c b a)."""
     folded = np.mod(indices, 2 * size)
     mirrored: np.ndarray = np.where(folded < size, folded, 2 * size - 1 - folded)
     return mirrored

@@ -146,7 +146,7 @@ def test_what_stands_against_an_action_is_said_in_one_line(
     run = _restored(viewer, results, source)
     source.data = picture + 1
     _press(results.run_again)
-    assert "another image than the one restored" in results.status.value
+    assert "another image than the restored one" in results.status.value
     source.data = picture[1:]
     _press(results.run_again)
     assert "(23, 28)" in results.status.value

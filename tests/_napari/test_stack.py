@@ -134,7 +134,7 @@ def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
     assert run.result.stop_reason == "1 of 1 planes done"
     with pytest.raises(ValueError, match="nothing is marked"):
         restore_layer(viewer, source, task="inpaint", missing=only_one & False, planes="all")
-    with pytest.raises(ValueError, match="does not lie on the stack"):
+    with pytest.raises(ValueError, match="does not match the stack"):
         restore_layer(viewer, source, task="inpaint", missing=hole[1:], planes="all")
 
 
@@ -207,7 +207,7 @@ def test_a_stack_is_made_again_by_the_button_and_by_the_script(
     np.testing.assert_array_equal(names["restored"], first.data)
     source.data = source.data + 1
     results.run_again.native.click()
-    assert "another image than the one restored then" in results.status.value
+    assert "another image than the restored one" in results.status.value
 
 
 @pytest.mark.usefixtures("quick_presets")

@@ -155,7 +155,7 @@ def test_the_planes_that_are_done_are_written_though_another_fails(
 
     monkeypatch.setattr(Steps, "__next__", fail_on_the_second)
     assert main(["denoise", str(files / "two.tif"), "-o", str(files / "out.tif")]) == 1
-    assert "left as given, as the fit failed: plane 1, the fit diverged." in capsys.readouterr().err
+    assert "fit failed, left unrestored: plane 1, the fit diverged." in capsys.readouterr().err
     found = read_image(files / "out.tif").image
     np.testing.assert_array_equal(found[1], stack[1])
     assert (found[0] != stack[0]).any()
@@ -221,7 +221,7 @@ BAD = [
     (["denoise", "black.tif", "-o", "out.tif"], "plane 1: image has no finite pixel"),
     (
         ["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"],
-        "does not lie on the stack",
+        "does not match the stack",
     ),
     (
         ["inpaint", "stack.tif", "--missing", "empty.png", "-o", "out.tif"],

@@ -446,7 +446,7 @@ def test_an_inpainting_starts_from_the_network_of_a_similar_one(
     assert (began_there - ended).norm() < 0.2 * (other - ended).norm(), (
         "it goes on from where the other ended"
     )
-    with pytest.raises(ValueError, match="began with the network of another image"):
+    with pytest.raises(ValueError, match="started from the network of another image"):
         dip.repeat(second.result.provenance, picture + 1)
     assert "warm_start" not in cold.provenance
 
@@ -472,7 +472,7 @@ def test_only_an_ended_fit_that_was_not_freed_runs_on() -> None:
     task = dip.Denoise(_image((20, 25), None))
     steps = dip.iter_restore(task, settings=TINY_PRIOR)
     assert not steps.can_run_on
-    with pytest.raises(dip.RestorationError, match="no ended fit"):
+    with pytest.raises(dip.RestorationError, match="no fit to run on"):
         steps.run_on()
     list(steps)
     assert steps.can_run_on

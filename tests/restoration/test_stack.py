@@ -204,7 +204,7 @@ def test_a_plane_that_fails_stays_as_it_was_and_the_others_are_restored(
     reports = [(step.iteration, step.total) for step in steps]
     assert reports == sorted(reports)
     assert steps.result.stop_reason.startswith(
-        "2 of 3 planes done; left as given, as the fit failed: plane 1, the fit"
+        "2 of 3 planes done; fit failed, left unrestored: plane 1, the fit"
     )
     assert [made["index"] for made in steps.result.provenance["planes"]] == [[0], [2]]
     assert [made["index"] for made in steps.result.provenance["failed"]] == [[1]]

@@ -1,4 +1,4 @@
-"""deep-image-prior demo: the bundled samples, in napari or as pictures with figures."""
+"""The demo sub-command: the bundled samples in napari, or as image files with quality figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open_demo(options: argparse.Namespace) -> str | None:
-    """Open napari on a sample with the fit running; return why that is not possible, or None."""
+    """Open napari with a running fit of a sample; return the reason if that is impossible."""
     on_linux = platform.system() == "Linux"
     if on_linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         return "there is no display"
@@ -29,9 +29,12 @@ def open_demo(options: argparse.Namespace) -> str | None:
         import napari
 
         viewer = napari.Viewer(title="Deep Image Prior")
-    except (ImportError, RuntimeError) as error:  # napari or a Qt binding is not there
+    except (ImportError, RuntimeError) as error:  # napari or a Qt binding is missing
         reason = str(error).strip().splitlines()[0]
-        return f"napari cannot be opened ({reason}); install it with pip install 'napari-deep-image-prior[all]'"
+        return (
+            f"napari cannot be opened ({reason}); "
+            "install it with pip install 'napari-deep-image-prior[all]'"
+        )
     sample = noisy_tissue()
     viewer.add_image(np.asarray(sample.task.image), name=sample.name)
     _, widget = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", "Denoise")
@@ -44,7 +47,7 @@ def open_demo(options: argparse.Namespace) -> str | None:
 
 
 def write_demo(options: argparse.Namespace) -> int:
-    """Restore each sample; write what went in, what came out and the truth side by side, and the figures."""
+    """Restore each sample; write input, result and truth as images, and the quality figures."""
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
     figures = []
@@ -54,11 +57,12 @@ def write_demo(options: argparse.Namespace) -> int:
         gain = f"{figure['psnr_before']:.2f} dB -> {figure['psnr_after']:.2f} dB"
         other = f"{figure['classical']}: {figure['psnr_classical']:.2f} dB"
         print(
-            f"{figure['sample']}: {gain} ({other}), {figure['seconds']:.0f} s on {figure['device']}",
+            f"{figure['sample']}: {gain} ({other}), "
+            f"{figure['seconds']:.0f} s on {figure['device']}",
             flush=True,
         )
     (folder / "figures.json").write_text(json.dumps(figures, indent=1))
-    print(f"pictures (before | after | truth) and figures.json are in {folder}")
+    print(f"images (before | after | truth) and figures.json are in {folder}")
     return 0
 
 
@@ -70,7 +74,7 @@ def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, An
         seed=options.seed,
         threads=options.threads,
     )
-    classical = sample.restore_by_opponent(np.asarray(sample.task.image))
+    classical = sample.restore_by_baseline(np.asarray(sample.task.image))
     before = sample.task.to_result_grid(np.asarray(sample.task.image))
     panels = [_displayable(image, sample.truth) for image in (before, result.image, sample.truth)]
     stem = sample.name.replace(" ", "-")
@@ -83,7 +87,7 @@ def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, An
         "sample": sample.name,
         "psnr_before": _psnr(before, sample.truth),
         "psnr_after": _psnr(result.image, sample.truth),
-        "classical": sample.opponent,
+        "classical": sample.baseline,
         "psnr_classical": _psnr(classical, sample.truth),
         "seconds": result.provenance["seconds"],
         "iterations": result.iterations,
@@ -95,13 +99,13 @@ def _restore_sample(sample: Sample, options: argparse.Namespace) -> dict[str, An
 
 
 def _psnr(image: NDArray[Any], truth: NDArray[Any]) -> float:
-    """PSNR in dB over the range of the truth."""
+    """Return the PSNR in dB; the peak is 255 for uint8, else the range of the truth."""
     peak = 255.0 if truth.dtype == np.uint8 else float(np.ptp(truth))
     return float(10 * np.log10(peak**2 / np.mean((image.astype(float) - truth) ** 2)))
 
 
 def _displayable(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map the range of the truth to 0..255."""
+    """Return an image with the range of the truth mapped to 0 to 255."""
     low, high = (
         (0.0, 255.0) if truth.dtype == np.uint8 else (float(truth.min()), float(truth.max()))
     )

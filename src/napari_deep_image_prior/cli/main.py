@@ -1,6 +1,6 @@
 """The command line: deep-image-prior with a sub-command for each task, demo and reproduce.
 
-Exit status 0: done, 1: a fit failed, 2: bad usage or bad input. Messages are one
+Exit status 0: success, 1: a fit failed, 2: invalid usage or input, 130: interrupted. Errors are one
 line on standard error.
 """
 
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt as interruption:
-        left = str(interruption) or "nothing was written for the unfinished image."
-        return _complain(f"interrupted; {left}", EXIT_INTERRUPTED)
+        state = str(interruption) or "nothing was written for the unfinished image."
+        return _complain(f"interrupted; {state}", EXIT_INTERRUPTED)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +59,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="deep-image-prior",
-        description="Restore one image with an untrained network (Deep Image Prior). No training data, no download.",
+        description="Restore one image with an untrained network (Deep Image Prior), "
+        "without training data or downloads.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
@@ -75,8 +76,8 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
     parser: _Parser = commands.add_parser(
         method.kind,
         help=method.summary,
-        description=f"{method.summary.capitalize()}: one image, all planes of a TIFF stack one after another, "
-        "or each image of a folder.",
+        description=f"{method.summary.capitalize()}: one image, all planes of a TIFF stack in "
+        "sequence, or each image of a folder.",
     )
     parser.add_argument(
         "input",
@@ -90,13 +91,13 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         required=True,
         type=Path,
         metavar="OUT",
-        help="file to write, or folder for a folder",
+        help="output file, or folder if IN is a folder",
     )
     parser.add_argument(
         "--dtype",
         default="same",
         choices=("same", "float32"),
-        help="of the result (default: the input's)",
+        help="dtype of the result (default: the input's)",
     )
     _add_how(parser)
     for option in method.options:
@@ -114,16 +115,16 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
-    demo: _Parser = commands.add_parser("demo", help="show what it does on the bundled samples")
+    demo: _Parser = commands.add_parser("demo", help="restore the bundled samples")
     demo.add_argument(
-        "--headless", action="store_true", help="write pictures instead of opening napari"
+        "--headless", action="store_true", help="write images instead of opening napari"
     )
     demo.add_argument(
         "--output",
         type=Path,
         default=Path("deep-image-prior-demo"),
         metavar="DIR",
-        help="folder for the pictures",
+        help="folder for the images",
     )
     _add_how(demo)
     demo.set_defaults(action=_demo)
@@ -132,29 +133,30 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser: _Parser = commands.add_parser(
         "reproduce",
-        help="measure the published tables again",
-        description="Measure the tables of the Deep Image Prior publication again, beside what was published. "
-        "What is measured stays: a run that is broken off goes on where it was.",
+        help="reproduce the published tables",
+        description="Reproduce the tables of the Deep Image Prior publication, with the published "
+        "values beside ours. An interrupted run continues where it was.",
     )
     parser.add_argument(
         "experiment",
         choices=("inpainting", "denoising", "super-resolution", "pictures", "all"),
         metavar="EXPERIMENT",
-        help="inpainting, denoising, super-resolution, pictures, or all of them in this order",
+        help="inpainting, denoising, super-resolution, pictures, or all in this order",
     )
     parser.add_argument(
         "--images",
         required=True,
         type=Path,
         metavar="DIR",
-        help="folder with the images, in inpainting11, denoising9, set5, set14 and dip_reference, or directly",
+        help="folder with the images, directly or in sub-folders "
+        "inpainting11, denoising9, set5, set14 and dip_reference",
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("deep-image-prior-reproduction"),
         metavar="DIR",
-        help="folder to write to",
+        help="output folder",
     )
     parser.add_argument(
         "--only",
@@ -162,24 +164,27 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="extend",
         default=[],
         metavar="NAME",
-        help="these images, tables (set5-x4) or pictures (vase) only",
+        help="only these images, tables (set5-x4) or pictures (vase)",
     )
     parser.add_argument(
         "--preset",
         nargs="+",
         default=PRESETS,
         choices=PRESETS,
-        help="these presets only (default: all three)",
+        help="only these presets (default: all)",
     )
     parser.add_argument(
-        "--iterations", type=int, metavar="N", help="shorten the preset paper; the table says so"
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="iterations of the preset paper instead of the published ones; noted in the table",
     )
     parser.add_argument(
         "--switches",
         default="2017",
         choices=("2017", "today", "corners", "gain"),
-        help="of the preset paper: upsampling and normalization as in the torch of 2017 (default), as today, or only "
-        "the aligned corners or the random gain of 2017",
+        help="upsampling and normalization of the preset paper: as in torch in 2017 (default), as "
+        "today, or only the aligned corners or the random gain of 2017",
     )
     _add_machine(parser)
     parser.set_defaults(action=_reproduce)
@@ -190,30 +195,30 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         "--preset",
         default="fast",
         choices=PRESETS,
-        help="fast (default), best, or as published: paper",
+        help="fast (default), best (highest quality), or paper (published settings)",
     )
     _add_machine(parser)
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", default=0, type=int, help="of the random numbers (default 0)")
+    parser.add_argument("--seed", default=0, type=int, help="random seed (default 0)")
     parser.add_argument(
-        "--threads", type=int, help="CPU threads at most; 1 is quickest on a busy machine"
+        "--threads", type=int, help="largest number of CPU threads; use 1 on a busy computer"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
 
 def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
-    """Return what a mask file marks in an image, or in each plane of a stack."""
+    """Return the mask from a file for an image, or for each plane of a stack."""
     mask = read_image(given / path.name if given.is_dir() else given)
     missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
-    # of a file that names no axes, planes may look like channels; so may one mask for each
+    # in a file without axis names, masks of planes may look like channels
     has_planes = (
         mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
     )
     if mask.channel_axis is not None and not has_planes:  # a mask saved as a color picture
         colors = np.moveaxis(missing, mask.channel_axis, -1)
-        # the last channel is not the picture
+        # the last channel is the opacity
         transparent = mask.channel_axis == mask.image.ndim - 1 and colors.shape[-1] in (2, 4)
         missing = np.asarray((colors[..., :-1] if transparent else colors).any(axis=-1))
     if not source.planes:
@@ -224,9 +229,8 @@ def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
         mask.planes
         and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes
     ):
-        lengths = dict(
-            zip(mask.planes, missing.shape, strict=False)
-        )  # named: those that it lacks count for all
+        # axes that the mask lacks are broadcast
+        lengths = dict(zip(mask.planes, missing.shape, strict=False))
         missing = missing.reshape(
             [lengths.get(letter, 1) for letter in source.planes] + list(missing.shape[-2:])
         )
@@ -241,24 +245,24 @@ def _restore_files(options: argparse.Namespace) -> int:
         return _restore_file(options.input, options.output, options)
     paths = image_files(options.input)
     if not paths:
-        raise FileError(f"{options.input}: no image ({', '.join(SUFFIXES)}) in this folder.")
+        raise FileError(f"{options.input}: the folder has no image ({', '.join(SUFFIXES)}).")
     if options.output.suffix.lower() in SUFFIXES or (
         options.output.exists() and not options.output.is_dir()
     ):
-        raise FileError(f"{options.output}: must be a folder, as {options.input} is one.")
+        raise FileError(f"{options.output}: must be a folder because {options.input} is one.")
     options.output.mkdir(parents=True, exist_ok=True)
     return max(_restore_one_of_many(path, options) for path in paths)
 
 
 def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
-    """Restore one file of a folder; a bad one is reported and the others go on."""
+    """Restore one file of a folder; an error is reported and the others continue."""
     from ..restoration.base import RestorationError
 
     try:
         return _restore_file(path, options.output / path.name, options)
     except RestorationError as error:
         return _complain(f"{path.name}: {error}", EXIT_FAILED)
-    except FileError as error:  # has the name already
+    except FileError as error:  # its message has the name
         return _complain(error, EXIT_BAD_INPUT)
     except (ValueError, TypeError, OSError) as error:
         return _complain(f"{path.name}: {error}", EXIT_BAD_INPUT)
@@ -319,7 +323,7 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
 
 
 def _run(steps: RestorationSteps, *, name: str) -> Restoration:
-    """Restore with a line of progress on a terminal."""
+    """Restore with a progress line."""
     steps.wants_image = lambda: False
     line = ProgressLine()
     try:
@@ -338,7 +342,8 @@ def _progress(step: Step) -> str:
 
 def _summary(result: Restoration) -> str:
     made = result.provenance
-    return f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}; {result.stop_reason}"
+    cost = f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}"
+    return f"{cost}; {result.stop_reason}"
 
 
 def _complain(message: object, status: int) -> int:
@@ -353,7 +358,7 @@ def _demo(options: argparse.Namespace) -> int:
         obstacle = open_demo(options)
         if obstacle is None:
             return 0
-        sys.stderr.write(f"deep-image-prior: {obstacle}; writing pictures instead.\n")
+        sys.stderr.write(f"deep-image-prior: {obstacle}; writing images instead.\n")
     return write_demo(options)
 
 
@@ -362,7 +367,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     from ..reproduction.run import reproduce
 
     if options.iterations is not None and options.iterations < 1:
-        raise ValueError(f"--iterations {options.iterations}: must be 1 at least.")
+        raise ValueError(f"--iterations {options.iterations}: must be 1 or more.")
     request = Request(
         options.experiment,
         options.images,

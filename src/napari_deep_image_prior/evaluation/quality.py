@@ -1,4 +1,4 @@
-"""How far to trust a restored image: what it left out of its input, and how near it comes to a known truth."""
+"""Quality of a restored image: the residual, and comparison with a known truth."""
 
 from __future__ import annotations
 
@@ -16,31 +16,34 @@ if TYPE_CHECKING:
     from ..methods.task import Task
 
 SSIM_WINDOW = 11
-"""Pixels; the Gaussian window of the SSIM's authors."""
+"""Edge of the Gaussian window of SSIM in pixels, as published."""
 RESOLVED = 0.5
-"""Ring correlation with a noise-free truth above which detail counts as resolved."""
+"""Fourier ring correlation with a noise-free truth at the resolution limit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """How near an image comes to the truth."""
+    """Agreement of an image with the truth."""
 
     psnr: float
-    """Peak signal-to-noise ratio in dB; the peak is the range of the truth. Infinite for the truth itself."""
+    """Peak signal-to-noise ratio in dB, with the range of the truth as peak; infinite for equal
+    images."""
     ssim: float
-    """Structural similarity, 1 for the truth itself (Wang et al. 2004, doi:10.1109/TIP.2003.819861)."""
+    """Structural similarity, 1 for equal images: Wang et al., IEEE Trans. Image Process. 13 (2004)
+    600, doi:10.1109/TIP.2003.819861."""
     frequencies: NDArray[np.float64]
-    """Of the Fourier rings, in cycles per pixel."""
+    """(rings,) frequencies of the Fourier rings, in cycles per pixel."""
     ring_correlations: NDArray[np.float64]
-    """Of image and truth, on each ring (Saxton and Baumeister 1982, doi:10.1111/j.1365-2818.1982.tb00405.x)."""
+    """(rings,) Fourier ring correlations of image and truth: Saxton and Baumeister, J. Microsc. 127
+    (1982) 127, doi:10.1111/j.1365-2818.1982.tb00405.x."""
 
     @property
     def resolution(self) -> float:
-        """Period in pixels of the finest detail that is right: where the ring correlation first falls below 0.5.
+        """Resolution in pixels: the period at which the ring correlation first falls below 0.5.
 
-        One half against a noise-free reference means what 1/7 does between two noisy
-        halves (Rosenthal and Henderson 2003, doi:10.1016/j.jmb.2003.07.013). Never below
-        2 pixels, which is all that an image can hold.
+        At least 2 pixels, the Nyquist limit. A threshold of 0.5 against a noise-free reference
+        corresponds to 1/7 between two noisy halves: Rosenthal and Henderson, J. Mol. Biol. 333
+        (2003) 721, doi:10.1016/j.jmb.2003.07.013.
         """
         below = np.flatnonzero(self.ring_correlations < RESOLVED)
         if not below.size:
@@ -60,22 +63,26 @@ def measure_quality(
     channel_axis: int | None = None,
     fit_brightness: bool = False,
 ) -> Quality:
-    """Compare an image with the truth, where that is known.
+    """Compare an image with the known truth.
 
     Parameters
     ----------
     image, truth : (Y, X) arrays, or with channels
-        Of the same shape, without NaN, 11 pixels at least along each side.
+        Of the same shape, without NaN, at least 11 pixels along each side.
     channel_axis : int, optional
         The axis of the channels.
     fit_brightness : bool
-        Scale and shift the intensities of `image` to the truth's first (least squares),
+        First scale and shift the intensities of `image` to those of the truth (least squares),
         for a truth in other units, such as a longer exposure.
+
+    Returns
+    -------
+    Quality
 
     Raises
     ------
     ValueError
-        If they cannot be compared.
+        If the shapes differ or are too small, a pixel is not finite, or the truth is constant.
 
     Examples
     --------
@@ -105,22 +112,26 @@ def measure_quality(
 
 
 def residual(task: Task, restored: ArrayLike) -> NDArray[np.float32]:
-    """Return what a restoration left out: the input minus the restored image.
+    """Return the residual: the input minus the restored image.
 
-    Of a good denoising it looks like noise; structure in it is structure that was
-    removed. An enlarged image is shrunk to the input's pixels first. Unknown pixels are NaN.
+    After denoising it should look like noise; structure in it was removed from the image. Enlarged
+    images are downsampled first. Unknown pixels are NaN.
 
     Parameters
     ----------
     task : Denoise, Inpaint or SuperResolve
-        What was asked for.
-    restored : array
-        The result.
+        The task of the restoration.
+    restored : array of the task's `result_shape`
+        The result, in the input's intensity units.
+
+    Returns
+    -------
+    float32 array of the input's shape
 
     Raises
     ------
     ValueError
-        If the result has another shape than the task's.
+        If the result does not have the task's `result_shape`.
 
     Examples
     --------
@@ -139,30 +150,32 @@ def _comparable(
     restored, true = (np.asarray(array).astype(np.float64) for array in (image, truth))
     if restored.shape != true.shape:
         raise ValueError(
-            f"the image has shape {restored.shape}, but the truth {true.shape}: choose one of equal shape."
+            f"the image has shape {restored.shape}, but the truth has {true.shape}: "
+            "choose images of equal shape."
         )
     for name, array in {"image": restored, "truth": true}.items():
         if not np.isfinite(array).all():
             raise ValueError(
-                f"the {name} has NaN or infinite pixels: fill them in or crop them off first."
+                f"the {name} has NaN or infinite pixels: fill them in or crop them first."
             )
     restored, true = channels_first(restored, channel_axis), channels_first(true, channel_axis)
     if true.ndim != 3 or min(true.shape[1:]) < SSIM_WINDOW:
         raise ValueError(
-            f"shape {true.shape[1:]} is too small to compare: {SSIM_WINDOW} pixels are needed at least."
+            f"shape {true.shape[1:]} is too small to compare: "
+            f"at least {SSIM_WINDOW} pixels along each side are needed."
         )
     if np.ptp(true) == 0:
-        raise ValueError("the truth is the same everywhere: there is nothing to compare with.")
+        raise ValueError("the truth is constant: choose an image with structure.")
     return restored, true
 
 
 def _brightness_fitted(
     image: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    centerd = image - image.mean()
-    spread = float(np.mean(centerd**2))
-    slope = float(np.mean(centerd * (truth - truth.mean()))) / spread if spread > 0 else 0.0
-    fitted: NDArray[np.float64] = slope * centerd + truth.mean()
+    centered = image - image.mean()
+    spread = float(np.mean(centered**2))
+    slope = float(np.mean(centered * (truth - truth.mean()))) / spread if spread > 0 else 0.0
+    fitted: NDArray[np.float64] = slope * centered + truth.mean()
     return fitted
 
 
@@ -171,7 +184,8 @@ def _ring_correlation(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the frequencies of the rings and the correlation of two (Y, X) images on each."""
     height, width = image.shape
-    window = np.outer(np.hanning(height), np.hanning(width))  # the edges of the image are no detail
+    # apodization: the image borders are not detail
+    window = np.outer(np.hanning(height), np.hanning(width))
     first, second = (np.fft.fft2((array - array.mean()) * window) for array in (image, truth))
     distance = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
     count = min(height, width) // 2

@@ -1,4 +1,4 @@
-"""Sample images with their truth, made from what scikit-image ships: no network needed."""
+"""Sample images with their truth, from the data included in scikit-image (no download)."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ if TYPE_CHECKING:
     from ..methods.task import Task
 
 CAMERA_OFFSET = 100
-"""What the simulated camera reads in the dark."""
+"""Dark level of the simulated camera, in counts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A corrupted image, what it was made of, and the task that restores it."""
+    """A corrupted image, its truth, and the task that restores it."""
 
     name: str
+    """Name of the sample."""
     task: Task
+    """The task, with the corrupted image."""
     truth: NDArray[Any]
     """The uncorrupted image, of the task's `result_shape`."""
-    opponent: str
-    """The method of scikit-image that people would use otherwise."""
-    restore_by_opponent: Callable[[NDArray[Any]], NDArray[Any]]
-    """Restores the corrupted image by it."""
+    baseline: str
+    """Name of scikit-image's method for the task."""
+    restore_by_baseline: Callable[[NDArray[Any]], NDArray[Any]]
+    """Restores the corrupted image by the baseline."""
 
     @property
     def is_rgb(self) -> bool:
-        """Whether it is a color picture."""
+        """Whether it is a color image."""
         return self.task.channel_axis is not None
 
 
 def noisy_tissue(seed: int = 0) -> Sample:
-    """Return a stained tissue section as a photon-starved camera would see it, 256x256 uint16.
+    """Return a stained tissue section at low photon counts, (256, 256) uint16.
 
-    scikit-image's immunohistochemistry picture, inverted, with Poisson noise (at
-    most 60 photons) and Gaussian read noise of 2 counts on an offset of 100.
+    scikit-image's immunohistochemistry image, inverted, with shot noise (at most 60 photons) and
+    Gaussian read noise of 2 counts on an offset of 100.
     """
     from skimage import data
 
@@ -64,7 +66,7 @@ def noisy_tissue(seed: int = 0) -> Sample:
 
 
 def scratched_portrait(seed: int = 0) -> Sample:
-    """Return a 256x256 color portrait with white scratches, which are its missing pixels."""
+    """Return a (256, 256, 3) uint8 portrait with white scratches, which are its missing pixels."""
     from skimage import data
     from skimage.draw import line
     from skimage.morphology import dilation, disk
@@ -88,7 +90,7 @@ def scratched_portrait(seed: int = 0) -> Sample:
 
 
 def small_cat() -> Sample:
-    """Return a cat, shrunk by 4 to 72x108 color pixels."""
+    """Return a cat, downsampled by 4 to (72, 108, 3) uint8."""
     import torch
     from skimage import data
     from skimage.transform import resize

@@ -1,4 +1,4 @@
-"""How much of a result is chance: the same restoration with several seeds."""
+"""Uncertainty of a result: the spread of the same restoration over several seeds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """Mean and spread of the results of several seeds."""
+    """Mean and standard deviation of results over several seeds."""
 
     mean: NDArray[np.float64]
-    """The task's `result_shape`, the input's intensity units."""
+    """Mean, in the task's `result_shape` and the input's intensity units."""
     std: NDArray[np.float64]
-    """Standard deviation of the results at each pixel, in the same units."""
+    """Standard deviation at each pixel, in the same shape and units."""
     seeds: int
-    """How many results there were, of the seeds from 0 on."""
+    """Number of results, with the seeds from 0 on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,43 +36,48 @@ class SeedStep:
     """One step of one of the restorations."""
 
     number: int
-    """Which of the restorations, from 1."""
+    """Number of the restoration, from 1."""
     seeds: int
-    """How many there are."""
+    """Number of restorations in total."""
     step: Step
-    """Its step."""
+    """The step of this restoration."""
     seconds_left: float | None = None
-    """Estimate of the time to the end of them all; None before there is one."""
+    """Predicted seconds to the end of all restorations; None if unknown."""
     result: Uncertainty | None = field(default=None, repr=False)
-    """The outcome, with the last step only."""
+    """The result, with the last step only."""
 
 
 def uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Uncertainty:  # noqa: ANN401  (those of restore)
-    """Restore an image with several seeds, and return how far the results differ.
+    """Restore an image with several seeds, and return the mean and the spread of the results.
 
-    Where they differ, a result is a guess. Where they agree it may still be wrong: all
-    of them have the same prior and the same noisy image.
+    Where results differ, they are uncertain. Where they agree they may still be wrong: all have the
+    same prior and the same noisy image.
 
     Parameters
     ----------
     task : Denoise, Inpaint or SuperResolve
-        The image and what is wrong with it.
+        The image and its corruption.
     seeds : int
-        How many restorations, 2 at least; the time grows with it.
+        Number of restorations, 2 or more; the time is proportional to it.
     **options
-        Those of `restore`, but `seed`.
+        Arguments of `restore`, except `seed`.
+
+    Returns
+    -------
+    Uncertainty
 
     Raises
     ------
     RestorationError, ValueError, TypeError
-        As `restore`.
+        As `restore`; ValueError also if `seeds` is out of range.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_deep_image_prior as dip
     >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
-    >>> dip.uncertainty(dip.Denoise(noisy), seeds=2, settings=dip.DeepImagePriorFit(iterations=2)).std.shape
+    >>> settings = dip.DeepImagePriorFit(iterations=2)
+    >>> dip.uncertainty(dip.Denoise(noisy), seeds=2, settings=settings).std.shape
     (32, 32)
     """
     for step in iter_uncertainty(task, seeds=seeds, **options):
@@ -82,10 +87,23 @@ def uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Uncertainty:  
 
 
 def iter_uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Iterator[SeedStep]:  # noqa: ANN401
-    """Do as `uncertainty`, step by step; leaving the loop ends it and frees its memory."""
+    """Do the same as `uncertainty`, step by step; the arguments are the same.
+
+    Leaving the loop ends the restoration and frees its memory.
+
+    Yields
+    ------
+    SeedStep
+        The last one has the result.
+
+    Raises
+    ------
+    RestorationError, ValueError, TypeError
+        As `uncertainty`.
+    """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 2:
         raise ValueError(
-            f"seeds={seeds!r} must be a whole number from 2 on: one result has no spread."
+            f"seeds={seeds!r} must be a whole number, 2 or more: one result has no spread."
         )
     return _restoring(task, seeds, options)
 

@@ -1,1 +1,1 @@
-"""Images from and to files, and progress on the console."""
+"""Image files, animations, and console output."""

@@ -1,4 +1,4 @@
-"""A restoration as it evolved, as an animated GIF."""
+"""Animated GIFs of a restoration's progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 LAST_SECONDS = 2.0
-"""How long the last image stays."""
+"""Additional duration of the last image."""
 
 
 def write_animation(
@@ -29,18 +29,18 @@ def write_animation(
     contrast_limits: tuple[float, float] | None = None,
     channel_axis: int | None = None,
 ) -> None:
-    """Write images as an animated GIF, whole or not at all.
+    """Write images as an animated GIF, atomically.
 
     Parameters
     ----------
     path : str or Path
-        Ends in .gif.
+        The file, with the suffix .gif.
     images : sequence of (Y, X) arrays, or with three colors
-        All of one shape, the first one first.
+        The frames in order, all of the same shape.
     seconds : float
-        How long it takes before it starts again; the last image stays 2 s longer.
+        Duration of a loop; the last image is shown 2 s longer.
     contrast_limits : two numbers, optional
-        What is black and what is white; None: the extremes of the last image.
+        Intensities of black and white; None: the extremes of the last image.
     channel_axis : int, optional
         The axis of the colors.
 
@@ -49,7 +49,7 @@ def write_animation(
     FileError
         If the file cannot be written.
     ValueError
-        If there is no image, or they differ in shape.
+        If there is no image, the images differ in shape, or have neither one nor three channels.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def write_animation(
     """
     path = Path(path)
     if path.suffix.lower() != ".gif":
-        raise FileError(f"{path}: an animation is a .gif file.")
+        raise FileError(f"{path}: an animation is a .gif file; choose a name with this suffix.")
     check_folder(path)
     arrays = [channels_first(np.asarray(image), channel_axis) for image in images]
     _check(arrays)
     frames = _frames(arrays, contrast_limits or _extremes(arrays[-1]))
-    each = max(20, round(1000 * seconds / len(frames)))  # milliseconds; viewers play nothing faster
+    each = max(20, round(1000 * seconds / len(frames)))  # milliseconds; 20 is the viewers' minimum
     durations = [each] * (len(frames) - 1) + [each + round(1000 * LAST_SECONDS)]
     stream = io.BytesIO()
     frames[0].save(
@@ -82,12 +82,14 @@ def _check(arrays: Sequence[NDArray[Any]]) -> None:
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ValueError(
-            f"the images differ in shape ({', '.join(map(str, sorted(shapes)))}): animate those of one run."
+            f"the images differ in shape ({', '.join(map(str, sorted(shapes)))}): "
+            "use images of one run."
         )
     shape = arrays[0].shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(
-            f"images of shape {shape} (channels first) cannot be animated: use gray ones, or three colors."
+            f"images of shape {shape} (channels first) cannot be animated: "
+            "use one channel, or three colors."
         )
 
 

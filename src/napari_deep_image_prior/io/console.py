@@ -1,4 +1,4 @@
-"""Progress on standard error: one line that is rewritten on a terminal, now and then a line elsewhere."""
+"""Progress and messages on standard error."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ import sys
 import time
 
 ON_TERMINAL, ELSEWHERE = 0.2, 30.0
-"""Seconds between two lines."""
+"""Seconds between two updates, on a terminal and in a log."""
 
 
 class ProgressLine:
-    """Shows how far a long task is."""
+    """Shows progress: one updated line on a terminal, occasional lines in a log."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
         self._shown = 0.0 if self._is_terminal else time.monotonic()
 
     def show(self, text: str) -> None:
-        """Show a line if it is time for one."""
+        """Show a line if an update is due."""
         now = time.monotonic()
         if now - self._shown < (ON_TERMINAL if self._is_terminal else ELSEWHERE):
             return
         self._shown = now
-        shown = text[
-            : shutil.get_terminal_size().columns - 1
-        ]  # a line that wraps could not be rewritten
+        # a line that wraps could not be rewritten
+        shown = text[: shutil.get_terminal_size().columns - 1]
         sys.stderr.write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
         sys.stderr.flush()
 
     def clear(self) -> None:
-        """Leave an empty line on a terminal."""
+        """Clear the line on a terminal."""
         if self._is_terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
 
 def complain(message: object, *, error: bool = True) -> None:
-    """Say one line on standard error."""
+    """Write a message in one line to standard error."""
     line = " ".join(str(message).split())
     sys.stderr.write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")

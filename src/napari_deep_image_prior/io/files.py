@@ -1,7 +1,7 @@
-"""Images from and to files: PNG and TIFF, with voxel size and how the result was made.
+"""Image files: PNG and TIFF, with pixel size and provenance.
 
-A file is written beside its destination and then moved there, so that a full disk
-or a broken-off run leaves no half-written file and an older file intact.
+Files are written atomically: to a temporary file in the same folder that then replaces the
+destination. A full disk or an interruption leaves an older file intact.
 """
 
 from __future__ import annotations
@@ -28,33 +28,44 @@ SUFFIXES = PNG_SUFFIXES + TIFF_SUFFIXES
 def read_image(path: str | Path) -> ImageFile:
     """Read a PNG or TIFF file.
 
+    Returns
+    -------
+    ImageFile
+
     Raises
     ------
     FileError
-        If the file is missing or is no image.
+        If the file is missing or cannot be read as an image.
     """
     path = Path(path)
     _check_suffix(path)
     if not path.exists():
         raise FileError(f"{path}: no such file.")
     try:
-        found = _read_png(path) if path.suffix.lower() in PNG_SUFFIXES else read_tiff(path)
+        file = _read_png(path) if path.suffix.lower() in PNG_SUFFIXES else read_tiff(path)
     except FileError:
         raise
-    except Exception as error:  # the readers raise whatever a broken file leads them to
+    except Exception as error:  # damaged files cause errors of any type in the readers
         raise FileError(f"{path}: cannot be read as an image ({_first_line(error)}).") from error
-    if found.image.size == 0:
-        raise FileError(f"{path}: the image is empty (shape {found.image.shape}).")
-    return found
+    if file.image.size == 0:
+        raise FileError(f"{path}: the image is empty (shape {file.image.shape}).")
+    return file
 
 
 def write_image(
     path: str | Path, result: ImageFile, provenance: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a PNG or TIFF file, whole or not at all.
+    """Write a PNG or TIFF file, atomically.
 
-    PNG holds uint8 and uint16 gray or color images; TIFF anything, with the pixel
-    size. `provenance`, or else the one of `result`, is kept in the file as JSON.
+    PNG supports gray uint8 and uint16 and color uint8 images; TIFF all images, with the pixel size.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its suffix determines the format.
+    result : ImageFile
+    provenance : mapping, optional
+        Stored in the file as JSON; None: the provenance of `result`.
 
     Raises
     ------
@@ -76,7 +87,7 @@ def write_image(
             write_tiff(part, result, provenance)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
-    except Exception as error:  # the writers raise whatever an odd image leads them to
+    except Exception as error:  # unusual images cause errors of any type in the writers
         reason = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
         raise FileError(f"{path}: cannot be written ({reason}).") from error
     finally:
@@ -84,7 +95,7 @@ def write_image(
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all; text as UTF-8."""
+    """Write a file atomically; text as UTF-8."""
     part = None
     try:
         descriptor, name = tempfile.mkstemp(
@@ -103,7 +114,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def check_writable(path: str | Path, image: ImageFile, dtype: np.dtype[Any] | None = None) -> None:
-    """Raise FileError now if an image like this one, of its dtype or another, could not be written to `path` later."""
+    """Raise FileError if an image like this one, of its or another dtype, cannot be written."""
     path = Path(path)
     _check_suffix(path)
     if path.suffix.lower() in PNG_SUFFIXES:
@@ -113,13 +124,14 @@ def check_writable(path: str | Path, image: ImageFile, dtype: np.dtype[Any] | No
         gray = channels == 1 and dtype in (np.uint8, np.uint16)
         if not gray and not (dtype == np.uint8 and channels in (2, 3, 4)):
             raise FileError(
-                f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; write a .tif instead."
+                f"{path}: a PNG file cannot hold {channels} channel(s) of {dtype}; "
+                "write a .tif instead."
             )
     check_folder(path)
 
 
 def check_folder(path: Path) -> None:
-    """Raise FileError now if no file could be written to `path` later."""
+    """Raise FileError if no file can be written to `path`."""
     if path.is_dir():
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
@@ -158,12 +170,10 @@ def _read_png(path: Path) -> ImageFile:
     with path.open("rb") as stream:
         header = stream.read(26)
     if header[:4] == b"\x89PNG" and header[24] == 16 and header[25] != 0:
-        raise FileError(
-            f"{path}: color PNG files of 16 bits are read with a loss; save it as TIFF."
-        )
+        raise FileError(f"{path}: 16-bit color PNG files are not supported; save it as TIFF.")
     with Image.open(path) as picture:
         made = dict_of(picture.info.get(KEY))
-        if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: what the eye sees
+        if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
         else:
             image = np.asarray(picture)

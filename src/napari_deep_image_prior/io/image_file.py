@@ -1,4 +1,4 @@
-"""An image with what its file says about it."""
+"""An image with the metadata of its file."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ if TYPE_CHECKING:
 
 
 class FileError(ValueError):
-    """A file that cannot be read or written as an image; the message says why."""
+    """An image file that cannot be read or written; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """An image, or a stack of images, with what its file says about it."""
+    """An image, or a stack of images, with the metadata of its file."""
 
     image: NDArray[Any]
-    """(Y, X), or with channels at `channel_axis`; before these the axes that count `planes`."""
+    """(Y, X) array, or with channels at `channel_axis`; preceded by the axes of `planes`."""
     channel_axis: int | None = None
-    """Axis of the channels, None for a single one."""
+    """Axis of the channels; None for a single one."""
     pixel_size: tuple[float, float] | None = None
-    """(Y, X) size of a pixel, in `unit`."""
+    """(Y, X) size of a pixel, in `unit`; None if unknown."""
     unit: str = ""
-    """Unit of the pixel size, such as um."""
+    """Unit of the pixel size, such as µm."""
     channel_names: tuple[str, ...] = field(default=())
-    """Names of the channels, where the file has them."""
+    """Names of the channels; empty if unknown."""
     provenance: dict[str, Any] | None = None
-    """How it was made, if it is a result of this program."""
+    """Provenance of a result of this package, else None."""
     planes: str = ""
-    """A letter for each axis that counts planes: T, Z, or another where the file does not say what it is."""
+    """A letter for each axis of planes: T, Z, or another if the file does not name the axis."""
     spacing: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """Of these axes, by their letter: the distance from one plane to the next, and its unit."""
+    """Distance between planes and its unit, by the letter of the axis."""
 
     @property
     def channel_count(self) -> int:
-        """How many channels it has."""
+        """Number of channels."""
         return 1 if self.channel_axis is None else self.image.shape[self.channel_axis]
 
     @property
     def leading(self) -> tuple[int, ...]:
-        """Lengths of the axes before Y and X, also that of the channels if it is one of these."""
+        """Lengths of the axes before Y and X, with that of the channels if it is among them."""
         has_colors = self.channel_axis is not None and self.channel_axis == self.image.ndim - 1
         return self.image.shape[: -3 if has_colors else -2]
 
     def parts(self) -> Iterator[tuple[Index, ImageFile]]:
-        """Take apart a stack into its planes, each with its channels and with its place in the stack."""
+        """Yield the planes of a stack, each with its index and all its channels."""
         counts = [
             1 if axis == self.channel_axis else length for axis, length in enumerate(self.leading)
         ]
@@ -68,7 +68,7 @@ class ImageFile:
 
 
 def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:
-    """Return `image`, of the same area, described as `source` is: more pixels are smaller ones."""
+    """Return an image of the same area with the metadata of `source` and its own pixel size."""
     size = source.pixel_size
     if size is not None:
         axes = [axis for axis in range(image.ndim) if axis != source.channel_axis][-2:]

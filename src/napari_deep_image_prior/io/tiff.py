@@ -1,4 +1,4 @@
-"""TIFF files, best OME-TIFF: channels and planes, pixel size, and how the image was made."""
+"""TIFF files, preferably OME-TIFF: channels, planes, pixel size and provenance."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "deep_image_prior"
-"""What the provenance is called in a file."""
+"""Key of the provenance in a file."""
 NAMELESS = "ZTHEVA"
-"""Letters for axes that count planes, where it is not known what they are; OME has the first two."""
+"""Letters for unnamed axes of planes; the first two are in OME."""
 
-# what programs write, as OME spells it; a pixel is no unit of length
+# unit names of other programs as in OME; a pixel is not a unit of length
 _UNITS = {
     **dict.fromkeys(("um", "\\u00B5m", "micron", "microns"), "µm"),
     **dict.fromkeys(("pixel", "pixels", "reference frame"), ""),
     "inch": "in",
 }
-# where OME notes how far apart planes are
+# OME attributes of the distance between planes, and their default units
 _SPACING = {"Z": ("PhysicalSizeZ", "µm"), "T": ("TimeIncrement", "s")}
 
 
@@ -41,7 +41,7 @@ def read_tiff(path: Path) -> ImageFile:
         size, unit = _pixel_size(tiff)
         names = _channel_names(tiff)
         made, spacing = tiff_provenance(tiff), _spacing(tiff)
-    for axis in reversed(range(image.ndim)):  # axes of length 1 say nothing
+    for axis in reversed(range(image.ndim)):  # drop axes of length 1
         if image.shape[axis] == 1 and axes[axis] not in "YX":
             image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
     if axes.removesuffix("S").removesuffix("C")[-2:] != "YX":
@@ -55,7 +55,7 @@ def read_tiff(path: Path) -> ImageFile:
 
 
 def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | None) -> None:
-    """Write an OME-TIFF, or another TIFF where OME does not know the kind of number or so many axes."""
+    """Write an OME-TIFF, or a plain TIFF if OME does not support the dtype or the axes."""
     import tifffile
 
     image, channel_axis = result.image, result.channel_axis
@@ -83,11 +83,11 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
             name, usual = _SPACING[letter]
             metadata |= {name: step, f"{name}Unit": unit or usual}
     channels = image.shape[axes.index("C")] if "C" in axes else 1
-    if len(result.channel_names) == channels:  # else they are those of other channels
+    if len(result.channel_names) == channels:  # else they belong to other channels
         metadata["Channel"] = {"Name": list(result.channel_names)}
     if provenance is not None:
         metadata["Description"] = json.dumps({KEY: provenance})
-    if image.dtype == np.float16:  # few programs read it
+    if image.dtype == np.float16:  # few programs support it
         image = image.astype(np.float32)
     ome = image.dtype not in (np.int64, np.uint64) and set(axes) <= set("TZCYXS")
     tifffile.imwrite(
@@ -96,7 +96,7 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
 
 
 def _letters(planes: str) -> str:
-    """Return a letter for each axis that counts planes, no two the same, and as OME has them where it can."""
+    """Return a unique letter for each axis of planes, from OME if possible."""
     free = iter([letter for letter in NAMELESS if letter not in planes])
     known: list[str] = []
     for letter in reversed(planes):
@@ -104,13 +104,14 @@ def _letters(planes: str) -> str:
         known.append(letter if is_good else next(free, ""))
     if "" in known:
         raise FileError(
-            f"{len(planes)} axes beside channels, Y and X are too many for a TIFF file."
+            f"{len(planes)} axes besides channels, Y and X are too many for a TIFF file: "
+            f"use at most {len(NAMELESS)}."
         )
     return "".join(reversed(known))
 
 
 def tiff_provenance(tiff: Any) -> dict[str, Any] | None:  # noqa: ANN401  (tifffile is untyped)
-    """Return how the image in an open `tifffile.TiffFile` was made, None if it is no result of this program."""
+    """Return the provenance in an open `tifffile.TiffFile`; None if it has none."""
     if tiff.is_ome:
         text = ET.fromstring(tiff.ome_metadata).findtext(".//{*}Image/{*}Description")  # noqa: S314
     else:
@@ -119,7 +120,7 @@ def tiff_provenance(tiff: Any) -> dict[str, Any] | None:  # noqa: ANN401  (tifff
 
 
 def dict_of(described: object) -> dict[str, Any] | None:
-    """Return a dict, from JSON as well, None for all else: other programs write what they like."""
+    """Return a dict or the dict in a JSON text, None for anything else from other programs."""
     if isinstance(described, str):
         try:
             described = json.loads(described)
@@ -149,7 +150,7 @@ def _pixel_size(tiff: Any) -> tuple[tuple[float, float] | None, str]:  # noqa: A
 
 
 def _unit(written: str) -> str:
-    """Return a unit as OME spells it, nothing where it is none."""
+    """Return a unit as in OME; empty if it is not a unit of length."""
     return _UNITS.get(written, written)
 
 
@@ -168,15 +169,15 @@ def _channel_names(tiff: Any) -> tuple[str, ...]:  # noqa: ANN401
 
 
 def _spacing(tiff: Any) -> dict[str, tuple[float, str]]:  # noqa: ANN401
-    found = {}
+    spacing = {}
     if tiff.is_ome:
         pixels = _ome_pixels(tiff)
         for letter, (name, usual) in _SPACING.items():
             if name in pixels:
-                found[letter] = (float(pixels[name]), _unit(pixels.get(f"{name}Unit", usual)))
+                spacing[letter] = (float(pixels[name]), _unit(pixels.get(f"{name}Unit", usual)))
     elif notes := tiff.imagej_metadata or {}:
-        found = {
+        spacing = {
             "Z": (notes.get("spacing", 0), _unit(notes.get("unit", ""))),
             "T": (notes.get("finterval", 0), "s"),
         }
-    return {letter: (float(step), unit) for letter, (step, unit) in found.items() if step and unit}
+    return {name: (float(step), unit) for name, (step, unit) in spacing.items() if step and unit}

@@ -1,1 +1,1 @@
-"""Running a restoration: once, step by step, plane by plane, again."""
+"""Running restorations: single images, stacks, step by step, and repeated."""

@@ -1,4 +1,4 @@
-"""The front door: restore an image, in one go or step by step."""
+"""The entry points: restore an image at once or step by step."""
 
 from __future__ import annotations
 
@@ -36,34 +36,35 @@ def restore(
     Parameters
     ----------
     task : Denoise, Inpaint or SuperResolve
-        The image and what is wrong with it.
+        The image and its corruption.
     preset : {"fast", "best", "paper"}
-        Good and quick; the highest quality at about ten times the time; or the
-        published settings of the task, which take hours on a CPU.
+        "fast" for good quality in short time, "best" for the highest quality in about ten times
+        that time, "paper" for the published settings of the task, which take hours on a CPU.
     settings : Settings, optional
-        Settings of your own, instead of a preset.
+        Custom settings instead of a preset.
     device : str
         "auto" (CUDA, else Apple MPS, else CPU), or "cpu", "cuda", "cuda:1", "mps".
     seed : int
-        Of the random numbers, 0 or more. The same seed, device, threads and settings give the same image; on a GPU
-        up to rounding, where torch has no reproducible kernel.
+        Seed of the random numbers, 0 to 2^31 - 1. The same seed, device, threads and settings give
+        the same image; on a GPU up to rounding, where torch has no deterministic kernel.
     dtype : float dtype, or "same"
-        Of the result. "same" rounds and clips back to an integer input's dtype.
+        Dtype of the result. "same" is that of the input; integers are rounded and clipped.
     threads : int, optional
-        CPU threads to use at most; None: as many as torch is set to.
+        Largest number of CPU threads; None: torch's current setting.
     stop_after : int, optional
-        Stop after so many steps, as `Steps.stop` would; None: go on to the end.
+        Stop after this many steps, as `Steps.stop` would; None: run to the end.
 
     Returns
     -------
     Restoration
+        The restored image, in the input's intensity units, and its provenance.
 
     Raises
     ------
     RestorationError
-        If the fit could not be done (it diverged, the memory was too small).
+        If the fit failed (it diverged, or the memory was insufficient).
     ValueError, TypeError
-        If an argument is wrong.
+        If an argument is invalid.
 
     References
     ----------
@@ -112,14 +113,22 @@ def iter_restore(
     Returns
     -------
     Steps
-        An iterator of `Step`; the last one holds the result.
+        An iterator of `Step`; the last one has the result.
+
+    Raises
+    ------
+    RestorationError
+        While iterating, if the fit failed.
+    ValueError, TypeError
+        If an argument is invalid.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_deep_image_prior as dip
     >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
-    >>> for step in dip.iter_restore(dip.Denoise(noisy), settings=dip.DeepImagePriorFit(iterations=3)):
+    >>> settings = dip.DeepImagePriorFit(iterations=3)
+    >>> for step in dip.iter_restore(dip.Denoise(noisy), settings=settings):
     ...     if step.iteration == 2:
     ...         break
     """
@@ -130,7 +139,7 @@ def iter_restore(
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
-            raise ValueError(f"{name}={value!r} must be a whole number from 1 on, or None.")
+            raise ValueError(f"{name}={value!r} must be a whole number, 1 or more, or None.")
     chosen = (
         preset_settings(task.kind, preset, factor=task.magnification)
         if settings is None

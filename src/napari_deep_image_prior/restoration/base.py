@@ -1,4 +1,4 @@
-"""What a restoration is made of, whatever is restored: its steps, its result, and how it fails."""
+"""Interface of a restoration: its steps, its result, and its error."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
     from ..methods.task import Task
 
 PREVIEW_SECONDS = 0.33
-"""Time between the images that come with the steps."""
+"""Shortest time between two previews."""
 
 
 class RestorationError(Exception):
-    """A fit that could not be done; the message says what to try."""
+    """A fit that failed; the message says what to try."""
 
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """A restored image and how it came about."""
+    """A restored image and its provenance."""
 
     image: NDArray[Any]
-    """The restored image: the task's `result_shape`, the input's intensity units."""
+    """The restored image, in the task's `result_shape` and the input's intensity units."""
     stop_reason: str
     """Why the fit ended."""
     iterations: int
     """Steps of the network's fit."""
     history: list[float]
-    """Misfit at each of them, see `Step.misfit`."""
+    """Misfit at each of these steps, see `Step.misfit`."""
     provenance: dict[str, Any]
-    """Task, settings, seed, device, versions, seconds, iterations, stop reason and history; JSON-able."""
+    """JSON-able dict: task, settings, seed, device, versions, seconds, iterations, stop reason and
+    history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,73 +51,74 @@ class Step:
     iteration: int
     """Steps done, from 1."""
     total: int
-    """Steps it will take at most."""
+    """Steps planned at this point."""
     misfit: float
-    """What is minimized: the mean squared misfit to the image (DeepImagePriorFit), or the held-out error
-    relative to the classical estimate's (the quick fits); 0 before the fit has begun."""
+    """The mean squared misfit to the observed pixels (DeepImagePriorFit), or the held-out error
+    relative to that of the first estimate (other fits); 0 before the fit has started."""
     image: NDArray[Any] | None = None
-    """The image as restored so far, now and then; always with the last step."""
+    """The current result, in the task's `result_shape` and the input's intensity units, if
+    `wants_image` asked for it; always with the last step."""
     note: str = ""
-    """What the stopping rule thinks."""
+    """The state of the fit, in one line."""
     seconds_left: float | None = None
-    """Estimate from the pace of the last steps; None before there is one."""
+    """Predicted seconds to the end, from the duration of the last steps; None if unknown."""
     fitted: int = 0
-    """Steps of the network's fit among those done: a first, classical estimate takes some too."""
+    """Steps of the network's fit among those done, without those of a first estimate."""
     result: Restoration | None = field(default=None, repr=False)
-    """The outcome, with the last step only."""
+    """The result, with the last step only."""
 
 
 class RestorationSteps(Protocol):
-    """A restoration under way: one fit, all planes of a stack, or whatever else is restored step by step.
+    """A running restoration, iterated step by step: one fit, or all planes of a stack.
 
-    Iterate over it: the last step has the result. Leaving it early and closing it ends the fit and frees its memory.
+    The last step has the result. Closing it early ends the fit and frees its memory.
     """
 
     @property
     def task(self) -> Task:
-        """What is restored; for several planes, that of the first."""
+        """The task; for several planes, that of the first."""
         ...
 
     @property
     def settings(self) -> Settings:
-        """How it is restored."""
+        """The settings of the fit, or of each plane's fit."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of its images."""
+        """The dtype of the images."""
         ...
 
     @property
     def device(self) -> str:
-        """The device, named for people."""
+        """The device, as text for users."""
         ...
 
     @property
     def is_one_fit(self) -> bool:
-        """Whether a single fit evolves the whole image; else one array fills part by part."""
+        """Whether a single fit evolves the whole image; else one array is filled part by part."""
         ...
 
     @property
     def initial_image(self) -> Any:  # noqa: ANN401  (an array, or a store that is indexed like one)
-        """What is shown before the first step."""
+        """The preview before the first step."""
         ...
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Asked after each step whether it shall come with an image; may be set."""
+        """Predicate called after each step: whether the step should have an image; may be set."""
         ...
 
     @wants_image.setter
     def wants_image(self, predicate: Callable[[], bool]) -> None: ...
 
     def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
-        """Return whether `seconds` have passed since the last image, more where images cost much."""
+        """Return whether `seconds` have passed since the last image, more if images are costly."""
         ...
 
     @property
     def result(self) -> Restoration:
-        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        """The result; raises RestorationError before the last step."""
         ...
 
     @property
@@ -125,23 +127,23 @@ class RestorationSteps(Protocol):
         ...
 
     def stop(self) -> None:
-        """End after the step it is at; what is restored so far becomes the result."""
+        """End after the current step; the current estimate becomes the result."""
         ...
 
     def run_on(self, iterations: int | None = None) -> None:
-        """Let a fit that has ended continue where it was; RestorationError where it cannot."""
+        """Continue a fit that has ended; RestorationError if it cannot be continued."""
         ...
 
     def repaint(self, missing: ArrayLike) -> None:
-        """Give a running inpainting another mask; TypeError where there is none."""
+        """Replace the mask of a running inpainting; TypeError if there is no mask."""
         ...
 
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
-        """Describe the restoration as it is now, or as it was after `fitted` steps of the network's fit."""
+        """Return the provenance now, or as it was after `fitted` steps of the network's fit."""
         ...
 
     def close(self) -> None:
-        """End the fit and free its memory; a result that there is stays."""
+        """End the fit and free its memory; the result remains."""
         ...
 
     def __iter__(self) -> Self: ...
@@ -151,7 +153,7 @@ class RestorationSteps(Protocol):
 
 @contextmanager
 def explained_errors(device: torch.device) -> Iterator[None]:
-    """Turn what torch raises into RestorationError with advice."""
+    """Raise errors of torch as RestorationError with advice."""
     elsewhere = "" if device.type == "cpu" else "; try the device 'cpu'"
     try:
         yield

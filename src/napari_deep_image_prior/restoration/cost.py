@@ -1,8 +1,8 @@
-"""How long a restoration will take, and how much memory, found out by rehearsing it on a piece of the image.
+"""Prediction of run time and memory use, from a rehearsal on a piece of the image.
 
-The quick fits step on crops, whatever the size of the image: their pace is that of the
-piece. What is done to the whole image (the classical estimate, the end of the fit, each
-step of the published method) takes as many times longer as the image is larger.
+Self-supervised fits process crops: the time of a step is independent of the image size. Operations
+on the whole image (the first estimate, the end of the fit, each step of the published method) scale
+with the number of pixels.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ if TYPE_CHECKING:
     from .steps import Steps
 
 EDGE = 96
-"""Edge of the piece in pixels."""
+"""Edge of the piece on a CPU, in pixels."""
 EDGE_ON_A_GPU = 1024
-"""There a small piece would take as long as a large one."""
+"""Edge of the piece on a GPU, which a small piece would not fill."""
 ENOUGH_STEPS, ENOUGH_SECONDS = 20, 1.0
-"""Steps of the fit that are made, and, on a CPU, time after which fewer are enough."""
+"""Steps of the fit in a rehearsal, and the time on a CPU after which fewer are enough."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a restoration will take."""
+    """Predicted cost of a restoration."""
 
     seconds: float
-    """Time that it takes if it does not end early."""
+    """Run time without early stopping."""
     memory: float
-    """Bytes at the most, beside the image itself and the program."""
+    """Upper bound of the memory in bytes, excluding the image and the program."""
     device: str
-    """The device, named for people."""
+    """The device, as text for users."""
     may_end_early: bool
-    """Whether the fit is ended when it gains nothing more."""
+    """Whether the fit has early stopping."""
 
     def __str__(self) -> str:
         most = "At most about" if self.may_end_early else "About"
-        return f"{most} {_rounded(self.seconds)} and {max(self.memory, 1e8) / 1e9:.1f} GB on {self.device}."
+        memory = f"{max(self.memory, 1e8) / 1e9:.1f} GB"
+        return f"{most} {_rounded(self.seconds)} and {memory} on {self.device}."
 
 
 def estimate(
@@ -60,14 +61,26 @@ def estimate(
     device: str = "auto",
     threads: int | None = None,
 ) -> Estimate:
-    """Find out in about three seconds what a restoration will take; the arguments are those of `restore`.
+    """Predict the cost of a restoration in about three seconds.
+
+    The arguments are those of `restore`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    RestorationError, ValueError, TypeError
+        As `restore`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from napari_deep_image_prior import Denoise, DeepImagePriorFit
     >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
-    >>> estimate(Denoise(noisy), settings=DeepImagePriorFit(iterations=100), device="cpu").may_end_early
+    >>> settings = DeepImagePriorFit(iterations=100)
+    >>> estimate(Denoise(noisy), settings=settings, device="cpu").may_end_early
     False
     """
     return run_to_end(
@@ -78,7 +91,7 @@ def estimate(
 def estimating(
     task: Task, *, preset: str, settings: Settings | None, device: str, threads: int | None
 ) -> Generator[None, None, Estimate]:
-    """Do the same as `estimate`; yields after each step, so that it can be left."""
+    """Do the same as `estimate`; yields after each step, so that it can be interrupted."""
     planned = iter_restore(task, preset=preset, settings=settings, device=device, threads=threads)
     chosen, where = planned.settings, choose_device(device)
     restorer = method_of(task.kind).restorer(chosen)
@@ -103,7 +116,7 @@ def estimating(
 
 
 def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, None, Rehearsal]:
-    """Make the first steps of a fit, stop it and time its parts."""
+    """Time the first steps of a fit and what precedes and follows them."""
     at: dict[int, float] = {}
     fitted: list[float] = []
     total = 0
@@ -114,17 +127,17 @@ def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, N
         if step.fitted > len(fitted):
             fitted.append(now)
             total = step.total - (step.iteration - step.fitted)
-        # a GPU is waited for at steps 1, 10, 20: only there the clock tells the truth
+        # steps 1, 10 and 20 synchronize with a GPU: only their times are exact
         is_slow = on_cpu and len(fitted) > 2 and now - fitted[0] > ENOUGH_SECONDS
         if is_slow or len(fitted) >= ENOUGH_STEPS:
             steps.stop()
         yield
     end = time.perf_counter() - start
     fitted, total = fitted or [end], total or 1  # some methods fit no network
-    pace = (fitted[-1] - fitted[0]) / (len(fitted) - 1) if len(fitted) > 1 else fitted[0]
+    per_step = (fitted[-1] - fitted[0]) / (len(fitted) - 1) if len(fitted) > 1 else fitted[0]
     return Rehearsal(
-        setup=max(fitted[0] - pace, 0.0),
-        step=pace,
+        setup=max(fitted[0] - per_step, 0.0),
+        step=per_step,
         finish=end - fitted[-1],
         steps=total,
         reached=at,
@@ -134,7 +147,7 @@ def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, N
 
 
 def _allocated(device: torch.device, *, start: bool = False) -> int:
-    """Return a GPU's memory in use at the start, or since then at the most; 0 elsewhere."""
+    """Return a GPU's memory in use at the start, or its peak since then; 0 on other devices."""
     if device.type != "cuda":
         return 0
     if start:
@@ -143,7 +156,7 @@ def _allocated(device: torch.device, *, start: bool = False) -> int:
 
 
 def _rounded(seconds: float) -> str:
-    """Say a time no more exactly than it is known."""
+    """Return a time as text, rounded to its accuracy."""
     if seconds < 10:
         return f"{max(seconds, 1):.0f} s"
     if seconds < 90:

@@ -1,4 +1,4 @@
-"""Which processor a fit runs on."""
+"""Devices of a fit: choice, names, threads and reproducibility."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Return the device called `device`; "auto" takes CUDA, else Apple's MPS, else the CPU.
+    """Return the device of a name; "auto" is CUDA, else Apple's MPS, else the CPU.
 
     Raises
     ------
     ValueError
-        If there is no such device here.
+        If the device is unknown or not available.
     """
-    found = available_devices()
+    available = available_devices()
     if device == "auto":
-        return torch.device(found[0])
+        return torch.device(available[0])
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device={device!r} is unknown; choose auto or one of {', '.join(found)}."
+            f"device={device!r} is unknown; choose auto or one of {', '.join(available)}."
         ) from error
     name = f"cuda:{chosen.index or 0}" if chosen.type == "cuda" else chosen.type
-    if name not in found:
+    if name not in available:
         raise ValueError(
-            f"device={device!r} is not available here; choose auto or one of {', '.join(found)}."
+            f"device={device!r} is not available; choose auto or one of {', '.join(available)}."
         )
     return torch.device(name)
 
 
 def available_devices() -> list[str]:
-    """Return the devices of this machine, the fastest first."""
+    """Return the names of this computer's devices, fastest first."""
     cuda = (
         [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         if torch.cuda.is_available()
@@ -48,7 +48,7 @@ def available_devices() -> list[str]:
 
 
 def device_name(device: torch.device, threads: int | None = None) -> str:
-    """Return the name to show: the GPU's model, or the CPU with the threads it uses."""
+    """Return a name for users, with the GPU's model or the number of CPU threads."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type != "cpu":
@@ -59,7 +59,7 @@ def device_name(device: torch.device, threads: int | None = None) -> str:
 
 @contextmanager
 def reproducible_convolutions() -> Iterator[None]:
-    """Let CUDA's convolutions compute in full float32 (no TF32, as in 2018) and the same way each time."""
+    """Make CUDA's convolutions deterministic, in full float32 (no TF32, as in 2018)."""
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
@@ -68,7 +68,7 @@ def reproducible_convolutions() -> Iterator[None]:
 
 @contextmanager
 def cpu_threads(threads: int | None) -> Iterator[None]:
-    """Let torch use so many threads for what this thread asks of it, None: as many as before."""
+    """Limit torch to a number of CPU threads; None: no change."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:

@@ -1,4 +1,4 @@
-"""How a result was made, as a JSON-able dict: enough to make it again."""
+"""Provenance of a result: a JSON-able dict from which it can be repeated."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RestorationSpec:
-    """All that a result depends on."""
+    """Everything that a result depends on; the fields are as of `restore`."""
 
     task: Task
     settings: Settings
     preset: str | None
-    """The preset the settings come from, None for settings of the caller's own."""
+    """The preset of the settings; None for custom settings."""
     device: torch.device
     seed: int
     dtype: np.dtype[Any]
     threads: int | None
-    """CPU threads, None for as many as torch is set to."""
+    """CPU threads; None for torch's current setting."""
     stop_after: int | None = None
-    """Steps after which it is stopped, None for none."""
+    """Steps after which the fit is stopped; None: not stopped."""
 
 
 def provenance(
@@ -43,7 +43,7 @@ def provenance(
     seconds: float,
     stopped_after: int | None,
 ) -> dict[str, Any]:
-    """Describe a finished restoration; `noise_summary` is what was estimated from the image."""
+    """Return the provenance of a restoration; `noise_summary` was estimated from the image."""
     return {
         "task": spec.task.describe(),
         "preset": spec.preset,

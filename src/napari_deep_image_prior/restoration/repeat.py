@@ -1,4 +1,4 @@
-"""A result made again, from what is noted of how it was made."""
+"""Repetition of a restoration from its provenance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..methods.task import Task
     from .base import Restoration
 
-# what a provenance has at least, and its parts
+# required keys of a provenance and of its parts
 _KEYS = (
     *("preset", "seed", "device", "device_name", "threads", "dtype"),
     *("found", "seconds", "iterations", "stop_reason", "stopped_after"),
@@ -33,43 +33,50 @@ _PARTS = {
     "versions": ("napari-deep-image-prior",),
 }
 
-# what task, settings and seed do not tell
-_STEERED = {
+# interventions that task, settings and seed do not describe
+_INTERVENTIONS = {
     "snapshot": "it shows a fit before its end",
     "run_on": "its fit was run on after its end",
     "repainted": "its mask was repainted during the fit",
-    "warm_start": "its fit began with the network of another image",
+    "warm_start": "its fit started from the network of another image",
     "failed": "it is a stack, and the fits of some of its planes failed",
     "stack_stopped": "it is a stack, and was stopped before all of it was restored",
 }
 
 
 def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
-    """Restore an image again, as a result's provenance says.
+    """Restore an image again from the provenance of a result.
 
-    With the same versions, device and threads the result is the same image. Of a stack all
-    planes are restored again, one after another.
+    With the same versions, device and threads the result is identical. For stacks, all planes are
+    restored again in sequence.
 
     Parameters
     ----------
     provenance : dict
-        `Restoration.provenance`, `layer.metadata["deep_image_prior"]`, or what a file holds.
-        An inpainting's mask is in it.
+        `Restoration.provenance`, `layer.metadata["deep_image_prior"]`, or the record in a file.
+        It includes an inpainting's mask.
     image : array
-        The image that was restored then.
+        The image that was restored, with the same values and dtype.
+
+    Returns
+    -------
+    Restoration
 
     Raises
     ------
     ValueError
-        If it is another image, or the provenance is not one, or its device is not here, or
-        the fit was steered: run on after its end, repainted, or looked at before its end.
+        If the image differs, `provenance` is not a provenance record, its device is not available,
+        or the result cannot be repeated: its fit was run on, repainted or captured before its end.
+    RestorationError
+        If the fit failed.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_deep_image_prior as dip
     >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
-    >>> first = dip.restore(dip.Denoise(noisy), settings=dip.DeepImagePriorFit(iterations=2), seed=3)
+    >>> settings = dip.DeepImagePriorFit(iterations=2)
+    >>> first = dip.restore(dip.Denoise(noisy), settings=settings, seed=3)
     >>> np.array_equal(dip.repeat(first.provenance, noisy).image, first.image)
     True
     """
@@ -86,21 +93,21 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
 
 
 def check_repeatable(provenance: Mapping[str, Any]) -> None:
-    """Raise ValueError if restoring again would give another image than the one that a provenance is about."""
-    for key, happened in _STEERED.items():
+    """Raise ValueError if repeating a restoration would give another result."""
+    for key, happened in _INTERVENTIONS.items():
         if provenance.get(key):
             raise ValueError(
-                f"this image cannot be made again: {happened}. Run the restoration anew instead."
+                f"this result cannot be repeated: {happened}; run a new restoration instead."
             )
 
 
 def checked(provenance: object) -> dict[str, Any]:
-    """Return a provenance if it is one: it may come from a file, or from another program.
+    """Return a provenance as a dict, after validation; it may come from a file.
 
     Raises
     ------
     ValueError
-        If it lacks what this version notes.
+        If it is not a mapping or lacks a required key.
     """
     whole = dict(provenance) if isinstance(provenance, Mapping) else {}
     parts = {name: whole.get(name) for name in _PARTS}
@@ -112,23 +119,34 @@ def checked(provenance: object) -> dict[str, Any]:
             else [key for key in _PARTS[name] if key not in part]
         )
     if lacking:
-        raise ValueError(f"this does not say how a result was made: it lacks {lacking[0]}.")
+        raise ValueError(
+            f"this is not a provenance record: {lacking[0]!r} is missing; "
+            "use the provenance of a result."
+        )
     return whole
 
 
 def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
-    """Return the task of a provenance, after a look whether `image` is the one it is about."""
+    """Return the task of a provenance; ValueError if `image` is not the one that was restored."""
     described = checked(provenance)["task"]
     pixels = recognized(np.asarray(image), described)
     try:
         method = method_of(described["kind"])
     except ValueError:
-        raise ValueError(f"this version does not know the task {described['kind']!r}.") from None
+        raise ValueError(
+            f"the task {described['kind']!r} is unknown: install the package that provides it."
+        ) from None
     return method.task.from_description(described, pixels)
 
 
 def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackSteps:
-    """Return the steps of all planes of a stack's provenance, after a look whether `image` is the one it is about."""
+    """Return the steps of all planes of a stack's provenance.
+
+    Raises
+    ------
+    ValueError
+        If the shape of `image` differs; planes are compared when they are restored.
+    """
     whole, options = checked(provenance), repeated_options(provenance)
     known = {tuple(plane["index"]): plane for plane in whole["planes"]}
     first = next(iter(known))
@@ -140,7 +158,8 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
         pixels = pixels.reshape(leading + trailing)
     except ValueError:
         raise ValueError(
-            f"this is another stack than the one restored then: shape {pixels.shape}, not {leading + trailing}."
+            f"this is another stack than the restored one: shape {pixels.shape}, "
+            f"not {leading + trailing}."
         ) from None
 
     def load(index: Index) -> tuple[NDArray[Any], Task | None]:
@@ -160,7 +179,7 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
 
 
 def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of `restore` of a provenance, if they give the same image again."""
+    """Return the arguments of `restore` from a provenance; ValueError if it cannot be repeated."""
     whole = checked(provenance)
     check_repeatable(whole)
     settings, preset = settings_from_dict(whole["settings"]), whole["preset"]
@@ -171,25 +190,24 @@ def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any]:
-    """Return the image in the byte order it had then, if it is the same."""
+    """Return the image in its original byte order; ValueError if it is not the described one."""
     dtype = np.dtype(described["image_dtype"])
-    if image.dtype.newbyteorder("=") == dtype.newbyteorder(
-        "="
-    ):  # files differ in the order of the bytes
+    # files differ in byte order
+    if image.dtype.newbyteorder("=") == dtype.newbyteorder("="):
         image = image.astype(dtype, copy=False)
     if list(image.shape) != described["shape"] or image.dtype != dtype:
         raise ValueError(
-            f"this is another image than the one restored then: {image.dtype} of shape {image.shape}, "
+            f"this is another image than the restored one: {image.dtype} of shape {image.shape}, "
             f"not {dtype} of shape {tuple(described['shape'])}."
         )
     if fingerprint(image) != described["image_sha256"]:
         raise ValueError(
-            "this is another image than the one restored then: its pixels differ (image_sha256)."
+            "this is another image than the restored one: its pixels differ (image_sha256)."
         )
     return image
 
 
 def _settings_of_preset(described: Mapping[str, Any], preset: str) -> Settings:
-    """Return the settings that a preset has today for a task that was described."""
+    """Return the current settings of a preset for a described task."""
     magnification = method_of(described["kind"]).task.described_magnification(described)
     return preset_settings(described["kind"], preset, factor=magnification)

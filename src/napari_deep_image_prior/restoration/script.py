@@ -1,4 +1,4 @@
-"""A Python script that makes a result again."""
+"""A Python script that repeats a restoration."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 
 def script(provenance: Mapping[str, Any]) -> str:
-    """Return a Python script that makes a result again.
+    """Return a Python script that repeats the restoration of a provenance.
 
-    It reads the file that the image came from, if the provenance names one.
+    It reads the file of the image, if the provenance names one.
+
+    Raises
+    ------
+    ValueError
+        If `provenance` is not a provenance record or cannot be repeated.
     """
     provenance = checked(provenance)
     check_repeatable(provenance)
@@ -34,7 +39,7 @@ def script(provenance: Mapping[str, Any]) -> str:
 
 {reading}
 made = {made}
-result = dip.repeat(made, image)  # refuses another image than the one restored then
+result = dip.repeat(made, image)  # raises an error if the image is not the restored one
 restored = result.image
 '''
 
@@ -61,11 +66,11 @@ _READERS: Mapping[tuple[str, ...], tuple[str, str, Callable[[str], Any]]] = {
     ),
     (".npy",): ("import numpy as np\n\n", "np.load({path!r})", np.load),
 }
-"""How files of each kind are read: a script's imports, its expression, and what does the same here."""
+"""Readers by file suffix: a script's imports, its expression, and a function that does the same."""
 
 
 def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the lines of a script that import a reader and read the image."""
+    """Return the lines of a script that import a reader and that read the image."""
     task, source = provenance["task"], provenance.get("source", {})
     path = source.get("path") or ""
     reader = next(
@@ -85,9 +90,9 @@ def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
 def _index_in_file(
     path: str, read: Callable[[str], Any], provenance: Mapping[str, Any]
 ) -> str | None:
-    """Return what takes the image out of the array in a file; None if it is not there.
+    """Return the indexing expression of the image in a file's array; None if it is not in the file.
 
-    The layer may be one of several that were made of the file, each of one channel.
+    The layer may be one of several from the file, each with one channel.
     """
     source = provenance["source"]
     plane = tuple(slice(None) if i is None else i for i in source["plane"])  # all of the channels
@@ -96,7 +101,7 @@ def _index_in_file(
     try:
         whole = np.asarray(read(path))
     except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)
-        return _indexing(inside)  # it is not here, but may be where the script runs
+        return _indexing(inside)  # the file may exist where the script runs
     channels = [
         (*[slice(None)] * axis, i)
         for axis in range(whole.ndim - 2)
@@ -136,7 +141,7 @@ def _indexing(steps: list[tuple[Any, ...]]) -> str:
 
 
 def where_from(source: Mapping[str, Any]) -> str:
-    """Name the layer, plane and region that a result was made of."""
+    """Return the layer, plane and region of a result's source as text."""
     index = ", ".join("all" if i is None else str(i) for i in source["plane"])
     plane = f", plane {index}" if index else ""
     if (region := source.get("region")) is not None:

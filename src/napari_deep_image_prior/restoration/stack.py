@@ -1,7 +1,7 @@
-"""The planes of a time series or z-stack, or single channels, restored one after another, like one restoration.
+"""Restoration of the planes of a time series or z-stack, or of single channels, in sequence.
 
-Planes are read, restored, written and released one at a time: beside the destination, only one of them is in memory.
-A fit to a volume as a whole will be a task of three spatial axes with a restorer of its own: one `Steps`, not a stack.
+Planes are read, restored, written and released one at a time: besides the destination, only one of
+them is in memory. Fits to whole volumes will be tasks with three spatial axes, not stacks.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from .steps import Steps
 
 PLANE_KEYS = ("found", "seconds", "iterations", "stop_reason", "warm_start")
-"""What of a plane's own provenance stands in that of the stack."""
+"""Keys of a plane's provenance that are kept in that of the stack."""
 TASK_KEYS = ("image_sha256", "missing_zlib")
-"""What of a plane's task does: the rest is the same for all."""
+"""Keys of a plane's task that are kept; the others are the same for all planes."""
 MAX_INITIAL_FAILURES = 3
-"""Failed planes after which no other is tried, if none has succeeded."""
+"""Failed planes after which a stack is given up, if none has succeeded."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class StackPart:
     """A plane of a stack, not yet in memory."""
 
     index: Index
-    """Its place in the stack."""
+    """Its index in the stack."""
     load: Callable[[], tuple[NDArray[Any], Task | None]]
-    """Reads its pixels and makes its task, None if it stays as it is; called again when it is its turn."""
+    """Returns its pixels and its task, None if it stays unchanged; called again for its fit."""
 
 
 @dataclass(frozen=True)
 class _Done:
-    """What is kept of a restored plane, once its image is in the destination."""
+    """The record of a restored plane, without its image."""
 
     iterations: int
     history: list[float]
@@ -57,12 +57,12 @@ class _Done:
 
 
 def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Spread a mask over the planes of a stack: it may be of one plane, or have one for each.
+    """Broadcast a mask of one plane, or with one for each plane, to a stack of shape `wanted`.
 
     Raises
     ------
     ValueError
-        If it does not fit the stack's shape, `wanted`.
+        If the shapes do not match.
     """
     while missing.ndim > len(wanted) and len(missing) == 1:
         missing = missing[0]
@@ -71,33 +71,34 @@ def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArr
         n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)
     ):
         raise ValueError(
-            f"the mask (shape {missing.shape}) does not lie on the stack (shape {wanted}): "
-            "for all planes it needs the same pixels, in one plane or in each."
+            f"the mask (shape {missing.shape}) does not match the stack (shape {wanted}): "
+            "use a mask of one plane, or one for each plane."
         )
     return np.broadcast_to(missing, wanted)
 
 
 class StackSteps:
-    """Drives the restorations of planes one after another; what `Steps` does for one, but run on and repaint.
+    """Restores planes in sequence, with the interface of `Steps`, but without run on and repaint.
 
-    A plane whose fit fails stays as it was given, and the stop reason says so; it is an error if the first three
-    fail, or all.
+    A plane whose fit fails is left unrestored, and the stop reason reports it. If the first three
+    fail, or all, RestorationError is raised.
 
     Parameters
     ----------
     planes : sequence of (index, factory)
-        The place of each plane in the destination, and what makes its task when it is its turn.
+        The index of each plane in the destination, and a function that returns its task.
     destination : array, or a store that is indexed like one
-        Takes the restored planes. What lies in it before is what is shown of planes that are not done.
+        Receives the restored planes; its initial content is the preview.
     options : mapping
-        Those of `iter_restore`, the same for each plane.
+        Arguments of `iter_restore` for each plane.
     called : str
-        What one of them is called in messages: plane, or channel.
+        The name of a plane in messages: "plane" or "channel".
     warm_start : bool
-        Start each from the network of the one before, in a quarter of the steps, where their settings allow it
-        (inpainting by a quick preset); of others it was measured to gain nothing.
+        Start each fit from the network of the previous plane, with a quarter of the steps, if its
+        settings support it (`InpaintingFit`; no gain was measured for the others).
     channel_axis : int, optional
-        Of the indices, where channels are restored one by one: the one before is then of the same channel.
+        Position of the channel in the indices if channels are restored one by one: a warm start
+        is then from the same channel.
     """
 
     can_run_on = False
@@ -116,14 +117,13 @@ class StackSteps:
         self._planes, self._options, self._called = planes, options, called
         self._channel_axis = channel_axis
         self.image = destination
-        """The stack as restored so far: the same array throughout."""
+        """The stack, filled as planes are restored; always the same array."""
         self._wants_image: Callable[[], bool] | None = None
         self._first = self._current = iter_restore(planes[0][1](), **options)
         self._is_warm = warm_start and self.settings.warm_started() is not None
         self._done: list[tuple[Index, _Done]] = []
-        self._failed: list[
-            tuple[Index, str]
-        ] = []  # the errors themselves would hold the fits in memory
+        # messages only: the errors themselves would keep the fits in memory
+        self._failed: list[tuple[Index, str]] = []
         self._stop_requested = False
         self._steps_of_one = 0
         self._result: Restoration | None = None
@@ -137,15 +137,24 @@ class StackSteps:
         options: Mapping[str, Any],
         **how: Any,  # noqa: ANN401
     ) -> StackSteps:
-        """Return the steps of those parts that are restored, into an array that shows what was given at first.
+        """Return the steps of a stack's parts, with an array of the input as destination.
 
-        `leading`: lengths of the axes before Y and X. Every part is read once, to be shown and checked, and read again
-        when it is its turn. `how` are the class's other arguments.
+        Every part is read once for validation and preview, and again for its fit.
+
+        Parameters
+        ----------
+        leading : tuple of int
+            Lengths of the axes before Y and X.
+        parts : iterable of StackPart
+        options : mapping
+            Arguments of `iter_restore` for each plane.
+        **how
+            Other arguments of the class.
 
         Raises
         ------
         ValueError, TypeError
-            If the task of a part cannot be made, or no part has one.
+            If the task of a part is invalid, or no part needs restoration.
         """
         planes: list[tuple[Index, Callable[[], Task]]] = []
         image: NDArray[Any] | None = None
@@ -160,18 +169,19 @@ class StackSteps:
                 planes.append((part.index, _task_of(part)))
         if not planes:
             raise ValueError(
-                "no pixel is missing in any plane: mark the unknown pixels in the mask (or NaN in the image)."
+                "no pixel is missing in any plane: mark the unknown pixels in the mask "
+                "(or with NaN in the image)."
             )
         return cls(planes, image, options, **how)
 
     @property
     def task(self) -> Task:
-        """What is restored: that of the first plane."""
+        """The task of the first plane."""
         return self._first.task
 
     @property
     def settings(self) -> Settings:
-        """How each plane is restored."""
+        """The settings of each plane's fit."""
         return self._first.settings
 
     @property
@@ -181,17 +191,17 @@ class StackSteps:
 
     @property
     def device(self) -> str:
-        """The device, named for people."""
+        """The device, as text for users."""
         return self._first.device
 
     @property
     def initial_image(self) -> Any:  # noqa: ANN401  (whatever is indexed like an array)
-        """What is shown before the first step: the destination."""
+        """The preview before the first step: the destination."""
         return self.image
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """As of `Steps`, for all planes."""
+        """As in `Steps`, for all planes."""
         return self._wants_image or self._current.image_is_due
 
     @wants_image.setter
@@ -199,37 +209,35 @@ class StackSteps:
         self._wants_image = self._current.wants_image = predicate
 
     def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
-        """Return whether it is time for another image of the plane under way."""
+        """Return whether another image of the current plane is due."""
         return self._current.image_is_due(seconds)
 
     @property
     def result(self) -> Restoration:
-        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        """The result; raises RestorationError before the last step."""
         if self._result is None:
             raise RestorationError("there is no result yet: iterate to the end first.")
         return self._result
 
     def stop(self) -> None:
-        """End after the step it is at: keep the planes that are done and that under way; the others stay unrestored."""
+        """End after the current step; the planes after the current one are left unrestored."""
         self._stop_requested = True
         self._current.stop()
 
     def run_on(self, iterations: int | None = None) -> None:  # noqa: ARG002  (the interface of all)
-        """Refuse: the fits of the planes are gone."""
-        raise RestorationError(
-            "a stack cannot be run on: each plane's fit is gone when the next one begins."
-        )
+        """Raise RestorationError: the fits of the planes are not kept."""
+        raise RestorationError("a stack cannot be run on: the fits of its planes are not kept.")
 
     def repaint(self, missing: ArrayLike) -> None:  # noqa: ARG002  (the interface of all)
-        """Refuse: the planes that are done had the mask as it was."""
+        """Raise TypeError: the finished planes had the former mask."""
         raise TypeError("the mask of a stack cannot be repainted while it is restored.")
 
-    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:  # noqa: ARG002  (as of Steps)
-        """Describe how the planes were restored so far, as `Steps.provenance` does: a snapshot."""
+    def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return the provenance of the planes restored so far, as a snapshot."""
         return self._described(reason) | {"snapshot": True}
 
     def _described(self, reason: str) -> dict[str, Any]:
-        """Describe how the planes were restored; the task's own fields are those of the first plane."""
+        """Return the provenance of the stack; the task is that of the first plane."""
         made = self._first.provenance(reason) | {
             "seconds": round(sum(done.seconds for _, done in self._done), 2),
             "iterations": sum(done.iterations for _, done in self._done),
@@ -247,15 +255,12 @@ class StackSteps:
             made["failed"] = [
                 {"index": list(index), "error": error} for index, error in self._failed
             ]
-        for name in (
-            "history",
-            "snapshot",
-        ):  # the history of many planes would be longer than all the rest
+        for name in ("history", "snapshot"):  # the history of many planes would be too long
             made.pop(name, None)
         return made
 
     def close(self) -> None:
-        """End the fit under way and free its memory; a result that there is stays."""
+        """End the current fit and free its memory; the result remains."""
         self._generator.close()
         self._current.close()
 
@@ -270,7 +275,7 @@ class StackSteps:
         last = None
         for number, (index, make) in enumerate(self._planes):
             if self._stop_requested and (self._done or self._failed):
-                break  # asked for between two planes
+                break  # requested between two planes
             channel = None if self._channel_axis is None else index[self._channel_axis]
             steps = None
             try:
@@ -279,10 +284,7 @@ class StackSteps:
                     steps.start_from(latest[channel])
                 for last in self._restoring(index, steps):
                     yield last
-            except (
-                RestorationError,
-                ValueError,
-            ) as error:  # the planes that are done are worth having
+            except (RestorationError, ValueError) as error:  # keep the planes that are done
                 self._failed.append((index, str(error)))
                 if steps is not None:
                     self.image[selection(index)] = steps.initial_image
@@ -309,7 +311,7 @@ class StackSteps:
         )
 
     def _begin(self, make: Callable[[], Task]) -> Steps:
-        """Return the steps of the next plane, which is read now."""
+        """Read the next plane and return its steps."""
         steps = iter_restore(make(), **self._options)
         if self._wants_image is not None:
             steps.wants_image = self._wants_image
@@ -319,7 +321,7 @@ class StackSteps:
         return steps
 
     def _restoring(self, index: Index, steps: Steps) -> Generator[Step, None, None]:
-        """Make the steps of one plane, and lay its images into the stack."""
+        """Yield the steps of one plane, and write its images into the stack."""
         before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
         for step in steps:
             if step.image is not None:
@@ -338,25 +340,25 @@ class StackSteps:
             index, error = self._failed[0]
             place = ", ".join(str(i) for i in index if i is not None)
             others = f" and {len(self._failed) - 1} more" if len(self._failed) > 1 else ""
-            reason += f"; left as given, as the fit failed: {self._called} {place}{others}, {error}"
+            reason += f"; fit failed, left unrestored: {self._called} {place}{others}, {error}"
         return reason
 
     def _typical_seconds(self, this: float) -> float:
-        """Return how long a plane still to come takes, from the one under way and those that are done."""
+        """Predict the seconds for each remaining plane from the current and the finished ones."""
         finished = [done.seconds for _, done in self._done]
         if not self._is_warm:
             return sum(finished) / len(finished) if finished else this
-        # the first one starts cold; of channels one by one, the first of each
+        # the first plane, of each channel, has a cold start
         return this if finished or self._channel_axis is not None else this / WARM
 
     def _of_stack(self, step: Step, fitted: int, elapsed: float) -> Step:
-        """Return a plane's step as one of the whole stack's."""
+        """Return a plane's step as a step of the whole stack."""
         count = len(self._planes)
         number = min(len(self._done) + len(self._failed) + (step.result is None), count)
         left = step.seconds_left
         if left is not None:
             left += (count - number) * self._typical_seconds(elapsed + left)
-        # counted as if all planes took as many steps; a fit that ends early leaps to its end
+        # counted as if all planes took as many steps; early stopping skips to the end
         self._steps_of_one = self._steps_of_one or step.total
         within = round(self._steps_of_one * step.iteration / step.total)
         failed = f" ({len(self._failed)} failed)" if self._failed else ""
@@ -373,19 +375,19 @@ class StackSteps:
 
 
 def _task_of(part: StackPart) -> Callable[[], Task]:
-    """Return what reads a part again and makes its task."""
+    """Return a function that reads a part again and returns its task."""
 
     def make() -> Task:
         _, task = part.load()
         if task is None:
-            raise ValueError("there is nothing to restore in it any more.")
+            raise ValueError("it no longer needs restoration: it changed since it was read first.")
         return task
 
     return make
 
 
 def _summary(result: Restoration) -> _Done:
-    """Return what is kept of a plane's result: not its image, which is in the stack."""
+    """Return the record of a plane's result, without its image."""
     made = result.provenance
     described = {name: made["task"][name] for name in TASK_KEYS if name in made["task"]}
     described |= {name: made[name] for name in PLANE_KEYS if name in made}

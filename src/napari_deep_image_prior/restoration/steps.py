@@ -1,4 +1,4 @@
-"""A restoration under way: its steps, its result, and how it is stopped, described and run on."""
+"""The steps of a single restoration: its progress, result, provenance and control."""
 
 from __future__ import annotations
 
@@ -36,47 +36,50 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """A restoration under way: iterate over it, stop it and keep what it has, or let it run on after its end.
+    """A running restoration, as returned by `iter_restore`: iterate over it for its steps.
 
-    The fit stays in memory after its end, to be run on, until it is closed or dropped.
+    After its end the fit stays in memory, to be run on, until it is closed or garbage-collected.
     """
 
     def __init__(self, spec: RestorationSpec) -> None:
         self._record, self._consumer = _Record(spec), _Consumer()
         self._result: Restoration | None = None
-        # a function that does not point back here: dropping the Steps ends it at once
+        # a function without a reference to self: dropping the Steps ends it at once
         self._generator = _restoring(self._record, self._consumer)
 
     @property
     def task(self) -> Task:
-        """What is restored."""
+        """The task; with the current mask if it was repainted."""
         return self._record.spec.task
 
     @property
     def settings(self) -> Settings:
-        """How it is restored."""
+        """The settings of the fit."""
         return self._record.spec.settings
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of its images."""
+        """The dtype of the images."""
         return self._record.spec.dtype
 
     @property
     def device(self) -> str:
-        """The device, named for people."""
+        """The device, as text for users."""
         return device_name(self._record.spec.device, self._record.spec.threads)
 
     is_one_fit = True
 
     @property
     def initial_image(self) -> NDArray[Any]:
-        """What is shown before the first step: the input itself."""
+        """The preview before the first step: the input itself."""
         return self.task.initial_image(self.dtype)
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Asked after each step whether it shall come with an image; may be set. By default `image_is_due`."""
+        """Predicate called after each step: whether the step should have an image; may be set.
+
+        By default `image_is_due`.
+        """
         return self._consumer.wants_image or self._consumer.image_is_due
 
     @wants_image.setter
@@ -84,65 +87,67 @@ class Steps:
         self._consumer.wants_image = predicate
 
     def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
-        """Return whether `seconds` have passed since the last image, more where images cost much."""
+        """Return whether `seconds` have passed since the last image, more if images are costly."""
         return self._consumer.image_is_due(seconds)
 
     @property
     def result(self) -> Restoration:
-        """The outcome, once the steps have ended; until then RestorationError is raised."""
+        """The result; raises RestorationError before the last step."""
         if self._result is None:
             raise RestorationError("there is no result yet: iterate to the end first.")
         return self._result
 
     def stop(self) -> None:
-        """End the fit after the step it is at: the best image so far becomes the result."""
+        """End the fit after the current step; the current estimate becomes the result."""
         self._consumer.stop_requested = True
 
     @property
     def can_run_on(self) -> bool:
-        """Whether the fit has ended with a result and is still there."""
+        """Whether the fit has ended with a result and is still in memory."""
         is_held = getgeneratorstate(self._generator) == GEN_SUSPENDED
         return self._result is not None and is_held and self.settings.can_run_on
 
     def run_on(self, iterations: int | None = None) -> None:
-        """Let a fit that has ended with a result go on where it was: iterate again, to another result.
+        """Continue a fit that has ended: iterate again, to another result.
 
         Parameters
         ----------
         iterations : int, optional
-            Steps more of the network's fit. None: a stopped fit goes on to where it would have
-            ended, as if it had not been stopped; one at its end makes as many steps again.
+            Further steps of the network's fit, 1 or more. None: a stopped fit runs to its planned
+            end, a completed fit for the same number of steps again.
 
         Raises
         ------
         RestorationError
-            If there is no result yet, or if the fit's memory was freed by `close`.
+            If there is no result yet, or the fit's memory was freed by `close`.
+        ValueError
+            If `iterations` is out of range.
 
         Notes
         -----
-        The published method has the same learning rate throughout: 500 steps and 500 more are
-        1000. The quick fits have let it fall to 0 at their end: it rises and falls again.
+        The published method has a constant learning rate: 500 steps and 500 more equal 1000. In the
+        other fits the learning rate has fallen to 0 at the end; it rises and falls again.
         """
         if iterations is not None and (
             isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1
         ):
             raise ValueError(
-                f"iterations={iterations!r} must be a whole number from 1 on, or None."
+                f"iterations={iterations!r} must be a whole number, 1 or more, or None."
             )
         if not self.settings.can_run_on:
             raise RestorationError(
-                "the mean of several runs cannot be run on: their networks are gone."
+                "the mean of several runs cannot be run on: their networks were discarded."
             )
         if not self.can_run_on:
             raise RestorationError(
-                "there is no ended fit to run on: it goes on, failed or was closed."
+                "there is no fit to run on: it is still running, failed or was closed."
             )
         self._record.run_on.append({"after": len(self._record.history), "iterations": iterations})
         self._consumer.more, self._consumer.stop_requested = iterations, False
         self._result = None
 
     def repaint(self, missing: ArrayLike) -> None:
-        """Give an inpainting another mask, from its next step on; may be called from any thread.
+        """Replace the mask of an inpainting from its next step on; may be called from any thread.
 
         Parameters
         ----------
@@ -151,57 +156,60 @@ class Steps:
 
         Raises
         ------
-        TypeError, ValueError
-            If the task is no inpainting, or the mask does not fit.
+        TypeError
+            If the task has no mask, or `missing` is not boolean.
+        ValueError
+            If the mask has another shape than the image, is empty or full.
         """
         self._consumer.repainted.append(self.task.repainted(missing))
 
     @property
     def can_give_a_start(self) -> bool:
-        """Whether the fit has ended and its network may serve as the start of another."""
+        """Whether the fit has ended and its network can start another fit."""
         return self._consumer.network is not None
 
     def forget_network(self) -> None:
-        """Free the network that another fit could start from."""
+        """Free the network that could start another fit."""
         self._consumer.network = None
 
     def start_from(self, other: Steps) -> None:
-        """Begin with the network of an inpainting of a similar image (the plane before), in a quarter of the steps.
+        """Warm-start from the network of a similar image's inpainting, for a quarter of the steps.
 
-        To be called before the first step. `other` must have ended; it may have been closed.
+        Call it before the first step. `other` must have ended; it may have been closed.
 
         Raises
         ------
         RestorationError
-            If `other` has no network to give: it has not ended, or is no inpainting by a quick preset.
+            If one of both is not an inpainting with `InpaintingFit`, or `other` has not ended.
         """
         warm = self.settings.warm_started()
         if not other.can_give_a_start or warm is None:
             raise RestorationError(
-                "there is no network to start from: both must be inpaintings by a quick preset."
+                "there is no network to start from: both must be inpaintings with preset fast or "
+                "best, and the first must have ended."
             )
         self._consumer.start = other._consumer.network
         self._record.spec = replace(self._record.spec, settings=warm, preset=None)
         self._record.warm_start = fingerprint(np.asarray(other.task.image))
 
     def provenance(self, reason: str, fitted: int | None = None) -> dict[str, Any]:
-        """Describe the fit as it is now, or as it was after `fitted` steps, like `Restoration.provenance`.
+        """Return the provenance now, or as it was after `fitted` steps of the network's fit.
 
-        An image taken on the way is no result: the key "snapshot" says that `repeat` cannot make it again.
+        Its key "snapshot" says that `repeat` cannot reproduce an intermediate image.
         """
         return self._record.provenance(reason, fitted) | {"snapshot": True}
 
     def close(self) -> None:
-        """End the fit and free its memory; a result that there is stays."""
+        """End the fit and free its memory; the result remains."""
         self._generator.close()
 
     def __iter__(self) -> Steps:
         return self
 
     def __next__(self) -> Step:
-        # only while a step is made: the caller's own use of torch is not concerned
         if self._result is not None:
-            raise StopIteration  # the generator waits after its result, and holds the fit, to be run on
+            raise StopIteration  # the generator is suspended and holds the fit, to be run on
+        # only during a step: the caller's own use of torch is not affected
         with (
             self._record.clock.working(),
             cpu_threads(self._record.spec.threads),
@@ -230,31 +238,31 @@ class Steps:
 
 
 class _Consumer:
-    """What the one who takes the steps says meanwhile."""
+    """Requests from the consumer of the steps."""
 
     def __init__(self) -> None:
         self.stop_requested = False
         self.more: int | None = None
         self.repainted: deque[Task] = deque(maxlen=1)
-        """The task with another mask, until it is taken over."""
+        """The task with a new mask, until it is applied."""
         self.wants_image: Callable[[], bool] | None = None
         self.start: dict[str, Tensor] | None = None
-        """The network to begin with, None for a fresh one."""
+        """Weights for a warm start; None: random weights."""
         self.network: dict[str, Tensor] | None = None
-        """The network at the end, where another fit may start from it."""
+        """Weights at the end, if another fit can start from them."""
         self._last_image, self._rest = -math.inf, 0.0
 
     def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
         return time.monotonic() - self._last_image > max(seconds, self._rest)
 
     def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
-        """Make an image if one is wanted now."""
+        """Return an image if one is requested."""
         if not (self.wants_image or self.image_is_due)():
             return None
         started = time.monotonic()
         image = make()
         self._last_image = time.monotonic()
-        # previews of a large image are dear: at most a tenth of the time goes into them
+        # previews take at most a tenth of the time, even of large images
         self._rest = 9 * (self._last_image - started)
         return image
 
@@ -264,35 +272,35 @@ def _always(step: Step, _value: object) -> Step:
 
 
 def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
-    """Give a (C, Y, X) image the axes and dtype that were asked for."""
+    """Convert a (C, Y, X) image to the requested axes and dtype."""
     if not np.isfinite(image).all():
         raise FitFailedError(
-            "the fit left the range of numbers: use a lower learning rate or another seed."
+            "the fit gave values that are not finite: use a lower learning rate or another seed."
         )
     with np.errstate(over="ignore"):
         result = cast(channels_back(image, spec.task.channel_axis), spec.dtype)
     if not np.isfinite(result).all():
         raise FitFailedError(
-            f"the intensities do not fit into {spec.dtype}: ask for dtype='float64'."
+            f"the intensities exceed the range of {spec.dtype}: use dtype='float64'."
         )
     return result
 
 
 def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, None]:
-    """Make the steps of a restoration; the last one has the result.
+    """Yield the steps of a restoration; the last one has the result.
 
-    Taken up again after that one, it runs on.
+    Resumed after that, it continues the fit.
     """
     spec = record.spec
     with explained_errors(spec.device):
-        served_by = method_of(spec.task.kind).restorer(spec.settings)
-        restorer = served_by.for_task(spec.task, spec.settings, spec.device, spec.seed)
+        made_by = method_of(spec.task.kind).restorer(spec.settings)
+        restorer = made_by.for_task(spec.task, spec.settings, spec.device, spec.seed)
         if consumer.start is not None:
             restorer.start_from(consumer.start)
             consumer.start = None
         while True:
             last = yield from _fitting(restorer, record, consumer)
-            # asked now: who says stop while it is being finished changes nothing any more
+            # read now: a stop request while finishing has no effect
             stopped_after = last.iteration if consumer.stop_requested else None
             final = yield from mapped(restorer.finish(), partial(_always, last))
             reason = restorer.stop_reason
@@ -316,8 +324,8 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
 def _fitting(
     restorer: Restorer[Any], record: _Record, consumer: _Consumer
 ) -> Generator[Step, None, Step]:
-    """Make the steps of the fit, and return the last one."""
-    _take_over_the_mask(restorer, record, consumer)  # painted while the fit waited
+    """Yield the steps of the fit, and return the last one."""
+    _apply_new_mask(restorer, record, consumer)  # painted while the fit was suspended
     for done in restorer.steps():
         record.noise_summary = restorer.noise_summary
         if done.misfit is not None:
@@ -339,13 +347,13 @@ def _fitting(
             len(record.history),
         )
         yield step
-        _take_over_the_mask(restorer, record, consumer)
+        _apply_new_mask(restorer, record, consumer)
         if consumer.stop_requested:
             break
     return replace(step, image=None, note="finishing", seconds_left=None)
 
 
-def _take_over_the_mask(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> None:
+def _apply_new_mask(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> None:
     if consumer.repainted:
         task = consumer.repainted.pop()
         record.spec = replace(record.spec, task=task)
@@ -354,7 +362,7 @@ def _take_over_the_mask(restorer: Restorer[Any], record: _Record, consumer: _Con
 
 
 class _Record:
-    """What there is to tell about a fit at any time; does not hold the fit itself."""
+    """The state of a fit for its provenance, without a reference to the fit itself."""
 
     def __init__(self, spec: RestorationSpec) -> None:
         self.spec = spec
@@ -364,7 +372,7 @@ class _Record:
         self.run_on: list[dict[str, int | None]] = []
         self.repainted: list[int] = []
         self.warm_start = ""
-        """Fingerprint of the image whose network it began with."""
+        """Fingerprint of the image whose network it started from; empty: none."""
 
     def provenance(
         self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None
@@ -378,10 +386,10 @@ class _Record:
             seconds=seconds,
             stopped_after=stopped_after,
         )
-        # only a fit that was steered cannot be had again from the task, settings and seed alone
-        steered = {
+        # with interventions, the result does not follow from task, settings and seed alone
+        interventions = {
             "run_on": list(self.run_on),
             "repainted": list(self.repainted),
             "warm_start": self.warm_start,
         }
-        return made | {name: when for name, when in steered.items() if when}
+        return made | {name: when for name, when in interventions.items() if when}

@@ -1,4 +1,4 @@
-"""How long a restoration takes, and will still take."""
+"""Elapsed and remaining time of a restoration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Estimates the time left from the pace of the last steps; does not count while the consumer has the step."""
+    """Predicts the remaining time from the duration of the last steps.
+
+    Time that the consumer spends between steps does not count.
+    """
 
     def __init__(self) -> None:
         self._worked, self._since = 0.0, math.nan
@@ -21,12 +24,12 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Time that went into the steps so far, the one under way included."""
-        since = self._since  # read once: it may be asked in another thread
+        """Time spent in the steps so far, including the current one."""
+        since = self._since  # read once: other threads may call this
         return self._worked if math.isnan(since) else self._worked + time.perf_counter() - since
 
     def seconds_left(self, iteration: int, total: int) -> float | None:
-        """Return the time to the end, None before there is a pace."""
+        """Return the predicted seconds to the end, None before two steps."""
         self._marks.append((self.seconds, iteration))
         (then, first), (now, _) = self._marks[0], self._marks[-1]
         return (
@@ -35,7 +38,7 @@ class Clock:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Let the clock run."""
+        """Count the time in this context."""
         self._since = time.perf_counter()
         try:
             yield
@@ -44,7 +47,7 @@ class Clock:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words a person needs: 40 s, 12 min, 3.5 h, 2.1 days."""
+    """Return a duration as text: 40 s, 12 min, 3.5 h, 2.1 days."""
     for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.1f} h" if name == "h" else f"{seconds / unit:.0f} {name}"
