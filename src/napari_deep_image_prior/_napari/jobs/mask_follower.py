@@ -1,11 +1,11 @@
-"""What is painted on the mask while an inpainting runs is handed to its fit."""
+"""Pass changes of a painted mask on to the fit of a running inpainting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from superqt.utils import QSignalThrottler
 
 from ..layers.mask import MaskLayer
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from ...restoration.steps import Steps
     from ..layers.plane import Plane
 
-SETTLE_MS = 200
-"""A brush stroke is many events: they are looked at together."""
+THROTTLE_MS = 200
+"""A brush stroke emits many events: the mask is read at most once in this time."""
 
 
 class MaskFollower:
-    """Watches the plane of a Labels layer that an inpainting took its mask from."""
+    """Follows the plane of a Labels layer that is the mask of an inpainting."""
 
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane, steps: Steps) -> None:
         self._mask, self._steps = MaskLayer(viewer, labels, plane), steps
         self._missing = self._mask.missing()
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._hand_over)
+        # not @qthrottled: napari would hold its callable for as long as the layer exists
+        self._throttler = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing)
+        self._throttler.setTimeout(THROTTLE_MS)
+        self._throttler.triggered.connect(self._update_fit)
         # the first while a stroke is drawn, the last by undo and redo as well
         for event in (
             labels.events.labels_update,
@@ -36,13 +37,12 @@ class MaskFollower:
             labels.events.data,
             labels.events.set_data,
         ):
-            event.connect(self._look_soon)
+            event.connect(self._mask_changed)  # a weak reference
 
-    def _look_soon(self, _event: Any) -> None:  # noqa: ANN401  (napari's event)
-        if not self._timer.isActive():
-            self._timer.start(SETTLE_MS)
+    def _mask_changed(self, _event: Any) -> None:  # noqa: ANN401  (napari's event)
+        self._throttler.throttle()
 
-    def _hand_over(self) -> None:
+    def _update_fit(self) -> None:
         try:
             missing = self._mask.missing()
         except IndexError:
@@ -52,5 +52,5 @@ class MaskFollower:
         try:
             self._steps.repaint(missing)
         except ValueError:
-            return  # nothing, or everything, is marked just now: the fit keeps the mask that it has
+            return  # nothing, or everything, is marked at the moment: the fit keeps its mask
         self._missing = missing
