@@ -104,7 +104,7 @@ def test_the_palette_denoises_the_active_layer_and_compares(
     viewer: Any, picture: np.ndarray
 ) -> None:
     _command("quick_denoise")
-    assert "select an image layer" in _last_notification()
+    assert "Select an image layer" in _last_notification()
     viewer.add_image(picture, name="other")
     cells = viewer.add_image(picture, name="cells")
     viewer.add_labels(np.zeros((9, 9), dtype=int))
@@ -133,7 +133,7 @@ def test_the_palette_stops_a_run_and_keeps_its_result(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     _command("stop")
-    assert "no restoration is running" in _last_notification()
+    assert "No restoration is running" in _last_notification()
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     _command("stop")

@@ -147,7 +147,7 @@ def test_an_axis_without_a_label_counts_planes_until_it_is_named(
 def test_what_is_no_channel_axis_is_refused(viewer: Any, stained: np.ndarray) -> None:
     source = viewer.add_image(stained, name="cells")
     for axis in (1, 2, 3, -1, -4):
-        with pytest.raises(ValueError, match="no axis of layer 'cells'"):
+        with pytest.raises(ValueError, match="no axis before Y and X of layer 'cells'"):
             restore_layer(viewer, source, channel_axis=axis)
     with pytest.raises(TypeError, match="whole number"):
         restore_layer(viewer, source, channel_axis=0.0)
@@ -345,7 +345,7 @@ def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
     viewer.add_image(stained, axis_labels=("c", "y", "x"))
     shown = {
         InpaintWidget(viewer): ("image", "missing", "channel_controls", "preset", "progress"),
-        ResultsWidget(viewer): ("result", "truth", "spread", "progress"),
+        ResultsWidget(viewer): ("result", "truth", "uncertainty_row", "progress"),
     }
     for widget, names in shown.items():
         viewer.window.add_dock_widget(widget)

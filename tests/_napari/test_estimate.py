@@ -53,7 +53,7 @@ def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -
     widget = _docked(viewer, DenoiseWidget)
     widget.estimate.native.click()
     widget.run.native.click()
-    assert not widget._estimator.is_at_work
+    assert not widget._estimator.is_active
     assert not widget.estimate.enabled, "the fit would slow it down, and it the fit"
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert widget.status.value.startswith("Done")
@@ -88,6 +88,6 @@ def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
     widget = _docked(viewer, InpaintWidget)
     viewer.add_labels((picture > 150).astype(int), name="holes")
     widget.estimate.native.click()
-    working = widget._estimator._worker._worker._gen.gi_frame.f_locals["working"]
+    working = widget._estimator._worker._worker._gen.gi_frame.f_locals["generator"]
     widget._estimator.cancel()
     qtbot.waitUntil(lambda: working.gi_frame is None, timeout=30000)

@@ -161,7 +161,7 @@ def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(
     assert not widget.run.enabled
     _press(widget.cancel)
     _wait(qtbot, lambda: widget.run.enabled)
-    assert "earlier result is back" in widget.status.value
+    assert "earlier result is shown again" in widget.status.value
 
 
 @pytest.mark.usefixtures("endless_presets")
@@ -230,7 +230,7 @@ def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
     widget.preset.value = "paper"
     assert not widget.strength.enabled
     assert "no noise level" in widget.strength.tooltip
-    assert widget._asked()["strength"] == 1
+    assert widget._arguments()["strength"] == 1
     widget.preset.value = "fast"
     assert widget.strength.enabled
     _press(widget.run)
@@ -336,7 +336,7 @@ def test_what_another_widget_runs_waits_its_turn(
     assert not first.queue.enabled
     _press(first.run)
     _press(second.run)
-    assert second.status.value == "Waiting for 1 other, to be done before it."
+    assert second.status.value == "Queued: starts after 1 other."
     _press(first.cancel)
     _wait(qtbot, lambda: "Step" in second.status.value)
     _press(second.cancel)
@@ -416,13 +416,13 @@ def test_the_panel_says_that_its_image_was_deleted_and_which_it_takes_now(
     _press(widget.run)
     _wait(qtbot, lambda: "Step" in widget.status.value)
     viewer.layers.remove("cells")
-    told = "'cells' was deleted: the image is now 'cells denoised'.\n"
-    assert widget.status.value.startswith(told)
+    notice = "'cells' was deleted: the image is now 'cells denoised'.\n"
+    assert widget.status.value.startswith(notice)
     _wait(qtbot, lambda: len(widget._run.misfits) > 0)
-    assert widget.status.value.startswith(told), "the next steps do not wipe it out"
+    assert widget.status.value.startswith(notice), "the next steps do not wipe it out"
     _press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
-    assert widget.status.value.startswith(told + "Done: ")
+    assert widget.status.value.startswith(notice + "Done: ")
     _press(widget.run)
     assert "deleted" not in widget.status.value
     _press(widget.cancel)

@@ -94,13 +94,13 @@ if HAS_PLUGIN_SETTINGS:
         [
             (
                 "restoring: {device: mps, threads: 1}",
-                "The device 'mps' of the preferences is not here: auto is taken.",
+                "Preferred device 'mps' is not available; using auto.",
             ),
             (
                 "restoring: {device: abacus, threads: 1}",
                 "Open an image to begin.",
             ),  # napari drops and logs it
-            ("[no, settings]", "The preferences cannot be read"),
+            ("[no, settings]", "Preferences could not be read"),
         ],
     )
     def test_preferences_that_cannot_be_used_are_told_in_one_line(

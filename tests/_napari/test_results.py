@@ -111,7 +111,7 @@ def test_the_script_of_an_image_without_a_file_says_where_to_put_it(
 ) -> None:
     first = _restored(viewer, results, viewer.add_image(picture, name="cells"))
     _press(results.copy)
-    assert "says where to put the image" in results.status.value
+    assert "Insert the image" in results.status.value
     code = QApplication.clipboard().text()
     assert "layer 'cells'" in code
     names: dict[str, Any] = {"picture": picture}
@@ -122,17 +122,17 @@ def test_the_script_of_an_image_without_a_file_says_where_to_put_it(
 def test_the_widget_tells_how_a_result_was_made_as_soon_as_that_is_known(
     viewer: Any, results: ResultsWidget, picture: np.ndarray, qtbot: Any
 ) -> None:
-    assert results.made.value == "Choose a result layer first."
+    assert results.provenance.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
-    assert "does not say how it was made" in results.made.value
+    assert "has no provenance" in results.provenance.value
     run = restore_layer(viewer, source, seed=6)
     results.result.value = run.layer
-    assert "does not say how it was made" in results.made.value
+    assert "has no provenance" in results.provenance.value
     run.wait()
-    assert results.made.value.startswith("Denoise, preset fast, seed 6: ")
-    assert run.result.stop_reason in results.made.value
+    assert results.provenance.value.startswith("Denoise, preset fast, seed 6: ")
+    assert run.result.stop_reason in results.provenance.value
     results.result.value = source
-    assert "does not say how it was made" in results.made.value
+    assert "has no provenance" in results.provenance.value
 
 
 def test_what_stands_against_an_action_is_said_in_one_line(
@@ -142,7 +142,7 @@ def test_what_stands_against_an_action_is_said_in_one_line(
     assert results.status.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
     _press(results.copy)
-    assert "'cells' does not say how it was made" in results.status.value
+    assert "'cells' has no provenance" in results.status.value
     run = _restored(viewer, results, source)
     source.data = picture + 1
     _press(results.run_again)
@@ -233,10 +233,10 @@ def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_
     stopped = run.wait(timeout=30)
     assert run.layer.metadata["deep_image_prior"]["stopped_after"] == run.step.iteration
     results.result.value = run.keep()
-    assert "stopped by the user" in results.made.value, "a kept result is the result"
+    assert "stopped by the user" in results.provenance.value, "a kept result is the result"
     results.result.value = run.layer
     run.scrub(0)
-    assert "chosen by the user as it was at step" in results.made.value, (
+    assert "chosen by the user as it was at step" in results.provenance.value, (
         "the widget has heard of it"
     )
     refused("before its end")
@@ -244,7 +244,7 @@ def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_
     refused("before its end")
     results.result.value = run.layer
     run.run_on()
-    assert "does not say how it was made" in results.made.value
+    assert "has no provenance" in results.provenance.value
     qtbot.waitUntil(lambda: run.step.iteration > stopped.iterations + 10, timeout=30000)
     run.cancel()
     np.testing.assert_array_equal(run.layer.data, stopped.image)
@@ -313,7 +313,7 @@ def test_a_restoration_waits_for_an_uncertainty(
     _press(panel.queue)
     first, second = queue_of(viewer).jobs
     assert (first.state, second.state) == ("waiting", "waiting")
-    assert panel.status.value.startswith("Waiting for the uncertainty")
+    assert panel.status.value.startswith("Queued: starts after the uncertainty estimate")
     assert active_uncertainty(viewer) is not None
     _press(results.uncertainty)  # cancels it
     qtbot.waitUntil(lambda: second.state == "done", timeout=30000)
@@ -405,7 +405,7 @@ def test_an_uncertainty_under_way_can_be_cancelled_and_is_taken_up_by_a_reopened
     qtbot.waitUntil(lambda: "Seed 1 of 5" in again.status.value, timeout=30000)
     spread = active_uncertainty(viewer)
     _press(again.uncertainty)
-    assert again.status.value == "The uncertainty was cancelled."
+    assert again.status.value == "The uncertainty estimate was cancelled."
     assert again.uncertainty.text == "Uncertainty"
     qtbot.waitUntil(lambda: spread._steps.gi_frame is None, timeout=30000)
     assert len(viewer.layers) == 2
@@ -485,7 +485,7 @@ def test_nothing_of_what_can_go_wrong_leaves_a_button_dead(
         results.status.value = ""
         _press(button)
         assert (
-            "does not say how it was made" in results.status.value
+            "has no provenance" in results.status.value
             or "no finished result" in results.status.value
         )
     run = _restored(viewer, results, source)

@@ -224,7 +224,7 @@ def test_colors_and_two_more_axes_are_kept(viewer: Any, stack: np.ndarray) -> No
 
 def test_a_single_plane_is_no_stack(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(picture)
-    with pytest.raises(ValueError, match="single plane"):
+    with pytest.raises(ValueError, match="only one plane"):
         restore_layer(viewer, source, planes="all")
     with pytest.raises(ValueError, match="choose displayed or all"):
         restore_layer(viewer, source, planes="both")
@@ -283,6 +283,6 @@ def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only
     assert "Source" not in results.status.value, "it is not what was restored any more"
     for button in (results.residual, results.uncertainty):
         button.native.click()
-        assert "restore the plane in question alone" in results.status.value
+        assert "restore the plane of interest alone" in results.status.value
     with pytest.raises(ValueError, match="another stack"):
         repeat(result.metadata["deep_image_prior"], stack[0])

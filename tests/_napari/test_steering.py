@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_deep_image_prior._napari.actions.before_after import SHORTCUT
 from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.jobs.uncertainty import active_uncertainty
-from napari_deep_image_prior._napari.panels.controls import listen, on_destroyed
+from napari_deep_image_prior._napari.panels.controls import connect_until_destroyed, on_destroyed
 from tests.conftest import QUICK, use_settings
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class User:
         """Cancel all, delete all layers and close all widgets."""
         while queue_of(self.viewer).jobs:
             queue_of(self.viewer).jobs[-1].cancel()
-        if (spread := active_uncertainty(self.viewer)) is not None:
-            spread.cancel()
+        if (job := active_uncertainty(self.viewer)) is not None:
+            job.cancel()
         for name in list(self.docks):
             self._remove(name)
         self.viewer.layers.clear()
@@ -229,9 +229,11 @@ class User:
             return command
         from napari_deep_image_prior._napari import commands
 
-        {"quick_denoise": self._quick, "stop": commands.stop, "compare": commands.show_compared}[
-            command
-        ](self.viewer)
+        {
+            "quick_denoise": self._quick,
+            "stop": commands.stop,
+            "compare": commands.toggle_before_after,
+        }[command](self.viewer)
         return command
 
     def _quick(self, viewer: Any) -> None:
@@ -316,7 +318,7 @@ def test_python_may_collect_a_closed_widget_before_qt_does(qtbot: Any) -> None:
         window = QWidget()
         panel = QWidget(window)
         window.itself, panel.itself = window, panel  # only the garbage collection gets rid of them
-        listen(panel, ear.heard, ear.hear)
+        connect_until_destroyed(panel, ear.heard, ear.hear)
         on_destroyed(panel, ear.leave)
 
     open_and_drop()

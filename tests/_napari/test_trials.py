@@ -10,7 +10,7 @@ from napari_deep_image_prior import repeat, restore_layer
 from napari_deep_image_prior._napari.actions.repeat import run_again
 from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.layers.provenance import (
-    made,
+    provenance_of,
     result_plane,
     source_plane,
     truth_plane,
@@ -64,7 +64,7 @@ def test_a_part_of_a_rotated_source_is_restored_exactly_in_its_place(
     run = restore_layer(viewer, source, task=task, factor=factor, region=REGION, block=True)
     assert run.layer.name.endswith(" (part)")
     np.testing.assert_allclose(_corners(run.layer, _whole(run.layer)), _corners(source, REGION))
-    assert made(run.layer)["source"]["region"] == [[4, 22], [6, 26]]
+    assert provenance_of(run.layer)["source"]["region"] == [[4, 22], [6, 26]]
     assert run.history[-1].image.shape == run.layer.data.shape
 
 
@@ -76,7 +76,7 @@ def test_only_the_pixels_of_the_region_count(viewer: Any, picture: np.ndarray) -
     again = restore_layer(viewer, viewer.add_image(elsewhere), region=REGION, block=True)
     np.testing.assert_array_equal(part.layer.data, again.layer.data)
     np.testing.assert_array_equal(
-        repeat(made(part.layer), picture[4:22, 6:26]).image, part.layer.data
+        repeat(provenance_of(part.layer), picture[4:22, 6:26]).image, part.layer.data
     )
 
 
@@ -146,7 +146,7 @@ def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(
     diamond = np.array([[60, 90], [90, 120], [60, 150], [30, 120]])
     shapes.add_rectangles(diamond)
     shapes.selected_data = set()
-    with pytest.raises(ValueError, match=r"3 shapes on 'parts': select the one"):
+    with pytest.raises(ValueError, match=r"3 shapes on 'parts': select one"):
         region_of(viewer, source, shapes)
     shapes.selected_data = {2}
     assert region_of(viewer, source, shapes) == ((10, 41), (40, 71)), "around the tilted one"
@@ -203,14 +203,14 @@ def test_a_part_with_all_its_channels_lies_in_its_place(
         for mine, theirs in (((-0.5, -0.5), (3.5, 5.5)), ((35.5, 39.5), (21.5, 25.5))):
             at = source.data_to_world((*given, *theirs))
             np.testing.assert_allclose(run.layer.data_to_world((*own, *mine)), at)
-    told = made(run.layer)["source"]
-    assert told["region"] == [[4, 22], [6, 26]]
-    assert (told["channel_axis"], told["channels"]) == (axis, channels)
+    described = provenance_of(run.layer)["source"]
+    assert described["region"] == [[4, 22], [6, 26]]
+    assert (described["channel_axis"], described["channels"]) == (axis, channels)
     if channels == "separately":
         return  # of several fits
     plane = source_plane(viewer, run.layer)[1]
     np.testing.assert_array_equal(plane.values, (stained + 30)[:, 4:22, 6:26])
-    assert script(made(run.layer)).find("rows 4 to 21, columns 6 to 25") > 0
+    assert script(provenance_of(run.layer)).find("rows 4 to 21, columns 6 to 25") > 0
     large = viewer.add_image(
         np.kron(series, np.ones((2, 2))), scale=(3, 4, 0.25, 0.125), translate=(1, 2, 3, 4)
     )
@@ -255,13 +255,13 @@ def test_copied_code_takes_the_part_of_all_channels(
     source._source = source.source.model_copy(update={"path": str(path)})
     run = restore_layer(viewer, source, region=REGION, block=True)
     namespace: dict[str, Any] = {}
-    exec(script(made(run.layer)), namespace)
+    exec(script(provenance_of(run.layer)), namespace)
     np.testing.assert_array_equal(namespace["restored"], run.layer.data[:, 0])
 
 
 def test_a_region_of_all_planes_or_of_a_volume_is_refused(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(np.stack([picture, picture]))
-    with pytest.raises(ValueError, match="of the plane on display only"):
+    with pytest.raises(ValueError, match="part of the displayed plane only"):
         restore_layer(viewer, source, region=REGION, planes="all")
     flat = viewer.add_image(picture)
     viewer.dims.ndisplay = 3
@@ -275,7 +275,7 @@ def test_of_a_mask_only_what_lies_in_the_region_counts(viewer: Any, picture: np.
     holes[0:3, 0:3] = holes[10:12, 8:11] = 1
     mask = viewer.add_labels(holes)
     run = restore_layer(viewer, source, task="inpaint", missing=mask, region=REGION, block=True)
-    assert made(run.layer)["task"]["missing_pixels"] == 6
+    assert provenance_of(run.layer)["task"]["missing_pixels"] == 6
     known = holes[4:22, 6:26] == 0
     np.testing.assert_allclose(run.layer.data[known], picture[4:22, 6:26][known], rtol=1e-6)
     of_array = restore_layer(
@@ -326,7 +326,10 @@ def test_results_looks_into_a_part_as_into_a_whole(
     results = ResultsWidget(viewer)
     viewer.window.add_dock_widget(results)
     results.result.value = run.layer
-    assert "Of a part only: layer 'cells', rows 4 to 21, columns 6 to 25." in results.made.value
+    assert (
+        "Part of the image: layer 'cells', rows 4 to 21, columns 6 to 25."
+        in results.provenance.value
+    )
     results.residual.native.click()
     residual = viewer.layers["cells residual"]
     np.testing.assert_allclose(_corners(residual, _whole(residual)), _corners(source, REGION))
@@ -415,7 +418,7 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     assert not widget.region.enabled, "all trials are of one part"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     assert _names(viewer)[2:] == ["trial 1 (fast) of cells", TRIAL_2]
-    assert made(viewer.layers[TRIAL_2])["seed"] == 3
+    assert provenance_of(viewer.layers[TRIAL_2])["seed"] == 3
     for trial in viewer.layers[2:]:
         np.testing.assert_allclose(_corners(trial, _whole(trial)), _corners(source, REGION))
     widget.noise.value, widget.seed.value = "poisson", 0
@@ -425,7 +428,7 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
     whole = viewer.layers["cells denoised"]
     assert whole.data.shape == picture.shape
-    assert (made(whole)["task"]["noise"], made(whole)["seed"]) == ("gaussian", 3)
+    assert (provenance_of(whole)["task"]["noise"], provenance_of(whole)["seed"]) == ("gaussian", 3)
     _press(widget.discard)
     assert _names(viewer) == ["cells", "part", "cells denoised"]
     assert widget.region.enabled
@@ -448,7 +451,7 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
     _press(widget.apply)
     assert widget.strength.value == 0.55
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
-    assert made(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
+    assert provenance_of(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
 
 
 def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_seen(
@@ -484,7 +487,7 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     _press(widget.apply)
     assert (widget.channels.value, widget.together.value) == ("axis 1 (c)", "separately")
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
-    assert made(viewer.layers["cells denoised"])["source"]["channels"] == "separately"
+    assert provenance_of(viewer.layers["cells denoised"])["source"]["channels"] == "separately"
     assert viewer.layers["cells denoised"].data.shape == (1, 2, 24, 28)
 
 
@@ -551,9 +554,9 @@ def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
     viewer.layers.remove(source)
     assert not grid(viewer).enabled, "there is nothing to compare with"
     _press(widget.beside)
-    assert widget.status.value.startswith("The image that was tried is not in the viewer any more")
+    assert widget.status.value.startswith("The image of these trials is no longer in the viewer")
     _press(widget.apply)
-    assert widget.status.value.startswith("The image that was tried is not in the viewer any more")
+    assert widget.status.value.startswith("The image of these trials is no longer in the viewer")
     _press(widget.discard)
     assert _names(viewer) == ["other"]
 
@@ -573,9 +576,9 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
         widget.seed.value = seed
         _press(widget.add_trial)
     _press(widget.add_trial)
-    assert widget.status.value.startswith("There are 4 trials already: discard one first")
+    assert widget.status.value.startswith("There are 4 trials already: delete the layer of one")
     queue_of(viewer).jobs[1].cancel()
-    assert [text for text, _ in widget._trials._numbers()] == [
+    assert [text for text, _ in widget._trials._trial_choices()] == [
         "1: fast",
         "3: fast, seed 2",
         "4: fast, seed 3",

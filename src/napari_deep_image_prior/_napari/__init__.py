@@ -1,1 +1,1 @@
-"""The only part of the package that knows napari and Qt."""
+"""The napari plugin: the only part of the package that imports napari and Qt."""

@@ -1,4 +1,4 @@
-"""The samples as layers, for File > Open Sample."""
+"""The sample images as layers, for File > Open Sample."""
 
 from __future__ import annotations
 

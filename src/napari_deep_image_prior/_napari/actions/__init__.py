@@ -1,1 +1,1 @@
-"""What buttons and scripts do."""
+"""The actions of buttons and scripts."""

@@ -1,4 +1,4 @@
-"""Before and after by one key: the result gives way to its source, and comes back."""
+"""Before and after by one key: show the source in place of its result, and the result again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_info
 
 from ..layers.provenance import latest_result, source_layer
+from ..viewer.messages import sentence
 from ..viewer.proxies import unwrap_proxy
 from ..viewer.state import state_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 SHORTCUT = "H"
-"""Free in napari for all kinds of layers."""
+"""napari does not use this key for any kind of layer."""
 
 
 class _Before:
@@ -25,17 +26,17 @@ class _Before:
 
     def __init__(self) -> None:
         self.visible: WeakKeyDictionary[Image, bool] | None = None
-        """Which images are visible where the result is shown again; None: it is shown."""
+        """The images to make visible with the result; None while the result is shown."""
 
 
 def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
-    """Show the source of a result instead of it; once more: show the result again.
+    """Show the source of a result in place of it, or the result again.
 
     Parameters
     ----------
     viewer : napari.Viewer
     result : Layer, optional
-        None: the one that `latest_result` finds.
+        By default the one that `latest_result` returns.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
     Raises
     ------
     ValueError
-        If there is no result, or its source is gone.
+        If there is no result, or its source is not in the viewer.
     """
     viewer = unwrap_proxy(viewer)
     before = state_of(viewer).part(_Before)
@@ -58,29 +59,31 @@ def compare(viewer: ViewerModel, result: Layer | None = None) -> str:
     source = source_layer(viewer, result)
     if result not in viewer.layers:
         raise ValueError(
-            f"layer '{result.name}' is not in the viewer any more: choose another result."
+            f"layer '{result.name}' is no longer in the viewer: choose another result."
         )
     images = [layer for layer in viewer.layers if isinstance(layer, Image)]
-    before.visible = WeakKeyDictionary({layer: _is_seen(layer, result, images) for layer in images})
+    before.visible = WeakKeyDictionary(
+        {layer: _is_visible(layer, result, images) for layer in images}
+    )
     for layer in images:
-        layer.visible = _is_seen(layer, source, images)
+        layer.visible = _is_visible(layer, source, images)
     return f"before: '{source.name}' is shown; {SHORTCUT} on the image shows the result again."
 
 
-def _is_seen(layer: Image, shown: Layer, images: list[Image]) -> bool:
-    """Whether a layer is visible while `shown` shall not be covered by another image."""
+def _is_visible(layer: Image, shown: Layer, images: list[Image]) -> bool:
+    """Whether a layer is visible when no other image may cover `shown`."""
     if layer is shown:
         return True
     return bool(layer.visible) and images.index(layer) < images.index(shown)
 
 
 def bind_compare(viewer: ViewerModel) -> None:
-    """Let a key of the viewer compare."""
+    """Bind the key for `compare` in a viewer."""
 
     def press(pressed: ViewerModel) -> None:
         try:
-            pressed.status = compare(pressed)
+            pressed.status = sentence(compare(pressed))
         except ValueError as error:
-            show_info(str(error))
+            show_info(sentence(error))
 
     unwrap_proxy(viewer).bind_key(SHORTCUT, press, overwrite=True)

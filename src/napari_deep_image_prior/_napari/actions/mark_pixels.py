@@ -1,4 +1,4 @@
-"""Mark pixels on a mask by their values, rather than by painting."""
+"""Mark pixels on a mask by value, instead of painting them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def mark_pixels(
     viewer: ViewerModel,
     image: Image,
     mask: Labels | None,
-    what: str,
+    which: str,
     value: float,
     channels: Channels = NO_CHANNELS,
 ) -> tuple[Labels | None, int]:
-    """Mark pixels of the displayed plane of `image` on `mask`, or on a new one where it is on another grid.
+    """Mark pixels of the displayed plane of `image` on `mask`, or on a new mask if it does not fit.
 
-    Of channels only the displayed one is looked at. Returns the mask and how many pixels were marked;
-    None and 0, and adds no mask, where there are none.
+    Only the displayed channel is examined. Returns the mask and the number of marked pixels; or
+    None and 0, without adding a mask, if there are none.
 
     Raises
     ------
@@ -36,19 +36,19 @@ def mark_pixels(
     """
     plane = displayed_plane(viewer, image)
     marked = (
-        BY_A_VALUE[what](plane.values, value)
-        if what in BY_A_VALUE
-        else BY_THEMSELVES[what](plane.values)
+        BY_A_VALUE[which](plane.values, value)
+        if which in BY_A_VALUE
+        else BY_THEMSELVES[which](plane.values)
     )
     if not marked.any():
         return None, 0
-    onto = None
+    target = None
     if mask is not None:
         try:
-            onto = MaskLayer(viewer, mask, plane)
+            target = MaskLayer(viewer, mask, plane)
         except ValueError:
-            onto = None  # lies elsewhere: it belongs to another image
-    if onto is None or not onto.is_exact:
-        onto = MaskLayer(viewer, empty_mask(viewer, image, channels), plane)
-    onto.mark(marked)
-    return onto.labels, int(marked.sum())
+            target = None  # lies elsewhere: it is the mask of another image
+    if target is None or not target.is_exact:
+        target = MaskLayer(viewer, empty_mask(viewer, image, channels), plane)
+    target.mark(marked)
+    return target.labels, int(marked.sum())

@@ -1,4 +1,4 @@
-"""Restoring a result's source once more, the same way."""
+"""Restore the source of a result again, in the same way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...restoration.repeat import repeated_options
 from ..jobs.run import Run
 from ..layers.plane import first_index
-from ..layers.provenance import made, source_plane, source_stack
+from ..layers.provenance import provenance_of, source_plane, source_stack
 from ..viewer.proxies import unwrap_proxy
 from .restore import restore_layer
 
@@ -24,25 +24,26 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     Raises
     ------
     ValueError, RuntimeError
-        If the source is gone or has changed, or another restoration is running.
+        If the source is not in the viewer or has changed.
     """
-    if "stack" in made(result):
+    if "stack" in provenance_of(result):
         steps, stack = source_stack(viewer, result)
         run = Run(unwrap_proxy(viewer), steps.task, stack, steps)
         run.start()
         return run
     task, plane = source_plane(viewer, result)
     show_plane(viewer, plane)
-    taken: dict[str, Any] = {"region": plane.region, "channel_axis": plane.channels.axis}
-    how = repeated_options(made(result))
-    return restore_layer(viewer, plane.layer, task=task.kind, **taken, **task.options, **how)
+    selection: dict[str, Any] = {"region": plane.region, "channel_axis": plane.channels.axis}
+    options = repeated_options(provenance_of(result))
+    return restore_layer(
+        viewer, plane.layer, task=task.kind, **selection, **task.options, **options
+    )
 
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:
     """Move the viewer's sliders to a plane."""
     point = plane.layer.data_to_world((*first_index(plane.index), 0, 0))[:-2]
     for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
-        if (
-            plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None
-        ):  # else it shows what it may
+        # along an axis that the plane has all of, the slider stays
+        if plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None:
             viewer.dims.set_point(axis, position)

@@ -1,4 +1,4 @@
-"""A restoration in a viewer asked for by one call: what the widgets' Run button does, too."""
+"""Restore a layer by one call, as the Run button does."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from ...methods.task import Task
     from ...restoration.cost import Estimate
     from ..layers.plane import Plane
-    from ..layers.region import AskedRegion
+    from ..layers.region import RegionLike
 
 
-def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter)
+def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     viewer: ViewerModel,
     image_layer: Image,
     *,
@@ -48,14 +48,14 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     planes: str = "displayed",
     channel_axis: int | str | None = "auto",
     channels: str = "jointly",
-    region: AskedRegion | None = None,
+    region: RegionLike | None = None,
     warm_start: bool = True,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
 ) -> Run:
-    """Restore the displayed plane of an image layer, or all its planes, into a new layer, as the widgets do.
+    """Restore the displayed plane of an image layer, or all its planes, into a new layer.
 
-    While another restoration runs in the viewer, this one waits for its turn.
+    If another restoration runs in the viewer, this one waits in its queue.
 
     Parameters
     ----------
@@ -64,34 +64,36 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     image_layer : napari.layers.Image
         The image to restore.
     task : {"denoise", "inpaint", "super-resolve"}
-        What to do.
+        The kind of restoration.
     missing : Labels layer or (Y, X) array, optional
-        For inpainting: painted (nonzero) pixels are unknown, NaN pixels as well. What is painted
-        on a Labels layer during the fit takes effect at once.
+        For inpainting: painted (nonzero) pixels are unknown, as are NaN pixels. Changes of a
+        Labels layer during the fit take effect at once.
     factor : number, or one for Y and one for X
-        For super-resolution: how many times larger.
+        For super-resolution: the magnification.
     planes : {"displayed", "all"}
-        Of several planes (a stack, a time series) the one on display, or all one after another. A mask
-        of one plane then counts for all, and what is painted during the fit is not followed.
+        For stacks and time series: restore the displayed plane, or all planes in sequence. With
+        "all", a mask of one plane applies to all planes, and changes during the fit are ignored.
     channel_axis : int, None or "auto"
-        The layer's axis, before Y and X, that holds channels: all channels of a plane are restored, into one
-        layer. "auto": the axis that the layer's `axis_labels` call c or channel; None: no such axis.
+        The layer's channel axis, before Y and X. All channels of a plane are restored, into one
+        layer. "auto": the axis that `axis_labels` call c or channel; None: no channel axis.
     channels : {"jointly", "separately"}
-        One fit for all channels, the quicker one, or one for each, often better where they have little in
-        common. A mask of one channel counts for all; painting is not followed by fits one by one.
+        One fit for all channels, which is faster, or one fit for each, often better for channels
+        with little in common. A mask of one channel applies to all channels. Separate fits ignore
+        changes of the mask during the fit.
     region : "visible", Shapes layer or ((y0, y1), (x0, x1)), optional
-        Restore only this part of the plane on display, with all its channels, to try settings: what the canvas
-        shows of it, the bounding box of the rectangle on a Shapes layer (of several the one selected), or rows
-        and columns in pixels. What reaches beyond the image is cut off.
+        Restore only this part of the displayed plane, with all its channels, to try settings: the
+        part visible on the canvas, the bounding box of the rectangle on a Shapes layer (the
+        selected one of several), or rows and columns in pixels. It is clipped to the image.
     warm_start : bool
-        Of several planes to inpaint by a quick preset, start each from the network of the one before and give
-        it a quarter of the steps: as good, and nearly four times as quick. False: each for itself.
+        For inpainting several planes with a fast preset: start each fit from the network of the
+        plane before, with a quarter of the steps. Quality is the same, in nearly a quarter of the
+        time. False: fit each plane independently.
     block : bool
-        Return only when the run has had its turn and has ended.
+        Return only when the run has ended.
     **options
         `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (by default those of napari's Preferences, or one less
-        than there are cores).
+        `dtype` and `threads` of `restore` (the default for threads is napari's preference, or one
+        less than the number of cores).
 
     Returns
     -------
@@ -116,20 +118,20 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
         planes=planes, channel_axis=channel_axis, channels=channels, region=unwrap_proxy(region)
     )
     own = {"missing": missing, "factor": factor}
-    asked = {**{name: value for name, value in own.items() if name != "missing"}, **options}
-    source, parts, options = _asked_for(viewer, image_layer, method, selected, **own, **options)
-    # a color picture must stay one that napari can show
-    options = {
-        "dtype": "same" if source.is_rgb and source.values.dtype.kind != "f" else "float32",
-        **options,
-    }
+    summary = describe_options({"factor": factor, **options})
+    source, parts, options = _load_selection(
+        viewer, image_layer, method, selected, **own, **options
+    )
+    # an RGB image must keep a dtype that napari can show
+    keeps_dtype = source.is_rgb and source.values.dtype.kind != "f"
+    options = {"dtype": "same" if keeps_dtype else "float32", **options}
     first = _first_task(source, parts)
     if source.is_stack:
-        planned = stack_steps(source, parts, options, warm_start=warm_start)
-        run = Run(viewer, first, source, planned, describe_options(asked))
+        stack = stack_steps(source, parts, options, warm_start=warm_start)
+        run = Run(viewer, first, source, stack, summary)
     else:
         steps = iter_restore(first, **options)
-        run = Run(viewer, first, source, steps, describe_options(asked))
+        run = Run(viewer, first, source, steps, summary)
         if isinstance(mask := unwrap_proxy(missing), Labels) and "missing" in method.task.pixelwise:
             run.mask = MaskFollower(viewer, mask, source, steps)
     run.start()
@@ -138,53 +140,54 @@ def restore_layer(  # noqa: PLR0913  (a call is written with the few that matter
     return run
 
 
-def estimating_layer(
+def estimate_layer(
     viewer: ViewerModel,
     image_layer: Image,
     *,
     task: str,
     warm_start: bool = True,
-    seed: int = 0,  # noqa: ARG001  (asked with the same arguments as a restoration; the time does not depend on it)
+    seed: int = 0,  # noqa: ARG001  (an argument of a restoration that its time does not depend on)
     **arguments: Any,  # noqa: ANN401  (those of restore_layer)
 ) -> Generator[None, None, Estimate]:
-    """Find out what `restore_layer` would take, step by step: it may be left.
+    """Predict run time and memory of `restore_layer`, step by step: may be closed early.
 
     Raises
     ------
     ValueError, TypeError
         At once, if an argument does not fit the layer.
     """
-    selected = LayerSelection.out_of(arguments)
-    source, parts, options = _asked_for(
+    selected = LayerSelection.from_arguments(arguments)
+    source, parts, options = _load_selection(
         unwrap_proxy(viewer), image_layer, method_of(task), selected, **arguments
     )
     first = _first_task(source, parts)
     options = {"preset": "fast", "settings": None, "device": "auto", **options}
-    needed = [part.index for part in parts if part.load()[1] is not None]
-    cold: float = len(needed)
+    restored = [part.index for part in parts if part.load()[1] is not None]
+    cold_starts: float = len(restored)
     if warm_start and iter_restore(first, **options).settings.warm_started() is not None:
         one_by_one = None if source.channels.jointly else source.channels.axis
-        count = len({None if one_by_one is None else index[one_by_one] for index in needed})
-        cold = count + (cold - count) / WARM  # the others start from the plane before
-    return _of_all(cold, estimating(first, **options))
+        count = len({None if one_by_one is None else index[one_by_one] for index in restored})
+        # the others start from the plane before
+        cold_starts = count + (cold_starts - count) / WARM
+    return _for_planes(cold_starts, estimating(first, **options))
 
 
-def _of_all(
-    count: float, working: Generator[None, None, Estimate]
+def _for_planes(
+    count: float, estimation: Generator[None, None, Estimate]
 ) -> Generator[None, None, Estimate]:
-    """Return the estimate for so many planes from that of one."""
-    one = yield from working
+    """Return the estimate for `count` planes from that for one."""
+    one = yield from estimation
     return replace(one, seconds=count * one.seconds)
 
 
-def _asked_for(
+def _load_selection(
     viewer: ViewerModel,
     image: Image,
     method: Method,
     selected: LayerSelection,
     **options: Any,  # noqa: ANN401  (of the task and of the fit)
 ) -> tuple[Plane, list[StackPart], dict[str, Any]]:
-    """Return the plane or stack, its parts with their tasks, and the options that are left for the fit.
+    """Return the selected plane or stack, its parts with their tasks, and the options of the fit.
 
     Raises
     ------
@@ -193,10 +196,10 @@ def _asked_for(
     """
     image = unwrap_proxy(image)
     if not isinstance(image, Image):
-        raise TypeError(f"choose an image layer first, not {_described(image)}.")
+        raise TypeError(f"choose an image layer first, not {_type_name(image)}.")
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
-    # arguments of `restore_layer` that other tasks have, or that were left out
+    # arguments of `restore_layer` for other tasks, or without a value
     left_out = [name for name in ("missing", "factor") if name in options]
     left_out = [
         name for name in left_out if options[name] is None or name not in method.task.option_names()
@@ -204,14 +207,15 @@ def _asked_for(
     options = {name: value for name, value in options.items() if name not in left_out}
     own = {name: options.pop(name) for name in method.task.option_names() if name in options}
     _check_required(method, own)
-    source = selected.of(viewer, image)
+    source = selected.load(viewer, image)
     masks = {
         name: _mask_on(viewer, unwrap_proxy(own.pop(name, None)), source)
         for name in method.task.pixelwise
     }
     parts = [
         StackPart(
-            place, partial(_load, method.task, part, place if source.is_stack else None, masks, own)
+            place,
+            partial(_load, method.task, part, place if source.is_stack else None, masks, own),
         )
         for place, part in source.parts()
     ]
@@ -219,7 +223,7 @@ def _asked_for(
 
 
 def _check_required(method: Method, own: dict[str, Any]) -> None:
-    """Raise ValueError where an option that the task needs was left out; a mask may be empty."""
+    """Raise ValueError if a required option has no value; a mask may be empty."""
     for option in method.options:
         if option.required and option.name not in own and option.name not in method.task.pixelwise:
             raise ValueError(f"{method.kind} needs {option.name}: {option.help}.")
@@ -228,7 +232,7 @@ def _check_required(method: Method, own: dict[str, Any]) -> None:
 def _mask_on(
     viewer: ViewerModel, missing: Labels | NDArray[Any] | None, source: Plane
 ) -> NDArray[Any] | None:
-    """Return what is painted on the pixels that are restored; for a stack with all its axes."""
+    """Return the mask on the pixels that are restored; for a stack with all its axes."""
     if missing is None:
         return None
     if isinstance(missing, Labels) and source.is_one_plane:
@@ -245,7 +249,10 @@ def _load(
     masks: dict[str, NDArray[Any] | None],
     own: dict[str, Any],
 ) -> tuple[NDArray[Any], Task | None]:
-    """Return the pixels of a plane and its task, None if there is nothing to do; `place`: where in the masks."""
+    """Return the pixels of a plane and its task, or None if there is nothing to restore.
+
+    `place` is the index of the plane in the masks.
+    """
     options = dict(own)
     for name, mask in masks.items():
         part = mask if mask is None or place is None else mask[selection(place)]
@@ -266,5 +273,5 @@ def _first_task(source: Plane, parts: list[StackPart]) -> Task:
     )
 
 
-def _described(layer: object) -> str:
+def _type_name(layer: object) -> str:
     return "nothing" if layer is None else f"a {type(layer).__name__}"

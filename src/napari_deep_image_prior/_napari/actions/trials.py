@@ -1,4 +1,4 @@
-"""Trials: settings tried on a part of an image, up to four of them on the same part."""
+"""Trials: restorations of the same part of an image with up to four sets of options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..layers.plane import displayed_index
 from ..layers.region import region_of
 from ..viewer.proxies import unwrap_proxy
 from ..viewer.state import state_of
-from .describe import WHERE, describe_options
+from .describe import SELECTION, describe_options
 from .restore import restore_layer
 
 if TYPE_CHECKING:
@@ -24,39 +24,40 @@ if TYPE_CHECKING:
     from ...arrays import Index
     from ..jobs.run import Run
     from ..layers.plane import Region
-    from ..layers.region import AskedRegion
+    from ..layers.region import RegionLike
 
-MOST = 4
+MAX_TRIALS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What a trial layer was asked to show; it has no reference to the layer."""
+    """The options and the part of a trial; holds no reference to its layer."""
 
     number: int
     """From 1."""
     source: Image
     plane: Index
-    """None along the axis of its channels."""
+    """None along the channel axis."""
     region: Region | None
     """None: the whole plane."""
-    asked: dict[str, Any]
+    arguments: dict[str, Any]
     """The arguments of `restore_layer`."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What was asked for, without where: by the names of the widgets' controls."""
-        return {name: value for name, value in self.asked.items() if name not in WHERE}
+        """The arguments except those that select the part, by the names of the panel's controls."""
+        return {name: value for name, value in self.arguments.items() if name not in SELECTION}
 
     @property
-    def words(self) -> str:
-        """Its settings, as far as they are not the usual ones; the preset always."""
+    def summary(self) -> str:
+        """The preset and all options that are not the default."""
         return describe_options(
-            self.asked, one_by_one=None in self.plane and self.asked["channels"] == "separately"
+            self.arguments,
+            one_by_one=None in self.plane and self.arguments["channels"] == "separately",
         )
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The plane that it shows."""
         index = ", ".join(str(i) for i in self.plane if i is not None)
         plane = f"plane {index} of " if index else ""
@@ -68,77 +69,77 @@ class _Trials:
 
     def __init__(self) -> None:
         self.of: WeakKeyDictionary[Image, Trial] = WeakKeyDictionary()
-        """By their result layers: who deletes the layer ends the trial."""
+        """By result layer: deleting the layer ends the trial."""
 
 
 def trials_of(viewer: ViewerModel, kind: str) -> dict[Image, Trial]:
-    """Return the trial layers of a task in `viewer`, those that wait for their turn included, in their order."""
+    """Return the trial layers of a task in order, including those of waiting runs."""
     viewer = unwrap_proxy(viewer)
     layers = [*viewer.layers, *(run.layer for run in runs_of(viewer))]
-    made = state_of(viewer).part(_Trials).of
-    found = {
-        layer: made[layer]
+    trials = state_of(viewer).part(_Trials).of
+    of_kind = {
+        layer: trials[layer]
         for layer in layers
-        if layer in made and made[layer].asked["task"] == kind
+        if layer in trials and trials[layer].arguments["task"] == kind
     }
-    return dict(sorted(found.items(), key=lambda each: each[1].number))
+    return dict(sorted(of_kind.items(), key=lambda each: each[1].number))
 
 
 def add_trial(
-    viewer: ViewerModel, image: Image | None, region: AskedRegion, asked: dict[str, Any]
+    viewer: ViewerModel, image: Image | None, region: RegionLike, arguments: dict[str, Any]
 ) -> Run:
-    """Restore a part of the displayed plane of `image`; of later trials it is the part of the first.
+    """Restore a part of the displayed plane of `image`; later trials use the part of the first.
 
     Parameters
     ----------
     viewer : napari.Viewer
     image : napari.layers.Image
     region : "visible", Shapes layer, or ((y0, y1), (x0, x1)) in pixels
-    asked : dict
+    arguments : dict
         The arguments of `restore_layer`.
 
     Raises
     ------
     ValueError, TypeError
-        If there are four already, they are of another plane, or what is asked for does not fit.
+        If there are four already, they show another plane, or an argument does not fit.
     """
     viewer, image = unwrap_proxy(viewer), unwrap_proxy(image)
     if not isinstance(image, Image):
         raise TypeError("choose an image layer first.")
-    there = list(trials_of(viewer, asked["task"]).values())
-    if len(there) >= MOST:
+    existing = list(trials_of(viewer, arguments["task"]).values())
+    if len(existing) >= MAX_TRIALS:
         raise ValueError(
-            f"there are {MOST} trials already: discard one first (delete its layer), or all of them."
+            f"there are {MAX_TRIALS} trials already: delete the layer of one, or discard all."
         )
     channels = chosen_channels(
-        image, asked.get("channel_axis", "auto"), asked.get("channels", "jointly")
+        image, arguments.get("channel_axis", "auto"), arguments.get("channels", "jointly")
     )
     plane = displayed_index(viewer, image, channels)
-    if there:
-        _check_comparable(there[0], image, plane)
-        part = there[0].region
+    if existing:
+        _check_comparable(existing[0], image, plane)
+        part = existing[0].region
     else:
         part = region_of(viewer, image, unwrap_proxy(region))
-    run = restore_layer(viewer, image, region=part, **{**asked, "planes": "displayed"})
-    number = min(set(range(1, MOST + 1)) - {trial.number for trial in there})
-    trial = state_of(viewer).part(_Trials).of[run.layer] = Trial(number, image, plane, part, asked)
-    run.how = ""
-    run.layer.name = (
-        f"trial {number} ({trial.words}) of {image.name}"  # what differs first: long names are cut
-    )
-    queue_of(viewer).changed.emit()  # the lists show its name
+    run = restore_layer(viewer, image, region=part, **{**arguments, "planes": "displayed"})
+    number = min(set(range(1, MAX_TRIALS + 1)) - {trial.number for trial in existing})
+    trial = Trial(number, image, plane, part, arguments)
+    state_of(viewer).part(_Trials).of[run.layer] = trial
+    run.summary = ""
+    # the differences first: long names are elided
+    run.layer.name = f"trial {number} ({trial.summary}) of {image.name}"
+    queue_of(viewer).changed.emit()  # the queue lists show its name
     return run
 
 
 def discard_trials(viewer: ViewerModel, kind: str) -> None:
-    """Remove the trial layers of a task; those under way and waiting are cancelled."""
+    """Remove the trial layers of a task; running and waiting trials are cancelled."""
     viewer = unwrap_proxy(viewer)
-    doomed = trials_of(viewer, kind)
-    # the waiting ones first: else each would begin only to be cancelled
+    trials = trials_of(viewer, kind)
+    # the waiting ones first: otherwise each would begin before it is cancelled
     for run in reversed(runs_of(viewer)):
-        if run.layer in doomed:
+        if run.layer in trials:
             run.cancel()
-    for layer in doomed:
+    for layer in trials:
         if layer in viewer.layers:
             viewer.layers.remove(layer)
         state_of(viewer).part(_Trials).of.pop(layer, None)
@@ -147,5 +148,5 @@ def discard_trials(viewer: ViewerModel, kind: str) -> None:
 def _check_comparable(first: Trial, image: Image, plane: Index) -> None:
     if first.source is not image or first.plane != plane:
         raise ValueError(
-            f"the trials that are there show {first.place}: go back to it, or discard them first."
+            f"the existing trials show {first.location}: go back to it, or discard them first."
         )

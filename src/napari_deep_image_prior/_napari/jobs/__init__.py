@@ -1,1 +1,1 @@
-"""Work in threads, and its queue."""
+"""Jobs that run in worker threads, and their queue."""

@@ -1,4 +1,4 @@
-"""What the queue knows of the jobs in it."""
+"""The interface of jobs to their queue."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ State = Literal["waiting", "running", "paused", "stopping", "done", "cancelled",
 
 
 class Job(Protocol):
-    """Work for a viewer that takes a thread of its own, in its turn."""
+    """Work for a viewer in a worker thread, started by the viewer's queue."""
 
     @property
     def state(self) -> State:
-        """How far it is."""
+        """The stage that it has reached."""
         ...
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits or works, and has not ended yet."""
+        """Whether it has not ended yet."""
         ...
 
     def begin(self) -> None:
-        """Take the turn: everything before it has ended."""
+        """Become the current job: all jobs before it have ended."""
         ...
 
     def launch(self) -> None:
-        """Start the work: a thread is free."""
+        """Start the worker: no other job has a thread."""
         ...
 
     def cancel(self) -> None:
@@ -33,9 +33,9 @@ class Job(Protocol):
         ...
 
     def abandon(self, message: str) -> None:
-        """End without a result, as what it works for is gone."""
+        """End without a result, because its layer or window no longer exists."""
         ...
 
     def release(self) -> None:
-        """Free the memory that is only needed to go on after the end."""
+        """Free the memory that only continuing an ended job needs."""
         ...

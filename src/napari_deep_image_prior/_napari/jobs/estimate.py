@@ -1,4 +1,4 @@
-"""The Estimate button's work: rehearse a restoration in a thread, and report what it would take."""
+"""The prediction of a restoration's run time and memory use, in a worker thread."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 
 class Estimator:
-    """Makes one estimate at a time, and hands its outcome to `report` unless it is cancelled."""
+    """Makes one estimate at a time, and calls `report` with it or its error unless cancelled."""
 
     def __init__(self, report: Callable[[object], object]) -> None:
         self._report = report
         self._worker: Worker | None = None
 
     @property
-    def is_at_work(self) -> bool:
-        """Whether an estimate is being made, to be reported."""
+    def is_active(self) -> bool:
+        """Whether an estimate is being made."""
         return self._worker is not None
 
-    def start(self, estimating: Generator[None, None, Estimate]) -> None:
-        """Make an estimate in a worker thread, instead of one under way."""
+    def start(self, estimation: Generator[None, None, Estimate]) -> None:
+        """Start an estimate in a worker thread, and cancel one that is being made."""
         self.cancel()
-        self._worker = Worker(estimating, ended=self._end)
+        self._worker = Worker(estimation, on_result=self._end)
         self._worker.start()
 
     def cancel(self) -> None:
-        """Leave the estimate under way."""
+        """Cancel the estimate that is being made."""
         if self._worker is not None:
             worker, self._worker = self._worker, None
             worker.abandon()

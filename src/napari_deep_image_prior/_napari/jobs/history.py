@@ -1,4 +1,4 @@
-"""Snapshots of a fit as it evolves, within a bound of memory."""
+"""Snapshots of a fit, within a memory limit."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 
 class History:
-    """The snapshots of a fit, evenly thinned out where they would outgrow `limit` bytes.
+    """The snapshots of a fit, evenly thinned out where they would exceed `limit` bytes.
 
-    The newest one always stays, the first one as long as there is room for two. Each
-    thinning drops every second of the others, and every second of those to come.
+    The latest snapshot is always kept, and the first one while there is room for two. Each
+    thinning drops every second of the others, and every second of later ones.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._limit = limit
-        self._taken: list[tuple[int, Snapshot]] = []  # each with its number in the order of taking
+        self._numbered: list[tuple[int, Snapshot]] = []  # numbered in the order of `add`
         self._count, self._stride = 0, 1
 
     def __len__(self) -> int:
-        return len(self._taken)
+        return len(self._numbered)
 
     def __iter__(self) -> Iterator[Snapshot]:
-        return (snapshot for _, snapshot in self._taken)
+        return (snapshot for _, snapshot in self._numbered)
 
     def __getitem__(self, index: int) -> Snapshot:
-        return self._taken[index][1]
+        return self._numbered[index][1]
 
     @property
     def nbytes(self) -> int:
-        """Memory that the snapshots take."""
+        """Memory of the snapshots in bytes."""
         return sum(snapshot.image.nbytes for snapshot in self)
 
     @property
     def limit(self) -> int:
-        """Memory that they may take, in bytes; may be set at any time."""
+        """Memory limit in bytes; may be set at any time."""
         return self._limit
 
     @limit.setter
@@ -49,25 +49,25 @@ class History:
         self._thin_out()
 
     def add(self, snapshot: Snapshot) -> None:
-        """Take a snapshot; it is the newest."""
-        if self._taken and self._taken[-1][0] % self._stride:
-            self._taken.pop()  # was there only as the newest
-        self._taken.append((self._count, snapshot))
+        """Add the latest snapshot."""
+        if self._numbered and self._numbered[-1][0] % self._stride:
+            self._numbered.pop()  # was kept only as the latest
+        self._numbered.append((self._count, snapshot))
         self._count += 1
         self._thin_out()
 
     def clear(self) -> None:
-        """Free the memory."""
-        self._taken.clear()
+        """Remove all snapshots."""
+        self._numbered.clear()
         self._count, self._stride = 0, 1
 
     def _thin_out(self) -> None:
-        while len(self._taken) > 1 and self.nbytes > self._limit:
-            if len(self._taken) == 2:
-                del self._taken[0]
+        while len(self._numbered) > 1 and self.nbytes > self._limit:
+            if len(self._numbered) == 2:
+                del self._numbered[0]
                 return
             self._stride *= 2
-            self._taken = [
-                *(each for each in self._taken[:-1] if each[0] % self._stride == 0),
-                self._taken[-1],
+            self._numbered = [
+                *(each for each in self._numbered[:-1] if each[0] % self._stride == 0),
+                self._numbered[-1],
             ]

@@ -1,4 +1,4 @@
-"""The jobs of a viewer: one after another (one device, one fit), ended ones kept as long as they may go on."""
+"""The jobs of a viewer: one runs at a time, and ended ones are kept while they can continue."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """The jobs of one viewer, in their order; it knows nothing of them but that they are jobs."""
+    """The jobs of one viewer in order; only their interface `Job` is used."""
 
     changed = Signal()
-    """Emitted when one joins, leaves, moves, begins, or is paused or stopped."""
+    """Emitted when a job joins, leaves, moves, begins, or is paused or stopped."""
     restored = Signal(object)
-    """Emitted with a run that has ended with a result, once its layer shows that."""
+    """Emitted with a run that has ended with a result, once its layer shows the result."""
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
-        """Those that have not ended; the first is under way."""
+        """Jobs that have not ended; the first is the current one."""
         self.at_work: list[Job] = []
-        """Those that hold a thread: the one under way, or one that has ended but is still in a step."""
+        """Jobs with a thread: the current one, or one that has ended but is still in a step."""
         self.ended: list[Job] = []
-        """Those that have ended, and whose fit is still in memory."""
+        """Jobs that have ended and whose fit is still in memory."""
 
     def join(self, job: Job) -> None:
-        """Put a job at the end; it begins at once if it is the only one, and nothing occupies the queue."""
+        """Append a job. It begins at once if it is the only one and the queue is not occupied."""
         self.jobs.append(job)
         if self.jobs == [job] and not self.is_occupied:
             job.begin()
         self.changed.emit()
 
     def leave(self, job: Job) -> None:
-        """Take out a job that has ended; the next one begins when its thread is free."""
+        """Remove a job that has ended; the next one begins when its thread is free."""
         if job in self.jobs:
             self.jobs.remove(job)
             self.changed.emit()
 
     def move(self, job: Job, places: int) -> None:
-        """Move a waiting job back, or, with a negative number, forward, among those that wait."""
+        """Move a waiting job back among the waiting jobs, or forward by a negative number."""
         waiting = [each for each in self.jobs if each.state == "waiting"]
         if job not in waiting:
             return
@@ -56,21 +56,21 @@ class Queue:
 
     @property
     def is_occupied(self) -> bool:
-        """Whether a job that does not wait in the queue is at work, for which the others wait."""
+        """Whether a job outside of the queue is active, for which the jobs in it wait."""
         return any(each not in self.jobs for each in self.at_work if each.is_active)
 
     def occupy(self, job: Job) -> None:
-        """Let the jobs in the queue wait for one that is not in it, until its thread is given back."""
+        """Let the jobs in the queue wait for a job outside of it, until its thread is returned."""
         self.at_work.append(job)
 
-    def take_thread(self, job: Job) -> None:
-        """Let a job work as soon as no other does: an ended one may have yet to leave its thread."""
+    def request_thread(self, job: Job) -> None:
+        """Launch a job once no other has a thread: an ended one may still be in a step."""
         if not self.at_work:
             self.at_work.append(job)
             job.launch()
 
-    def give_thread_back(self, job: Job) -> None:
-        """Note that a thread is free, and give it to the job whose turn it is."""
+    def return_thread(self, job: Job) -> None:
+        """Record that a job has left its thread, and launch the current job."""
         self.at_work.remove(job)
         if self.is_occupied:
             return
@@ -79,20 +79,20 @@ class Queue:
                 first.begin()
                 self.changed.emit()
             else:
-                self.take_thread(first)
+                self.request_thread(first)
 
     def keep(self, job: Job) -> None:
-        """Note that a job has ended, and its fit is still in memory."""
+        """Record that a job has ended and its fit is still in memory."""
         if job not in self.ended:
             self.ended.append(job)
 
     def forget(self, job: Job) -> None:
-        """Note that the fit of a job is in memory no more."""
+        """Record that the fit of a job is no longer in memory."""
         if job in self.ended:
             self.ended.remove(job)
 
     def release_ended(self, but: Job) -> None:
-        """Free the memory of all jobs that have ended, except for one."""
+        """Free the memory of all ended jobs except one."""
         for job in [each for each in self.ended if each is not but]:
             job.release()
 

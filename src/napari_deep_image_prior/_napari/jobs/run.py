@@ -1,4 +1,4 @@
-"""One restoration in a viewer: the handle that steers the fit."""
+"""A restoration in a viewer, and the handle that controls its fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
 from .history import History
 from .queue import queue_of
-from .worker import Failure, Worker
+from .worker import Failure, Worker, wait_while
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,20 +36,20 @@ class Run:
     ----------
     state : {"waiting", "running", "paused", "stopping", "done", "cancelled", "failed"}
     step : Step or None
-        The last step that was reported.
+        The last reported step.
     result : Restoration or None
-        The outcome, once done.
+        The result, once done.
     message : str
-        One line for people: why it ended, or what went wrong.
-    how : str
-        The preset, and what of the settings is not usual, in words; nothing where the layer's name says it.
+        One line for the user: why it ended, or what went wrong.
+    summary : str
+        The preset and all options that are not the default; empty where the layer's name has them.
     history : History
-        Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until the
-        layer is deleted or another run starts in the viewer.
+        Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until
+        the layer is deleted or another run starts in the viewer.
     """
 
     changed = Signal(object)
-    """Emitted with the run itself at each report and change of state, in the main thread."""
+    """Emitted with the run itself at each reported step and change of state, in the main thread."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Run:
         task: Task,
         plane: Plane,
         steps: RestorationSteps,
-        how: str = "as before",
+        summary: str = "as before",
     ) -> None:
         self._viewer, self._queue = ref(viewer), queue_of(viewer)
-        self.task, self.device, self.how = task, steps.device, how
+        self.task, self.device, self.summary = task, steps.device, summary
         self.state: State = "waiting"
         self.step: Step | None = None
         self.result: Restoration | None = None
@@ -70,27 +70,27 @@ class Run:
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
-        self._preview_taken = True
+        self._preview_shown = True
         self._worker: Worker | None = None
         self._is_launched = False
         self._layer = ResultLayer(plane, task, steps.initial_image)
 
     @property
     def viewer(self) -> ViewerModel:
-        """The viewer that it is in; RuntimeError if that is gone."""
+        """The viewer that it is in; RuntimeError if that no longer exists."""
         viewer = self._viewer()
         if viewer is None:
-            raise RuntimeError("the viewer of this restoration is gone.")
+            raise RuntimeError("the viewer of this restoration no longer exists.")
         return viewer
 
     @property
     def layer(self) -> Image:
-        """The result layer, updated as the fit goes on."""
+        """The result layer, updated while the fit runs."""
         return self._layer.image
 
     @property
     def shown(self) -> Snapshot | None:
-        """Which snapshot the layer shows."""
+        """The snapshot that the layer shows."""
         return self._layer.shown
 
     @property
@@ -100,38 +100,38 @@ class Run:
 
     @property
     def is_one_fit(self) -> bool:
-        """Whether a single fit makes the result, not one for each plane or channel."""
+        """Whether one fit makes the result, rather than one for each plane or channel."""
         return self._steps.is_one_fit
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate of the time to the end, None before the first report."""
+        """Estimated time to the end; None before the first report."""
         return self.step.seconds_left if self.step is not None and self.is_active else None
 
     def start(self) -> None:
-        """Show the result layer and start the fit in a worker thread, once it is its turn in the viewer."""
+        """Join the viewer's queue, which shows the result layer and starts the fit."""
         self.viewer.layers.events.removed.connect(self._layer_was_removed)
         self._queue.join(self)
 
     def begin(self) -> None:
-        """Show the result layer and start the fit: it is its turn."""
+        """Show the result layer and start the fit: all jobs before it have ended."""
         self._queue.release_ended(but=self)
         if self.layer not in self.viewer.layers:
             self.viewer.add_layer(self.layer)
         self._is_launched = False
         self._change("running")
-        self._queue.take_thread(self)
+        self._queue.request_thread(self)
 
     def launch(self) -> None:
         """Start the worker."""
-        self._preview_taken, self._preview_seconds = True, preferences().preview_seconds
+        self._preview_shown, self._preview_seconds = True, preferences().preview_seconds
         self._steps.wants_image = self._preview_is_due
-        # the steps stay open: a fit that has ended may be run on
+        # the steps stay open: an ended fit may be continued
         self._worker = Worker(
             _to_result(self._steps),
-            reported=self._take_step,
-            ended=self._end,
-            gone=self._worker_is_gone,
+            on_result=self._end,
+            on_value=self._receive_step,
+            on_finished=self._worker_finished,
             closes=False,
         )
         if self.state == "paused":
@@ -140,7 +140,7 @@ class Run:
         self._worker.start()
 
     def pause(self) -> None:
-        """Hold the fit after the step it is at."""
+        """Pause the fit after the current step."""
         if self.state == "running":
             if self._worker is not None:
                 self._worker.pause()
@@ -148,7 +148,7 @@ class Run:
             self._queue.changed.emit()
 
     def resume(self) -> None:
-        """Go on with a paused fit."""
+        """Continue a paused fit."""
         if self.state == "paused":
             if self._worker is not None:
                 self._worker.resume()
@@ -167,15 +167,15 @@ class Run:
             self._queue.changed.emit()
 
     def cancel(self) -> None:
-        """End the fit and remove the result layer; if the fit was run on after a result, that one comes back."""
+        """End the fit and remove its layer; after `run_on`, show the earlier result again."""
         if not self.is_active:
             return
         if self._ended_with is not None:
             self._show_result(self._ended_with)
-            self.abandon("the earlier result is back")
+            self.abandon("the earlier result is shown again")
             return
         self.abandon(
-            "it was still waiting" if self.state == "waiting" else "the result layer was removed"
+            "it had not started" if self.state == "waiting" else "the result layer was removed"
         )
         self._remove_layer()
 
@@ -185,7 +185,7 @@ class Run:
         return self.state == "done" and self._steps.can_run_on
 
     def run_on(self, iterations: int | None = None) -> None:
-        """Go on with an ended fit where it was, see `Steps.run_on`.
+        """Continue an ended fit, see `Steps.run_on`.
 
         Raises
         ------
@@ -199,11 +199,11 @@ class Run:
 
     @property
     def can_be_scrubbed(self) -> bool:
-        """Whether the fit is not running, and there are snapshots to look at."""
+        """Whether the fit is paused or has ended, and has snapshots."""
         return self.state not in ("waiting", "running", "stopping") and len(self.history) > 0
 
     def scrub(self, index: int) -> None:
-        """Show a snapshot of a paused or ended fit in the layer; its metadata say which one.
+        """Show a snapshot of a paused or ended fit in the layer; its metadata record which one.
 
         Raises
         ------
@@ -212,26 +212,26 @@ class Run:
         """
         if not self.can_be_scrubbed:
             raise RuntimeError(
-                "there is no paused or ended fit to look at: pause or stop it first."
+                "there are no snapshots of a paused or ended fit to show: pause or stop it first."
             )
         snapshot = self.history[index]
-        self._layer.show(snapshot, self._made(snapshot))
+        self._layer.show(snapshot, self._provenance(snapshot))
         self.changed.emit(self)
 
     def keep(self) -> Image:
-        """Add what the result layer shows as a layer of its own, and return that.
+        """Add a copy of the image that the result layer shows as a new layer, and return it.
 
         Raises
         ------
         RuntimeError
-            If there is nothing to keep yet.
+            If the layer shows no snapshot yet.
         """
-        kept = self._layer.copy({} if self.shown is None else self._made(self.shown))
+        kept = self._layer.copy({} if self.shown is None else self._provenance(self.shown))
         self.viewer.add_layer(kept)
         return kept
 
     def write_animation(self, path: str | Path) -> None:
-        """Write the snapshots as an animated GIF, as bright as the layer is shown.
+        """Write the snapshots as an animated GIF, with the contrast limits of the layer.
 
         Raises
         ------
@@ -241,17 +241,18 @@ class Run:
         self._layer.write_animation(path, self.history, self.viewer)
 
     def release(self) -> None:
-        """Free the memory of an ended fit and of its snapshots; the layer and the result stay."""
+        """Free the memory of an ended fit and its snapshots; the layer and the result stay."""
         if self.is_active:
             return
         self.history.clear()
+        self.mask = None
         if self._worker is None:
             self._steps.close()
         self._queue.forget(self)
         self.changed.emit(self)
 
     def wait(self, timeout: float | None = None) -> Restoration | None:
-        """Wait for the end while the window stays alive, and return the result.
+        """Wait for the end while the window stays responsive, and return the result.
 
         Parameters
         ----------
@@ -261,64 +262,47 @@ class Run:
         Raises
         ------
         TimeoutError
-            If the run has not ended by then; it goes on.
+            If the run has not ended by then; it continues.
         RestorationError
             If the fit failed.
         """
-        from qtpy.QtCore import QEventLoop, QTimer
-
-        loop = QEventLoop()
-
-        def leave_at_the_end() -> None:
-            if not self.is_active:
-                loop.quit()
-
-        # a timer rather than a signal: it also sees an end that came before the loop
-        timer = QTimer()
-        timer.timeout.connect(leave_at_the_end)
-        timer.start(20)
-        if timeout is not None:
-            QTimer.singleShot(int(timeout * 1000), loop.quit)
+        wait_while(lambda: self.is_active, timeout)
         if self.is_active:
-            loop.exec()
-        timer.stop()
-        if self.is_active:
-            raise TimeoutError(f"the restoration has not ended after {timeout} s; it goes on.")
+            raise TimeoutError(f"the restoration has not ended after {timeout} s; it continues.")
         if self.state == "failed":
             raise RestorationError(self.message)
         return self.result
 
     def _preview_is_due(self) -> bool:
-        """Tell the worker whether to copy an image: not before the last one is on the screen."""
-        if not self._preview_taken or not self._steps.image_is_due(self._preview_seconds):
+        """Whether the worker should copy an image: not before the last one is on the screen."""
+        if not self._preview_shown or not self._steps.image_is_due(self._preview_seconds):
             return False
-        self._preview_taken = False
+        self._preview_shown = False
         return True
 
-    def _take_step(self, step: Step | None) -> None:
+    def _receive_step(self, step: Step | None) -> None:
         if step is None or not self.is_active:
             return
         self.step = step
         if step.misfit:
             self.misfits.append(step.misfit)
-        if step.image is not None and step.result is None:  # the result comes by itself
+        if step.image is not None and step.result is None:  # the result is reported separately
             snapshot = Snapshot(step.image, step.iteration, step.fitted)
-            # who looks back in a pause is not disturbed
+            # an earlier snapshot chosen in a pause stays on display
             is_live = self.shown is None or self.shown is self.history[-1]
-            self._remember(snapshot)
+            self._add_snapshot(snapshot)
             if is_live:
                 self._layer.show(snapshot)
-            self._preview_taken = True
+            self._preview_shown = True
         self.changed.emit(self)
 
-    def _remember(self, snapshot: Snapshot) -> None:
+    def _add_snapshot(self, snapshot: Snapshot) -> None:
         if not self.is_one_fit:
-            self.history.clear()  # a stack is one array that fills: there is nothing to look back at
+            self.history.clear()  # a stack is one array that fills: it has no earlier images
         self.history.add(snapshot)
 
-    def _made(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Return how a snapshot was made."""
-        return snapshot.made or self._steps.provenance(
+    def _provenance(self, snapshot: Snapshot) -> dict[str, Any]:
+        return snapshot.provenance or self._steps.provenance(
             f"chosen by the user as it was at step {snapshot.iteration}", snapshot.fitted
         )
 
@@ -333,21 +317,21 @@ class Run:
         self._ended_with = Snapshot(
             outcome.image, iteration, outcome.iterations, outcome.provenance
         )
-        self._queue.keep(self)  # a widget may be closed and opened again
+        self._queue.keep(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)
         self._queue.restored.emit(self)
 
     def _show_result(self, snapshot: Snapshot) -> None:
-        self._remember(snapshot)
-        self._layer.show(snapshot, self._made(snapshot))
+        self._add_snapshot(snapshot)
+        self._layer.show(snapshot, self._provenance(snapshot))
 
     def _fail(self, error: Exception) -> None:
         known = isinstance(error, RestorationError)
         message = str(error) if known else f"{type(error).__name__}: {error} (please report this)"
         self._finish("failed", message)
         if self.step is None:
-            self._remove_layer()  # it shows nothing but the input
+            self._remove_layer()  # it shows only the input
         show_error(f"{self.layer.name}: {message}")
 
     def _remove_layer(self) -> None:
@@ -361,17 +345,17 @@ class Run:
         elif event.value is self.layer:
             self.release()
         elif event.value is self._layer.source and self.state == "waiting":
-            self.abandon("its image layer was deleted before its turn")
+            self.abandon("its image layer was deleted before it started")
 
-    def _worker_is_gone(self) -> None:
+    def _worker_finished(self) -> None:
         self._worker = None
         if self.is_active and self._is_launched:  # the window was closed
             for job in list(self._queue.jobs):
                 job.abandon("the window was closed")
         if not self.is_active and (self.state != "done" or not len(self.history)):
-            # quit leaves the generator open, and with it the fit's memory
+            # a worker that quits leaves the generator open, and with it the fit's memory
             self._steps.close()
-        self._queue.give_thread_back(self)
+        self._queue.return_thread(self)
 
     def abandon(self, message: str) -> None:
         """End without a new result; the layer stays."""
@@ -383,6 +367,8 @@ class Run:
 
     def _finish(self, state: State, message: str) -> None:
         self.state, self.message = state, message
+        if state != "done":
+            self.mask = None  # its timer must not fire for a fit that cannot continue
         self._queue.leave(self)
         self.changed.emit(self)
 
@@ -392,7 +378,7 @@ class Run:
 
 
 def _to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
-    """Make all steps, and return the result."""
-    for step in steps:  # noqa: UP028  (with `yield from` the steps would be closed along with this)
+    """Yield all steps, and return the result."""
+    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
         yield step
     return steps.result

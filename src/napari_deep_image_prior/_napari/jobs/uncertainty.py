@@ -1,4 +1,4 @@
-"""The uncertainty of a result in a viewer: the same restoration with several seeds, in a worker."""
+"""The uncertainty of a result: the same restoration with several seeds, in a worker thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...evaluation.uncertainty import iter_uncertainty
 from ...restoration.base import RestorationError
 from ...restoration.repeat import repeated_options
 from ..layers.maps import uncertainty_layer
-from ..layers.provenance import made, source_plane
+from ..layers.provenance import provenance_of, source_plane
 from .current import active_run
 from .queue import queue_of
 from .worker import Failure, Worker
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def active_uncertainty(viewer: ViewerModel) -> UncertaintyJob | None:
-    """Return the uncertainty that is being computed in `viewer`, if there is one."""
+    """Return the uncertainty estimate that is running in `viewer`, if there is one."""
     jobs = (job for job in queue_of(viewer).at_work if isinstance(job, UncertaintyJob))
     return next((job for job in jobs if job.is_active), None)
 
 
 class UncertaintyJob:
-    """The handle of an uncertainty that is being computed; its end is a new layer.
+    """The handle of an uncertainty estimate in a viewer; its result is a new layer.
 
-    It does not wait in the queue of its viewer, but occupies it.
+    It does not wait in the viewer's queue, but occupies it.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class UncertaintyJob:
     step : SeedStep or None
         The last step that was reported.
     message : str
-        One line for people, once it has ended.
+        One line for the user, once it has ended.
     """
 
     changed = Signal(object)
@@ -53,8 +53,8 @@ class UncertaintyJob:
         if active_run(viewer) is not None:
             raise RuntimeError("a restoration is running in this viewer: stop or cancel it first.")
         task, self._plane = source_plane(viewer, result)
-        # "same" would round the differences away
-        options = repeated_options(made(result)) | {"dtype": "float32"}
+        # with "same" the differences could be rounded to 0
+        options = repeated_options(provenance_of(result)) | {"dtype": "float32"}
         options.pop("seed")
         self._viewer, self._queue, self._task = ref(viewer), queue_of(viewer), task
         self.state: State = "waiting"
@@ -65,7 +65,7 @@ class UncertaintyJob:
 
     @property
     def is_active(self) -> bool:
-        """Whether it works, and has not ended yet."""
+        """Whether it is running."""
         return self.state == "running"
 
     def start(self) -> None:
@@ -75,33 +75,33 @@ class UncertaintyJob:
         self.launch()
 
     def begin(self) -> None:
-        """Take the turn."""
+        """Become the current job."""
         self.state = "running"
 
     def launch(self) -> None:
         """Start the worker."""
         self._worker = Worker(
             _to_uncertainty(self._steps),
-            reported=self._take_step,
-            ended=self._end,
-            gone=self._worker_is_gone,
+            on_result=self._end,
+            on_value=self._receive_step,
+            on_finished=self._worker_finished,
         )
         self._worker.start()
 
     def cancel(self) -> None:
-        """End it without a layer."""
-        self.abandon("the uncertainty was cancelled.")
+        """End without a layer."""
+        self.abandon("the uncertainty estimate was cancelled.")
 
     def abandon(self, message: str) -> None:
-        """End it without a layer, as what it works for is gone."""
+        """End without a layer, because the window no longer exists."""
         if self.is_active and self._worker is not None:
             self._worker.quit()
             self._finish("cancelled", message)
 
     def release(self) -> None:
-        """Nothing is kept after the end."""
+        """Do nothing: no memory is held after the end."""
 
-    def _take_step(self, step: SeedStep | None) -> None:
+    def _receive_step(self, step: SeedStep | None) -> None:
         if step is not None and self.is_active:
             self.step = step
             self.changed.emit(self)
@@ -125,18 +125,18 @@ class UncertaintyJob:
             finally:
                 self._finish(
                     "done",
-                    f"'{layer.name}' has the standard deviation over {outcome.seeds} seeds. Small is no proof: "
-                    "what all seeds have in common may be wrong too.",
+                    f"'{layer.name}' shows the standard deviation over {outcome.seeds} seeds. "
+                    "A small value is no proof: all seeds may share an error.",
                 )
 
-    def _worker_is_gone(self) -> None:
+    def _worker_finished(self) -> None:
         try:
             if self.is_active:
-                for job in list(self._queue.jobs):  # those that wait for it
+                for job in list(self._queue.jobs):  # those waiting for it
                     job.cancel()
                 self._finish("cancelled", "the window was closed.")
         finally:
-            self._queue.give_thread_back(self)
+            self._queue.return_thread(self)
 
     def _finish(self, state: State, message: str) -> None:
         self.state, self.message = state, message
@@ -144,7 +144,7 @@ class UncertaintyJob:
 
 
 def _to_uncertainty(steps: Iterator[SeedStep]) -> Generator[SeedStep, None, SeedStep]:
-    """Make the steps up to the one that has the result, and return that."""
+    """Yield the steps before the one with the result, and return that one."""
     try:
         for step in steps:
             if step.result is not None:
@@ -153,5 +153,5 @@ def _to_uncertainty(steps: Iterator[SeedStep]) -> Generator[SeedStep, None, Seed
     finally:
         steps.close()  # type: ignore[attr-defined]  # a generator
     raise RestorationError(
-        "the restorations ended without a result: try again, or with fewer seeds."
+        "the restorations ended without a result: try again, or use fewer seeds."
     )

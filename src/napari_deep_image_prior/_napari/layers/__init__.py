@@ -1,1 +1,1 @@
-"""Between napari layers and arrays."""
+"""The conversion between napari layers and arrays."""

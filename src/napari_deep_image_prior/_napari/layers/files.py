@@ -1,4 +1,4 @@
-"""Results as files, for napari's File menu and the Results widget."""
+"""Reading and writing results, for napari's File menu and the Results panel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIX = ".dip.ome.tif"
-"""What marks results for the reader, as the manifest says."""
+"""Suffix of the files that the reader opens; also in the manifest."""
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "contrast_limits")
-"""Numbers of a layer that OME-TIFF does not hold, or not all of."""
+"""Layer attributes that OME-TIFF does not store, or not completely."""
 _MEASURED = {"Z": "meter", "T": "second"}
 
 
@@ -31,45 +31,45 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[Any]] | None:
         return None
     try:
         with tifffile.TiffFile(path) as tiff:
-            made = tiff_provenance(tiff)
-    except Exception:  # noqa: BLE001  (a broken file is another reader's)
+            provenance = tiff_provenance(tiff)
+    except Exception:  # noqa: BLE001  (a broken file is left to other readers)
         return None
-    return None if made is None else read_layer
+    return None if provenance is None else read_layer
 
 
 def read_layer(path: str) -> list[Any]:
-    """Read a result as a layer that lies where it lay and knows how it was made.
+    """Read a result as a layer at its original position, with its provenance.
 
     Raises
     ------
     FileError
-        If it cannot be read, or is no result.
+        If the file cannot be read, or is no result.
     """
-    found = read_image(path)
-    if found.provenance is None:
-        raise FileError(f"{path}: does not say how it was made; open it with File > Open.")
-    made = dict(found.provenance)
-    placement = made.pop("placement", None)
+    file = read_image(path)
+    if file.provenance is None:
+        raise FileError(f"{path}: has no provenance; open it with File > Open.")
+    provenance = dict(file.provenance)
+    placement = provenance.pop("placement", None)
     options: dict[str, Any] = {
-        "metadata": {"deep_image_prior": made},
+        "metadata": {"deep_image_prior": provenance},
         "name": Path(path).name.split(".")[0],
     }
-    image = found.image
+    image = file.image
     if placement is not None:
         if placement["rgb"]:
-            image = np.moveaxis(image, found.channel_axis or 0, -1)
+            image = np.moveaxis(image, file.channel_axis or 0, -1)
         leading = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
         image = image.reshape([*leading, *image.shape[-3 if placement["rgb"] else -2 :]])
         return [(image, options | placement, "image")]
-    options |= _grid(found)
-    options["rgb"] = found.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
-    if found.channel_axis is not None and not options["rgb"]:
-        options |= {"channel_axis": found.channel_axis, "name": list(found.channel_names) or None}
+    options |= _grid(file)
+    options["rgb"] = file.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
+    if file.channel_axis is not None and not options["rgb"]:
+        options |= {"channel_axis": file.channel_axis, "name": list(file.channel_names) or None}
     return [(image, options, "image")]
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:  # noqa: ANN401  (any layer's data)
-    """Write an image layer, with its planes and channels, as OME-TIFF, with voxel size, name and how it was made.
+    """Write an image layer as OME-TIFF, with its planes, channels, voxel size and provenance.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]: 
     """
     try:
         write_image(path, _as_file(data, attributes))
-    except FileError as error:  # a ValueError, by which napari understands that there is no writer
+    except FileError as error:  # a ValueError, which tells napari that there is no writer
         raise OSError(str(error)) from error
     return [path]
 
@@ -87,11 +87,10 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
     image = np.asarray(data[0] if attributes["multiscale"] else data)
     rgb = attributes["rgb"]
     others = image.shape[: image.ndim - rgb - 2]
-    made = attributes["metadata"].get("deep_image_prior")
-    axis = ((made or {}).get("source") or {}).get("channel_axis")
-    axis = (
-        axis if isinstance(axis, int) and axis < len(others) else None
-    )  # the layer may have been changed since
+    provenance = attributes["metadata"].get("deep_image_prior")
+    axis = ((provenance or {}).get("source") or {}).get("channel_axis")
+    # the layer may have been changed since
+    axis = axis if isinstance(axis, int) and axis < len(others) else None
     kept = [i for i, length in enumerate(others) if length > 1 or i == axis]
     counted = [i for i in kept if i != axis]
     letters = [_letter(attributes["axis_labels"][i]) for i in counted]
@@ -102,8 +101,8 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
         pixel_size=size,
         unit=unit,
         channel_names=() if rgb or axis is not None else (attributes["name"],),
-        provenance=made
-        and {**made, "placement": _placement(attributes) | {"leading": list(others)}},
+        provenance=provenance
+        and {**provenance, "placement": _placement(attributes) | {"leading": list(others)}},
         planes="".join(letters),
         spacing={
             letter: (abs(float(attributes["scale"][i])), f"{attributes['units'][i]:~}")
@@ -114,20 +113,20 @@ def _as_file(data: Any, attributes: dict[str, Any]) -> ImageFile:  # noqa: ANN40
 
 
 def _letter(label: str) -> str:
-    """Return what OME calls an axis that counts planes, ? where its label does not say."""
+    """Return OME's letter for an axis that counts planes; ? if its label is unknown."""
     return {"t": "T", "time": "T", "z": "Z", "depth": "Z"}.get(label.strip().lower(), "?")
 
 
-def _grid(found: ImageFile) -> dict[str, Any]:
-    """Return scale, units and labels of the axes of a file's layer, or of each of its channels'."""
-    if found.pixel_size is None:
+def _grid(file: ImageFile) -> dict[str, Any]:
+    """Return the scale, units and labels of a file's axes except the channel axis."""
+    if file.pixel_size is None:
         return {}
-    steps = [found.spacing.get(letter, (1.0, "pixel")) for letter in found.planes]
-    length = found.unit or "µm"
+    steps = [file.spacing.get(letter, (1.0, "pixel")) for letter in file.planes]
+    length = file.unit or "µm"
     return {
-        "scale": (*(step for step, _ in steps), *found.pixel_size),
+        "scale": (*(step for step, _ in steps), *file.pixel_size),
         "units": (*(unit for _, unit in steps), length, length),
-        "axis_labels": (*found.planes.lower(), "y", "x"),
+        "axis_labels": (*file.planes.lower(), "y", "x"),
     }
 
 
@@ -145,7 +144,7 @@ def _placement(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pixel_size(attributes: dict[str, Any]) -> tuple[tuple[float, float] | None, str]:
-    """Return the (Y, X) size of a pixel and its unit, as OME spells it; None where it is not a length."""
+    """Return the (Y, X) size of a pixel and its OME unit; None if the unit is no length."""
     y_unit, x_unit = attributes["units"][-2:]
     if y_unit != x_unit or not y_unit.is_compatible_with("meter"):
         return None, ""

@@ -1,4 +1,4 @@
-"""Layers that map how far a result is to be trusted."""
+"""Layers that show the uncertainty and the residual of a result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 
-from .plane import picture, placement
+from .plane import in_layer_axes, placement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
-    """Return a map of a standard deviation that lies on its source; of colors their mean."""
+    """Return a layer of the standard deviation, aligned with its source; colors are averaged."""
     values = (std if not plane.is_rgb else std.mean(axis=task.channel_axis)).astype(np.float32)
     return Image(
-        picture(plane, values),
+        in_layer_axes(plane, values),
         name=f"{plane.layer.name} uncertainty",
         colormap="magma",
         contrast_limits=(0, float(np.percentile(values, 99.9)) or 1.0),
@@ -29,13 +29,13 @@ def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Im
 
 
 def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Image:
-    """Return a map of a residual that lies on its source, zero in the middle; of colors their mean."""
+    """Return a layer of the residual, aligned with its source; colors are averaged."""
     if plane.is_rgb:
         values = values.mean(axis=task.channel_axis)
     known = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(known, 99.5)) if known.size else 0.0
     return Image(
-        picture(plane, values),
+        in_layer_axes(plane, values),
         name=f"{plane.layer.name} residual",
         colormap="gray",
         contrast_limits=(-(limit or 1.0), limit or 1.0),

@@ -1,4 +1,4 @@
-"""A mask layer as seen from an image: brought onto the image's pixels, whatever its own grid is."""
+"""A mask layer resampled onto the pixels of an image, whatever its own grid."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from .plane import Plane
 
 EXACT = 1e-6
-"""Pixels by which two grids may differ and still be the same."""
+"""Tolerance in pixels for two grids to be the same."""
 
 
 class MaskLayer:
-    """The plane of a Labels layer that lies on a restored plane; of one with channels, it may have as many.
+    """The plane of a Labels layer that covers a restored plane, for all or each of its channels.
 
     Raises
     ------
     ValueError
-        If they lie nowhere on each other, or are tilted against each other.
+        If they do not overlap, or are tilted against each other.
     """
 
     def __init__(self, viewer: ViewerModel, labels: Labels, plane: Plane) -> None:
@@ -39,7 +39,7 @@ class MaskLayer:
         points = np.array(
             [plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners]
         )
-        # a mask of fewer or more axes than the image: its other coordinates are where the viewer is
+        # a mask may have more axes than the image: their coordinates are the viewer's
         position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
         shared = min(points.shape[1], labels.ndim)
         position[:, -shared:] = points[:, -shared:]
@@ -50,23 +50,23 @@ class MaskLayer:
         ]
         if any(elsewhere):
             raise ValueError(
-                f"labels '{labels.name}' are tilted against image '{plane.layer.name}' or lie in another plane: "
-                "make a fitting layer with 'New mask'."
+                f"labels '{labels.name}' are tilted against image '{plane.layer.name}' or lie in "
+                "another plane: create a mask with 'New mask'."
             )
         self._offset = seen[0, -2:]
         self._matrix = (seen[1:, -2:] - self._offset).T
         if plane.region is None and not self._overlaps():
             raise ValueError(
-                f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (another scale or position): "
-                "make a fitting layer with 'New mask'."
+                f"labels '{labels.name}' do not lie on image '{plane.layer.name}' (other scale or "
+                "position): create a mask with 'New mask'."
             )
 
     def missing(self) -> NDArray[np.bool_]:
-        """Return which of the image's pixels are painted now, (Y, X) or (C, Y, X); outside of the labels none is."""
+        """Return the painted pixels of the image, (Y, X) or (C, Y, X); none beyond the labels."""
         painted = self._painted()
         if self.is_exact:
             return painted
-        # each pixel takes what is painted at its center
+        # each pixel has the label at its center
         planes = painted.reshape(-1, *painted.shape[-2:]).astype(np.uint8)
         moved = [
             affine_transform(plane, self._matrix, self._offset, self._shape, order=0)
@@ -76,18 +76,19 @@ class MaskLayer:
 
     @property
     def is_exact(self) -> bool:
-        """Whether each of its pixels is one of the image's."""
+        """Whether its pixels coincide with those of the image."""
         same = np.allclose(self._matrix, np.eye(2), atol=EXACT) and np.allclose(
             self._offset, 0, atol=EXACT
         )
         return bool(same) and self._painted().shape[-2:] == self._shape
 
     def mark(self, marked: NDArray[np.bool_]) -> None:
-        """Paint pixels of the image, if `is_exact`; can be undone in the viewer."""
+        """Paint pixels of the image, if `is_exact`; the user can undo it."""
         rows, columns = np.nonzero(marked)
         if len(rows):
             where = first_index(self._index)
-            self.labels.set_view_slice()  # napari leaves that of a hidden layer as it was, and then paints beside it
+            # napari does not update the slice of a hidden layer, and would paint elsewhere
+            self.labels.set_view_slice()
             self.labels.data_setitem((*(np.full(len(rows), i) for i in where), rows, columns), 1)
 
     def _painted(self) -> NDArray[np.bool_]:
@@ -96,7 +97,7 @@ class MaskLayer:
         return painted[0] if None in self._index and len(painted) == 1 else painted
 
     def _overlaps(self) -> bool:
-        """Tell whether the center of any pixel of the image lies on the labels."""
+        """Whether the center of any pixel of the image lies on the labels."""
         inside = affine_transform(
             np.ones(self._painted().shape[-2:], dtype=np.uint8),
             self._matrix,
@@ -108,24 +109,22 @@ class MaskLayer:
 
 
 def _channel_axis(labels: Labels, plane: Plane) -> int | None:
-    """Return the axis along which labels have one plane for all channels, or one for each; None if they have no such.
+    """Return the axis of labels that matches the channel axis of a plane; None if they have none.
 
     Raises
     ------
     ValueError
-        If their number is another.
+        If it holds neither one plane nor one for each channel.
     """
     axis = plane.channels.axis
     if axis is None or plane.index[axis] is not None or axis < plane.layer.ndim - labels.ndim:
         return None
     own: int = axis - (plane.layer.ndim - labels.ndim)
-    wanted, found = (
-        plane.leading[axis],
-        (labels.data[0] if labels.multiscale else labels.data).shape[own],
-    )
-    if found not in (1, wanted):
+    pixels = labels.data[0] if labels.multiscale else labels.data
+    expected, actual = plane.leading[axis], pixels.shape[own]
+    if actual not in (1, expected):
         raise ValueError(
-            f"labels '{labels.name}' have {found} channels, but image '{plane.layer.name}' has {wanted}: "
-            "paint in one plane, which counts for all channels ('New mask'), or in as many."
+            f"labels '{labels.name}' have {actual} channels, but image '{plane.layer.name}' has "
+            f"{expected}: use one plane for all channels ('New mask'), or one for each."
         )
     return own

@@ -1,4 +1,4 @@
-"""Between napari layers and arrays: which plane is restored, and where its result lies."""
+"""Planes of napari layers as arrays, and the position of their results."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from ...methods.task import Task
 
 Region = tuple[tuple[int, int], tuple[int, int]]
-"""Rows and columns of a plane in pixels, ((y0, y1), (x0, x1)), without those of y1 and x1."""
+"""Rows and columns of a plane in pixels, ((y0, y1), (x0, x1)); y1 and x1 are excluded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A 2D plane of a layer, one with all its channels, or all planes as a stack."""
+    """One or all planes of a layer, with one or all channels."""
 
     layer: Image | Labels
     values: NDArray[Any]
-    """(Y, X), or (Y, X, 3) of a color picture; before these the axes that it has all of."""
+    """(Y, X), or (Y, X, 3) for RGB; before these the axes with None in `index`."""
     index: Index
-    """Where it lies along the layer's other axes; None where it has all of an axis."""
+    """Its position along the layer's other axes; None for all positions."""
     channels: Channels = NO_CHANNELS
-    """Which axis of the layer holds channels."""
+    """The channel axis of the layer."""
     region: Region | None = None
-    """The part of the plane that was taken; None: all of it."""
+    """The part of the plane in `values`; None: all of it."""
 
     @property
     def is_rgb(self) -> bool:
@@ -57,20 +57,20 @@ class Plane:
         return (0, 0) if self.region is None else (self.region[0][0], self.region[1][0])
 
     def part_of(self, whole: NDArray[Any]) -> NDArray[Any]:
-        """Take the region from a mask of the whole plane; one of the region's size is taken as it is."""
+        """Return the region of a mask of the whole plane; a mask of another size as it is."""
         first = 0 if self.is_rgb else whole.ndim - 2
         is_whole = whole.shape[first : first + 2] == plane_size(self.layer)
         return whole[(slice(None),) * first + _slices(self.region)] if is_whole else whole
 
     @property
     def leading(self) -> tuple[int, ...]:
-        """Length of each axis before Y and X, that of the layer or 1."""
+        """Length of each axis before Y and X: the layer's, or 1."""
         lengths = iter(self.values.shape)
         return tuple(next(lengths) if i is None else 1 for i in self.index)
 
     @property
     def channel_axis(self) -> int | None:
-        """Axis of `values` that holds its channels or colors, None for a single one."""
+        """Axis of `values` that holds channels or colors; None if there is one channel."""
         axis = self.channels.axis
         if axis is None or self.index[axis] is not None:
             return -1 if self.is_rgb else None
@@ -78,18 +78,18 @@ class Plane:
 
     @property
     def is_one_plane(self) -> bool:
-        """Whether it is one plane, be it with all its channels."""
+        """Whether it is one plane, with one or all channels."""
         return all(i is not None for axis, i in enumerate(self.index) if axis != self.channels.axis)
 
     @property
     def is_stack(self) -> bool:
-        """Whether it takes more than one fit."""
+        """Whether it needs more than one fit."""
         return not self.is_one_plane or not (
             self.channels.jointly or self.channel_axis is None or self.is_rgb
         )
 
     def parts(self) -> Iterator[tuple[Index, Plane]]:
-        """Take apart what one fit each restores; each comes with its place in the result."""
+        """Yield the parts that one fit each restores, with their index in the result."""
         alone = self.channels.axis if self.channels.jointly else None
         pixels = self.values.reshape(
             self.leading + self.values.shape[sum(i is None for i in self.index) :]
@@ -112,12 +112,12 @@ def displayed_plane(
     channels: Channels = NO_CHANNELS,
     region: Region | None = None,
 ) -> Plane:
-    """Take the plane of `layer` that `viewer` shows, or a part of it, with all its channels, at full resolution.
+    """Load the displayed plane of `layer` or a region of it, with its channels, in full resolution.
 
     Raises
     ------
     ValueError
-        If the layer has no pixel at the position of the viewer's sliders.
+        If the layer has no pixels at the position of the viewer's sliders.
     """
     return plane_at(layer, displayed_index(viewer, layer, channels), channels, region)
 
@@ -125,12 +125,12 @@ def displayed_plane(
 def displayed_index(
     viewer: ViewerModel, layer: Image | Labels, channels: Channels = NO_CHANNELS
 ) -> Index:
-    """Return where the plane that `viewer` shows lies along the other axes of `layer`; None for that of the channels.
+    """Return the index of the displayed plane along the other axes of `layer`; None for channels.
 
     Raises
     ------
     ValueError
-        If it shows no plane of the layer.
+        If the viewer shows no plane of the layer.
     """
     if viewer.dims.ndisplay > 2 and layer.ndim > 2:
         raise ValueError("the viewer shows a volume: switch to 2D and choose the plane to restore.")
@@ -144,12 +144,12 @@ def displayed_index(
 def plane_at_point(
     layer: Image | Labels, point: Sequence[float], channels: Channels = NO_CHANNELS
 ) -> Plane:
-    """Take the plane of `layer` at a world position, with all its channels.
+    """Return the plane of `layer` at a world position, with all its channels.
 
     Raises
     ------
     ValueError
-        If the layer has no pixel there.
+        If the layer has no pixels there.
     """
     return plane_at(layer, _index_at(layer, point, channels), channels)
 
@@ -179,19 +179,20 @@ def plane_at(
     channels: Channels = NO_CHANNELS,
     region: Region | None = None,
 ) -> Plane:
-    """Take the plane of `layer` at an index along its other axes, or a part of it, at full resolution, into memory.
+    """Load the plane of `layer` at an index, or a region of it, in full resolution.
 
     Raises
     ------
     ValueError
         If the layer has no such plane.
     """
-    # a multiscale layer as a whole converts to its coarsest level; a dask one loads only what is asked for
+    # level 0 of a multiscale layer: the whole would give the coarsest level
+    # a dask array is indexed first, so that only the plane is loaded
     pixels = layer.data[0] if layer.multiscale else layer.data
     inside = all(i is None or 0 <= i < size for i, size in zip(index, pixels.shape, strict=False))
     if layer.ndim != len(index) + 2 or not inside:
         raise ValueError(
-            f"layer '{layer.name}' has no image plane at the viewer's position: move the sliders onto it."
+            f"layer '{layer.name}' has no plane at the viewer's position: move the sliders onto it."
         )
     values = np.asarray(pixels[(*selection(index), *_slices(region))])
     if getattr(layer, "rgb", False):
@@ -199,55 +200,55 @@ def plane_at(
     return Plane(layer, values, index, channels, region)
 
 
-def source_of(plane: Plane) -> dict[str, Any]:
-    """Describe where a plane comes from, for the provenance of its result."""
+def describe_source(plane: Plane) -> dict[str, Any]:
+    """Return the source of a plane, for the provenance of its result."""
     layer, channels = plane.layer, plane.channels
-    made = {
+    source = {
         "layer": layer.name,
         "plane": list(plane.index),
         "path": layer.source.path,
         "rgb": plane.is_rgb,
     }
     if channels.axis is not None:
-        made |= {
+        source |= {
             "channel_axis": channels.axis,
             "channels": "jointly" if channels.jointly else "separately",
         }
     if plane.region is not None:
-        made["region"] = [list(bounds) for bounds in plane.region]
-    return made
+        source["region"] = [list(bounds) for bounds in plane.region]
+    return source
 
 
 def whole_stack(layer: Image, channels: Channels = NO_CHANNELS) -> Plane:
-    """Take all planes of `layer`, with all channels, at full resolution into memory.
+    """Load all planes of `layer`, with all channels, in full resolution.
 
     Raises
     ------
     ValueError
-        If it has only one.
+        If it has only one plane.
     """
     if layer.ndim < 3:
-        raise ValueError(f"layer '{layer.name}' is a single plane: there are no others to restore.")
+        raise ValueError(f"layer '{layer.name}' has only one plane: choose planes='displayed'.")
     return plane_at(layer, (None,) * (layer.ndim - 2), channels)
 
 
-def seen_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
-    """Return the channel of a restored plane that the viewer shows; one without, or in colors, as it is."""
+def displayed_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
+    """Return the displayed channel of a restored plane; an image without channels as it is."""
     axis = plane.channels.axis
     if axis is None or plane.is_rgb or plane.is_stack:
         return values
     position = plane.layer.world_to_data(viewer.dims.point[-plane.layer.ndim :])[axis]
-    seen: NDArray[Any] = values[int(np.clip(np.rint(position), 0, len(values) - 1))]
-    return seen
+    channel: NDArray[Any] = values[int(np.clip(np.rint(position), 0, len(values) - 1))]
+    return channel
 
 
 def first_index(index: Index) -> tuple[int, ...]:
-    """Return where it begins along each axis."""
+    """Return the first position along each axis."""
     return tuple(0 if i is None else i for i in index)
 
 
-def picture(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
-    """Give a restored plane the axes of its source layer."""
+def in_layer_axes(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
+    """Return a restored plane with the axes of its source layer."""
     inner = values.shape[-3:] if plane.is_rgb else values.shape[-2:]
     return values.reshape(plane.leading + inner)
 
@@ -255,15 +256,16 @@ def picture(plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
 def placement(
     plane: Plane, shape: Sequence[int], leading: tuple[int, ...] | None = None
 ) -> dict[str, Any]:
-    """Return the layer options that put a result of (Y, X) `shape` exactly on its source plane.
+    """Return the layer options that align a result of (Y, X) `shape` with its source plane.
 
-    `leading` is its number of planes along each axis before these, where it has fewer, each spanning several.
+    `leading` is its number of planes along each axis before Y and X, if not that of the source:
+    fewer planes span several each.
     """
     layer = plane.layer
     shrink = np.array([*plane.leading, *plane.size]) / np.array(
         [*(leading or plane.leading), *shape]
     )
-    # the center of the first result pixel, in the source's pixel coordinates: half a pixel in from the same corner
+    # center of the first result pixel in source pixels: half a result pixel from the same corner
     origin = np.array([*first_index(plane.index), *plane.corner]) + (shrink - 1) / 2
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return {
@@ -277,16 +279,17 @@ def placement(
     }
 
 
-def whole_range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return black and white of a color picture."""
+def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the values of black and white in an RGB image."""
     return 0.0, float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def result_options(plane: Plane, task: Task) -> dict[str, Any]:
-    """Return how the result layer is named, placed and shown."""
+    """Return the name, position and display options of the result layer."""
     layer = plane.layer
-    shown = {
-        "name": f"{layer.name} {method_of(task.kind).past_participle}{'' if plane.region is None else ' (part)'}",
+    suffix = method_of(task.kind).past_participle + ("" if plane.region is None else " (part)")
+    options = {
+        "name": f"{layer.name} {suffix}",
         "rgb": plane.is_rgb,
         **placement(
             plane,
@@ -294,20 +297,20 @@ def result_options(plane: Plane, task: Task) -> dict[str, Any]:
         ),
     }
     if isinstance(layer, Image) and not plane.is_rgb:
-        shown |= {
+        options |= {
             "colormap": layer.colormap,
             "contrast_limits": layer.contrast_limits,
             "gamma": layer.gamma,
         }
-    return shown
+    return options
 
 
 def empty_mask(viewer: ViewerModel, image: Image, channels: Channels = NO_CHANNELS) -> Labels:
-    """Add an empty Labels layer that fits the displayed plane of `image`, ready to paint, seen on all channels."""
+    """Add an empty Labels layer for the displayed plane of `image`, for all channels."""
     plane = displayed_plane(viewer, image, channels)
-    alone = (1,) * len(plane.index)
-    blank = np.zeros(alone + plane.size, dtype=np.uint8)
-    labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.size, alone))
+    leading = (1,) * len(plane.index)
+    blank = np.zeros(leading + plane.size, dtype=np.uint8)
+    labels = Labels(blank, name=f"{image.name} missing", **placement(plane, plane.size, leading))
     viewer.add_layer(labels)
     viewer.layers.selection.active = labels
     labels.brush_size = max(5, round(max(blank.shape) / 50))

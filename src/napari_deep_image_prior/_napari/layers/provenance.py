@@ -1,4 +1,4 @@
-"""Between a result layer and what it was made of."""
+"""The provenance of a result layer, and its source."""
 
 from __future__ import annotations
 
@@ -22,80 +22,81 @@ if TYPE_CHECKING:
 
 
 METADATA = "deep_image_prior"
-"""Where a layer keeps how it was made."""
+"""Key of the provenance in a layer's metadata."""
 
 
-def made(result: Layer | None) -> dict[str, Any]:
-    """Return how a layer was made.
+def provenance_of(result: Layer | None) -> dict[str, Any]:
+    """Return the provenance of a layer.
 
     Raises
     ------
     ValueError
-        If it is no result of this plugin.
+        If the layer is no result of this plugin.
     """
     if result is None:
         raise ValueError("choose a result layer first.")
     if METADATA not in result.metadata:
         raise ValueError(
-            f"layer '{result.name}' does not say how it was made: choose a finished result of this plugin."
+            f"layer '{result.name}' has no provenance: choose a finished result of this plugin."
         )
     return checked(result.metadata[METADATA])
 
 
 def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
-    """Return the layer that a result was made of.
+    """Return the source layer of a result.
 
     Raises
     ------
     ValueError
         If it is not in the viewer.
     """
-    source = made(result).get("source")
+    source = provenance_of(result).get("source")
     if source is None:
         raise ValueError("this result was not made in napari: its source layer is unknown.")
     images = (layer for layer in viewer.layers if isinstance(layer, Image))
-    found = next((layer for layer in images if layer.name == source["layer"]), None)
-    if found is None:
+    layer = next((layer for layer in images if layer.name == source["layer"]), None)
+    if layer is None:
         raise ValueError(
-            f"image layer '{source['layer']}' is not in the viewer: open it, or give it this name again."
+            f"image layer '{source['layer']}' is not in the viewer: "
+            "open it, or give it this name again."
         )
-    return found
+    return layer
 
 
-def _of_one_plane(result: Layer | None) -> dict[str, Any]:
-    provenance = made(result)
+def _single_plane_provenance(result: Layer | None) -> dict[str, Any]:
+    provenance = provenance_of(result)
     if "stack" in provenance:
         raise ValueError(
-            "this result is a stack restored one by one: restore the plane in question alone to look into it."
+            "this result is a stack of several fits: restore the plane of interest alone for this."
         )
     return provenance
 
 
 def _channels(provenance: dict[str, Any]) -> Channels:
-    """Return which axis of the layers holds the channels; a result of a file may not say it."""
+    """Return the channel axis of the layers; the provenance in a file may lack it."""
     axis = provenance.get("source", {}).get("channel_axis")
     return Channels(axis if isinstance(axis, int) else None)
 
 
 def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane]:
-    """Return what was asked for, and the plane that the result was made of.
+    """Return the task and the source plane of a result.
 
     Raises
     ------
     ValueError
-        If the plane is not in the viewer any more, or its pixels have changed.
+        If the plane is no longer in the viewer, or its pixels have changed.
     """
-    layer, provenance = source_layer(viewer, result), _of_one_plane(result)
+    layer, provenance = source_layer(viewer, result), _single_plane_provenance(result)
     try:
         index = tuple(provenance["source"]["plane"])
-        plane = plane_at(layer, index, _channels(provenance), region_taken(provenance))
+        plane = plane_at(layer, index, _channels(provenance), recorded_region(provenance))
         return repeated_task(provenance, plane.values), plane
     except ValueError as error:
         raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
 
 
-def region_taken(provenance: dict[str, Any]) -> Region | None:
-    """Return which part of its source's plane a result was made of; None: all of it."""
+def recorded_region(provenance: dict[str, Any]) -> Region | None:
+    """Return the region of the source plane that was restored; None: all of it."""
     region = provenance.get("source", {}).get("region")
     if region is None:
         return None
@@ -104,16 +105,16 @@ def region_taken(provenance: dict[str, Any]) -> Region | None:
 
 
 def result_plane(viewer: ViewerModel, result: Image | None) -> Plane:
-    """Return the pixels of a result: of its only plane, or of a stack of that on display.
+    """Return the plane of a result; for stacks the displayed one.
 
     Raises
     ------
     ValueError
-        If it is none, or the viewer shows no plane of it.
+        If the layer is no result, or the viewer shows no plane of it.
     """
     if result is None:
         raise ValueError("choose a result layer first.")
-    provenance = made(result)
+    provenance = provenance_of(result)
     channels = _channels(provenance)
     if "stack" in provenance:
         return displayed_plane(viewer, result, channels)
@@ -121,15 +122,15 @@ def result_plane(viewer: ViewerModel, result: Image | None) -> Plane:
     return plane_at(result, tuple(index), channels)
 
 
-def given_plane(viewer: ViewerModel, result: Plane) -> Plane:
-    """Return the plane that the plane of a result was made of.
+def input_plane(viewer: ViewerModel, result: Plane) -> Plane:
+    """Return the source plane of a plane of a result.
 
     Raises
     ------
     ValueError
-        If it is not in the viewer any more, or its pixels have changed.
+        If it is no longer in the viewer, or its pixels have changed.
     """
-    if "stack" not in made(result.layer):
+    if "stack" not in provenance_of(result.layer):
         return source_plane(viewer, result.layer)[1]
     steps, stack = source_stack(viewer, result.layer)
     steps.close()
@@ -141,7 +142,7 @@ def given_plane(viewer: ViewerModel, result: Plane) -> Plane:
 
 
 def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
-    """Return the plane of a layer with the truth that lies where a result does, with its channels.
+    """Return the plane of a truth layer at the position of a result, with the same channels.
 
     Raises
     ------
@@ -153,37 +154,37 @@ def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
     point[len(point) - len(at) : -2] = at[:-2]
     channels = _truth_channels(result, truth)
     plane = plane_at_point(truth, tuple(point), channels)
-    region = region_taken(made(result.layer))
+    region = recorded_region(provenance_of(result.layer))
     if region is None or plane.size == result.size:
         return plane
-    # on the pixels of the whole result, which are finer than the source's after enlarging
+    # in pixels of the whole result, which are finer than the source's after super-resolution
     bounds = []
     for (first, last), size, limit in zip(region, result.size, plane.size, strict=True):
         finer = size / (last - first)
         start = round(first * finer)
         if start + size > limit:
             raise ValueError(
-                f"truth '{truth.name}' is too small: the result is a part of an image, and its place is not on it. "
-                "Choose the truth of the whole image, or of just this part."
+                f"truth '{truth.name}' is too small: it does not contain the part of the image "
+                "that was restored. Choose a truth of the whole image, or of just this part."
             )
         bounds.append((start, start + size))
     return plane_at(truth, plane.index, channels, (bounds[0], bounds[1]))
 
 
 def _truth_channels(result: Plane, truth: Image) -> Channels:
-    """Return which axis of the truth holds the channels of a result."""
+    """Return the channel axis of a truth that matches that of a result."""
     if result.channels.axis is None:
         return NO_CHANNELS
     axis = result.channels.axis + truth.ndim - result.layer.ndim
     if not 0 <= axis < truth.ndim - 2:
         raise ValueError(
-            f"layer '{truth.name}' has no axis for the channels: choose a truth with the result's axes."
+            f"layer '{truth.name}' has no channel axis: choose a truth with the result's axes."
         )
     return Channels(axis)
 
 
 def latest_result(viewer: ViewerModel) -> Layer:
-    """Return the active layer if it is a result, or the uppermost result of it, or the uppermost of all.
+    """Return the active layer if it is a result, or its top result, or the top result of all.
 
     Raises
     ------
@@ -191,27 +192,27 @@ def latest_result(viewer: ViewerModel) -> Layer:
         If there is no result.
     """
     active = viewer.layers.selection.active
-    found = [layer for layer in reversed(viewer.layers) if METADATA in layer.metadata]
-    if not found:
+    results = [layer for layer in reversed(viewer.layers) if METADATA in layer.metadata]
+    if not results:
         raise ValueError("there is no finished result in this viewer yet.")
     of_active = [
-        layer for layer in found if active is not None and _source_name(layer) == active.name
+        layer for layer in results if active is not None and _source_name(layer) == active.name
     ]
-    return active if active in found else (of_active or found)[0]
+    return active if active in results else (of_active or results)[0]
 
 
 def source_stack(viewer: ViewerModel, result: Layer | None) -> tuple[StackSteps, Plane]:
-    """Return the steps that make a stack again, and what it was made of, if that has not changed."""
-    layer, provenance = source_layer(viewer, result), made(result)
+    """Return the steps that restore a stack again, and its source."""
+    layer, provenance = source_layer(viewer, result), provenance_of(result)
     source = provenance["source"]
     channels = Channels(source.get("channel_axis"), source.get("channels", "jointly") == "jointly")
     try:
-        stack = plane_at(layer, tuple(source["plane"]), channels, region_taken(provenance))
+        stack = plane_at(layer, tuple(source["plane"]), channels, recorded_region(provenance))
         return repeated_stack(provenance, stack.values), stack
     except ValueError as error:
         raise ValueError(f"{where_from(source)}: {error}") from error
 
 
 def _source_name(result: Layer) -> str | None:
-    name: str | None = made(result).get("source", {}).get("layer")
+    name: str | None = provenance_of(result).get("source", {}).get("layer")
     return name

@@ -1,4 +1,4 @@
-"""Which part of an image is meant: what the canvas shows, a shape, or rows and columns."""
+"""The region of an image to restore: its visible part, a shape, or rows and columns."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
     from .plane import Region
 
-    AskedRegion: TypeAlias = str | Shapes | Sequence[Sequence[int]]
+    RegionLike: TypeAlias = str | Shapes | Sequence[Sequence[int]]
 
 VISIBLE = "visible"
-SMALLEST = 16
-"""Pixels a side: the networks take less, but it would tell nothing about the whole."""
-ACCEPTED = "give 'visible', a Shapes layer with a rectangle, or rows and columns as ((y0, y1), (x0, x1)) in pixels."
+MIN_SIDE = 16
+"""Shortest side in pixels: smaller regions say nothing about the whole image."""
+ACCEPTED = (
+    "use 'visible', a Shapes layer with a rectangle, or rows and columns in pixels as "
+    "((y0, y1), (x0, x1))."
+)
 EXACT = 1e-6
-"""Pixels by which a rectangle may miss a pixel's center."""
+"""Tolerance in pixels for a pixel center to lie inside of a rectangle."""
 
 
-def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> Region | None:
-    """Return the rows and columns of `image` that are meant, cut off where it ends; None if that is all of it.
+def region_of(viewer: ViewerModel, image: Image, region: RegionLike | None) -> Region | None:
+    """Return a region as rows and columns clipped to `image`; None if it is the whole image.
 
     Parameters
     ----------
@@ -42,33 +45,35 @@ def region_of(viewer: ViewerModel, image: Image, region: AskedRegion | None) -> 
     Raises
     ------
     ValueError, TypeError
-        If the region is not understood, does not lie on the image, or is too small.
+        If the region is invalid, does not lie on the image, or is too small.
     """
     if region is None:
         return None
     if isinstance(region, Shapes):
-        what, asked = f"the shape on '{region.name}'", _around(image, _vertices(viewer, region))
+        name, requested = f"the shape on '{region.name}'", _around(image, _vertices(viewer, region))
     elif isinstance(region, str):
         if region != VISIBLE:
             raise ValueError(f"region={region!r} is unknown; {ACCEPTED}")
-        what, asked = "the visible part", _around(image, corners_shown(viewer))
+        name, requested = "the visible part", _around(image, corners_shown(viewer))
     else:
-        what, asked = f"region={region!r}", _given(region)
+        name, requested = f"region={region!r}", _given(region)
     size = plane_size(image)
     (top, bottom), (left, right) = (
-        (max(first, 0), min(last, limit)) for (first, last), limit in zip(asked, size, strict=True)
+        (max(first, 0), min(last, limit))
+        for (first, last), limit in zip(requested, size, strict=True)
     )
     height, width = bottom - top, right - left
     if height <= 0 or width <= 0:
         raise ValueError(
-            f"{what} does not lie on image '{image.name}' ({size[0]}x{size[1]} pixels): choose another."
+            f"{name} does not lie on image '{image.name}' ({size[0]}x{size[1]} pixels): "
+            "choose another region."
         )
     if (height, width) == size:
         return None
-    if min(height, width) < SMALLEST:
+    if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"{what} has {height}x{width} pixels of image '{image.name}', too few to judge by: "
-            f"at least {SMALLEST}x{SMALLEST} are needed."
+            f"{name} has {height}x{width} pixels of image '{image.name}': "
+            f"at least {MIN_SIDE}x{MIN_SIDE} are needed."
         )
     return (top, bottom), (left, right)
 
@@ -81,11 +86,11 @@ def _given(region: Sequence[Sequence[int]]) -> Region:
             operator.index(right),
         )
     except (TypeError, ValueError) as error:
-        raise TypeError(f"region={region!r} is not understood: {ACCEPTED}") from error
+        raise TypeError(f"region={region!r} is invalid: {ACCEPTED}") from error
 
 
 def _around(image: Image, points: Iterable[NDArray[Any]]) -> Region:
-    """Return the pixels whose centers lie in the bounding box of some world points."""
+    """Return the pixels whose centers lie in the bounding box of world points."""
     inside = np.array([image.world_to_data(point) for point in points])[:, -2:]
     first = np.ceil(inside.min(axis=0) - EXACT).astype(int)
     last = np.floor(inside.max(axis=0) + EXACT).astype(int) + 1
@@ -93,19 +98,17 @@ def _around(image: Image, points: Iterable[NDArray[Any]]) -> Region:
 
 
 def _vertices(viewer: ViewerModel, shapes: Shapes) -> list[NDArray[Any]]:
-    """Return the vertices of the rectangle that is meant, in world coordinates; a tilted one is as good."""
-    chosen = sorted(shapes.selected_data) or list(range(len(shapes.data)))
-    rectangles = [index for index in chosen if shapes.shape_type[index] == "rectangle"]
-    found = rectangles or chosen
-    if not found:
+    """Return the vertices of the selected or only rectangle or shape, in world coordinates."""
+    candidates = sorted(shapes.selected_data) or list(range(len(shapes.data)))
+    rectangles = [index for index in candidates if shapes.shape_type[index] == "rectangle"]
+    chosen = rectangles or candidates
+    if not chosen:
         raise ValueError(f"there is no shape on '{shapes.name}': draw a rectangle on it first.")
-    if len(found) > 1:
-        raise ValueError(
-            f"there are {len(chosen)} shapes on '{shapes.name}': select the one that is meant."
-        )
+    if len(chosen) > 1:
+        raise ValueError(f"there are {len(candidates)} shapes on '{shapes.name}': select one.")
     points = []
-    for vertex in shapes.data[found[0]]:
-        # along other axes it counts where the viewer is: a rectangle drawn once serves for all planes
+    for vertex in shapes.data[chosen[0]]:
+        # along other axes the viewer's position counts: one rectangle serves for all planes
         point = np.array(viewer.dims.point, dtype=float)
         point[-2:] = np.asarray(shapes.data_to_world(vertex))[-2:]
         points.append(point)

@@ -1,4 +1,4 @@
-"""What of a layer is restored: which planes and channels, and which part of them."""
+"""The selection of a layer's planes, channels and region to restore."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from .plane import Plane
-    from .region import AskedRegion
+    from .region import RegionLike
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSelection:
-    """What is taken of a layer, in the words of `restore_layer`."""
+    """What to restore of a layer, as arguments of `restore_layer`."""
 
     planes: str = "displayed"
-    region: AskedRegion | None = None
+    region: RegionLike | None = None
     channel_axis: int | str | None = "auto"
     channels: str = "jointly"
 
     @classmethod
-    def out_of(cls, arguments: dict[str, Any]) -> LayerSelection:
-        """Take its own out of the arguments of `restore_layer`."""
+    def from_arguments(cls, arguments: dict[str, Any]) -> LayerSelection:
+        """Remove the fields of this class from arguments of `restore_layer`, and use them."""
         return cls(
             **{
                 each.name: arguments.pop(each.name)
@@ -37,19 +37,19 @@ class LayerSelection:
             }
         )
 
-    def of(self, viewer: ViewerModel, image: Image) -> Plane:
-        """Take it into memory.
+    def load(self, viewer: ViewerModel, image: Image) -> Plane:
+        """Load the selection into memory.
 
         Raises
         ------
         TypeError, ValueError
-            If it does not fit the layer.
+            If the selection does not fit the layer.
         """
         if self.planes not in ("displayed", "all"):
             raise ValueError(f"planes={self.planes!r} is unknown; choose displayed or all.")
         if self.planes == "all" and self.region is not None:
             raise ValueError(
-                "a region is taken of the plane on display only: leave out planes='all', or the region."
+                "a region is part of the displayed plane only: omit planes='all' or the region."
             )
         roles = chosen_channels(image, self.channel_axis, self.channels)
         if self.planes == "all":

@@ -21,53 +21,56 @@ if TYPE_CHECKING:
 def stack_steps(
     stack: Plane, parts: list[StackPart], options: dict[str, Any], *, warm_start: bool
 ) -> StackSteps:
-    """Return the steps of all planes; `options` are those of `iter_restore`, the same for each."""
-    called = "channel" if stack.is_one_plane else "plane"
+    """Return the steps of all planes; `options` of `iter_restore` apply to each."""
+    part_name = "channel" if stack.is_one_plane else "plane"
     one_by_one = None if stack.channels.jointly else stack.channels.axis
     return StackSteps.of(
-        stack.leading, parts, options, called=called, warm_start=warm_start, channel_axis=one_by_one
+        stack.leading,
+        parts,
+        options,
+        called=part_name,
+        warm_start=warm_start,
+        channel_axis=one_by_one,
     )
 
 
 def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which pixels of each plane are painted; a mask of one plane, or one channel, counts for all.
+    """Return the painted pixels of each plane; a mask of one plane or channel applies to all.
 
     Raises
     ------
     ValueError
-        If the mask is not of the pixels of the stack.
+        If the pixels of the mask are not those of the stack.
     """
-    wanted = (
+    shape = (
         tuple(n for n, i in zip(stack.leading, stack.index, strict=True) if i is None) + stack.size
     )
     if not isinstance(missing, Labels):
-        return mask_of_planes(np.asarray(missing) != 0, wanted).reshape(stack.leading + stack.size)
+        return mask_of_planes(np.asarray(missing) != 0, shape).reshape(stack.leading + stack.size)
     painted = np.asarray(missing.data[0] if missing.multiscale else missing.data) != 0
-    spread = mask_of_planes(painted, wanted)
+    mask = mask_of_planes(painted, shape)
     if not _lies_on(stack, missing, painted.shape):
         raise ValueError(
-            f"labels '{missing.name}' do not lie on the stack '{stack.layer.name}' (scale, position, rotation): "
-            "for all planes they need the same pixels, in one plane or in each. 'New mask' makes such a layer."
+            f"labels '{missing.name}' do not lie on the stack '{stack.layer.name}' (scale, "
+            "position, rotation): they need the same pixels, in one plane or in each. "
+            "Create a mask with 'New mask'."
         )
-    return spread.reshape(stack.leading + stack.size)
+    return mask.reshape(stack.leading + stack.size)
 
 
 def _lies_on(stack: Plane, labels: Labels, shape: tuple[int, ...]) -> bool:
-    """Tell whether the pixels of labels are, in the world, those of the stack: at its outermost corners."""
+    """Whether labels and stack have the same pixels in world coordinates, at all corners."""
     ends = [
         (0, n - 1) if i is None else (i,) for n, i in zip(stack.leading, stack.index, strict=True)
     ]
     for corner in product(*ends, *((0, n - 1) for n in stack.size)):
         world = np.zeros(labels.ndim)
-        point = stack.layer.data_to_world(corner)[
-            -labels.ndim :
-        ]  # of fewer axes: they count from the last
+        point = stack.layer.data_to_world(corner)[-labels.ndim :]  # axes match from the last
         world[labels.ndim - len(point) :] = point
-        wanted = np.array(corner)[-labels.ndim :]
-        seen = np.array(labels.world_to_data(world))[labels.ndim - len(wanted) :]
-        counts = (
-            np.array(shape[len(shape) - len(wanted) :]) > 1
-        )  # an only plane counts for all, wherever it is
-        if not np.allclose(seen[counts], wanted[counts], atol=EXACT):
+        expected = np.array(corner)[-labels.ndim :]
+        actual = np.array(labels.world_to_data(world))[labels.ndim - len(expected) :]
+        # a single plane applies to all planes, wherever it is
+        counts = np.array(shape[len(shape) - len(expected) :]) > 1
+        if not np.allclose(actual[counts], expected[counts], atol=EXACT):
             return False
     return True

@@ -1,4 +1,4 @@
-"""Parts that the widgets are built of."""
+"""Building blocks of the panels."""
 
 from __future__ import annotations
 
@@ -21,49 +21,55 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
-_farewells: set[Callable[[object], None]] = set()
-"""What is called when a widget is destroyed: were it held by the widget alone, Python's garbage collection could
-empty the function before it destroys the widget, and calling it would crash."""
+_destroyed_callbacks: set[Callable[[object], None]] = set()
+"""Functions connected to the destruction of a widget. If only the widget held such a function,
+Python's garbage collector could empty it before destroying the widget, and calling it would
+crash."""
 
 
 def on_destroyed(widget: QWidget, method: Callable[[], object]) -> None:
-    """Call `method` when Qt destroys the widget, unless its object is gone before."""
+    """Call `method` when Qt destroys the widget, unless its object no longer exists."""
     reference = WeakMethod(method)
 
-    def part(_object: object = None) -> None:
-        _farewells.discard(part)
-        if (left := reference()) is not None:
-            left()
+    def callback(_object: object = None) -> None:
+        _destroyed_callbacks.discard(callback)
+        if (alive := reference()) is not None:
+            alive()
 
-    _farewells.add(part)
-    widget.destroyed.connect(part)
+    _destroyed_callbacks.add(callback)
+    widget.destroyed.connect(callback)
 
 
-def listen(widget: QWidget, signal: SignalInstance, method: Callable[..., object]) -> None:
-    """Call `method` at each signal until Qt destroys the widget; what is left of it in Python must not be called."""
+def connect_until_destroyed(
+    widget: QWidget, signal: SignalInstance, method: Callable[..., object]
+) -> None:
+    """Connect `method` to a signal until Qt destroys the widget.
+
+    The Python object may outlive the Qt widget, and must not be called then.
+    """
     signal.connect(method)  # a weak reference
     reference = WeakMethod(method)
 
-    def forget(_object: object = None) -> None:
-        _farewells.discard(forget)
-        if (left := reference()) is not None:
-            signal.disconnect(left, missing_ok=True)
+    def disconnect(_object: object = None) -> None:
+        _destroyed_callbacks.discard(disconnect)
+        if (alive := reference()) is not None:
+            signal.disconnect(alive, missing_ok=True)
 
-    _farewells.add(forget)
-    widget.destroyed.connect(forget)
+    _destroyed_callbacks.add(disconnect)
+    widget.destroyed.connect(disconnect)
 
 
 def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
-    """Put widgets side by side."""
-    made: Container[Any] = Container(
+    """Return a container with widgets side by side."""
+    container: Container[Any] = Container(
         widgets=widgets, layout="horizontal", labels=False, label=label, name=name
     )
-    made.margins = (0, 0, 0, 0)
-    return made
+    container.margins = (0, 0, 0, 0)
+    return container
 
 
 def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
-    """Make a choice among layers; a long name is cut in the panel, rather than make that wide."""
+    """Return a combo box of layers; long layer names are elided and do not widen the panel."""
     # napari registers this kind of widget for its layers
     choice = cast(
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
@@ -75,15 +81,15 @@ def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa:
     return choice
 
 
-def button(name: str, text: str, tooltip: str, pressed: Callable[[], object]) -> PushButton:
-    """Make a button that calls `pressed`."""
-    made = PushButton(name=name, text=text, tooltip=tooltip)
-    made.changed.connect(lambda _value: pressed())
-    return made
+def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -> PushButton:
+    """Return a button that calls `on_click`."""
+    push_button = PushButton(name=name, text=text, tooltip=tooltip)
+    push_button.changed.connect(lambda _value: on_click())
+    return push_button
 
 
 def wrapping_label(name: str, lines: int) -> Label:
-    """Make a text of some lines that wraps, so that the panel does not change its width with it."""
+    """Return a text at least `lines` high that wraps, so that it does not widen the panel."""
     label = Label(name=name, label=" ")
     label.native.setWordWrap(True)
     label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -95,7 +101,10 @@ def wrapping_label(name: str, lines: int) -> Label:
 def ask_where_to_save(
     parent: QWidget, layer: Layer, folder: Path, kind: str, suffixes: tuple[str, ...]
 ) -> str:
-    """Let the user choose a file, named after a layer at first, which ends in a suffix; empty if none was chosen."""
+    """Let the user choose a file, and return its path with one of the suffixes.
+
+    The layer's name is suggested as the file's. Empty if no file was chosen.
+    """
     name = re.sub(r"[^\w .-]", "_", layer.name)
     suggested = str(folder / f"{name}{suffixes[0]}")
     path: str = QFileDialog.getSaveFileName(
@@ -104,27 +113,31 @@ def ask_where_to_save(
     return path if not path or path.lower().endswith(suffixes) else path + suffixes[0]
 
 
-class Folded(Container[Any]):
-    """Options that are out of sight until a button is pressed."""
+class Collapsible(Container[Any]):
+    """Options that are hidden until their title is clicked.
+
+    Not `superqt.QCollapsible`: its collapsed controls stay in the tab order, and its arrow has the
+    system's text color, which is black on napari's dark theme.
+    """
 
     def __init__(self, name: str, title: str, widgets: list[Widget]) -> None:
         super().__init__(name=name, labels=False, label=" ")
         self.margins = (0, 0, 0, 0)
         self._title, self._is_open = title, False
-        self._toggle = button(f"{name}_toggle", "", "Show or hide them.", self._open_or_close)
+        self._toggle = button(f"{name}_toggle", "", "Show or hide these options.", self._flip)
         self._toggle.native.setFlat(True)
         self._toggle.native.setStyleSheet("text-align: left; background: transparent;")
-        self._inside: Container[Any] = Container(
+        self._content: Container[Any] = Container(
             widgets=widgets, labels=True, name=f"{name}_inside"
         )
-        self._inside.margins = (0, 0, 0, 0)
-        self.extend([self._toggle, self._inside])
+        self._content.margins = (0, 0, 0, 0)
+        self.extend([self._toggle, self._content])
         self._show_state()
 
-    def _open_or_close(self) -> None:
+    def _flip(self) -> None:
         self._is_open = not self._is_open
         self._show_state()
 
     def _show_state(self) -> None:
         self._toggle.text = f"{'▾' if self._is_open else '▸'} {self._title}"
-        self._inside.visible = self._is_open
+        self._content.visible = self._is_open

@@ -1,4 +1,4 @@
-"""A small curve of the fit, painted by Qt itself: no plotting library needed."""
+"""A small plot of the misfit, painted by Qt: no plotting library is needed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 MARGIN = 6
 POINTS = 60
-"""The curve's points at most; each is a mean over steps, as single steps jump about."""
+"""Largest number of points of the curve; each is a mean over steps, as single steps are noisy."""
 
 
 class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
-    """The misfit of the steps on a logarithmic axis, the newest at the right."""
+    """The misfit of each step on a logarithmic axis, the latest at the right."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         self.setFixedHeight(70)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "The fit's error at each step, on a logarithmic scale: it falls as the image is fitted."
+            "Misfit at each step, on a logarithmic scale. It decreases as the image is fitted."
         )
 
     def show_misfits(self, misfits: Sequence[float]) -> None:
@@ -51,7 +51,7 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         if len(values) < 2:
             painter.setPen(QPen(ink, 1))
             painter.drawText(
-                self.rect(), Qt.AlignmentFlag.AlignCenter, "The fit's error will be drawn here"
+                self.rect(), Qt.AlignmentFlag.AlignCenter, "The misfit is plotted here"
             )
             return
         painter.setPen(QPen(ink, 1.5))

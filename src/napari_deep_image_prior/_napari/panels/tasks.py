@@ -1,4 +1,4 @@
-"""The three widgets: Denoise, Inpaint, Super-resolve."""
+"""The restoration panels: Denoise, Inpaint, Super-resolve."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
 
-STRENGTH_HELP = (
-    "1 takes out the noise that was found. Less leaves the rest as grain (0.5: half of it). "
-    "More smooths more, and takes faint detail with the noise."
+NOISE_HELP = (
+    "The noise model. auto: estimated from the image. correlated: grain coarser than a pixel. "
+    "poisson: photon counts without an offset. poisson-gaussian: shot noise and read noise."
 )
-NO_STRENGTH = "The preset paper knows no noise level: it has no strength. Choose fast or best."
+STRENGTH_HELP = (
+    "1 removes the estimated noise. Lower values keep part of it as grain (0.5: half). "
+    "Higher values smooth more, and remove faint detail along with the noise."
+)
+NO_STRENGTH = "Not available for preset paper, which has no noise level. Choose fast or best."
+PLAUSIBLE = "plausible, not measured. Do not count, measure or diagnose on it."
 
 
 class DenoiseWidget(RestorationWidget):
@@ -31,31 +36,29 @@ class DenoiseWidget(RestorationWidget):
 
     kind = "denoise"
     warning = (
-        "Faint detail may go with the noise, and a fine line may be an accident of it. "
-        "Do not count, measure or diagnose without a look at the original."
+        "Faint detail may be removed with the noise, and a fine line may be an artifact of it. "
+        "Do not count, measure or diagnose without comparing with the original."
     )
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
-        self.preset.changed.connect(self._offer_strength)
+        self.preset.changed.connect(self._enable_strength)
 
     def _own_widgets(self) -> list[Widget]:
-        tooltip = (
-            "auto measures it. correlated: grain coarser than a pixel; "
-            "poisson: photon counts without an offset; poisson-gaussian: a camera's."
+        noise = ComboBox(
+            name="noise", choices=get_args(NoiseKind), value="auto", tooltip=NOISE_HELP
         )
-        noise = ComboBox(name="noise", choices=get_args(NoiseKind), value="auto", tooltip=tooltip)
         strength = FloatSlider(
             name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP
         )
         return [noise, strength]
 
-    def _offer_strength(self, preset: str) -> None:
+    def _enable_strength(self, preset: str) -> None:
         self.strength.enabled = preset != "paper"
         self.strength.tooltip = STRENGTH_HELP if self.strength.enabled else NO_STRENGTH
 
-    def _arguments(self) -> dict[str, Any]:
-        # the slider counts in steps of 0.05, not quite exactly
+    def _task_arguments(self) -> dict[str, Any]:
+        # the slider's values are only near to multiples of 0.05
         strength = round(self.strength.value, 2) if self.strength.enabled else 1.0
         return {"noise": self.noise.value, "strength": strength}
 
@@ -64,11 +67,11 @@ class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
-    warning = "A prior invents: what is filled in is plausible, not measured. Do not count, measure or diagnose on it."
+    warning = f"A prior invents: what is filled in is {PLAUSIBLE}"
 
     def _own_widgets(self) -> list[Widget]:
         missing = layer_choice(
-            Labels, "missing", "Painted pixels are unknown and will be filled in."
+            Labels, "missing", "The mask. Painted pixels are unknown and are filled in."
         )
         new_mask = button(
             "new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask
@@ -76,63 +79,58 @@ class InpaintWidget(RestorationWidget):
         self._marking = MarkControls(self._mark)
         return [missing, row("mask_row", new_mask), self._marking]
 
-    def _arguments(self) -> dict[str, Any]:
+    def _task_arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
 
     def _add_mask(self) -> None:
         if self.image.value is None:
-            self._say("choose an image first: the mask is made to its shape.")
+            self._report("choose an image first: the mask has its shape.")
             return
         try:
             mask = empty_mask(self._viewer, self.image.value, Channels(self._channels.axis))
         except ValueError as error:
-            self._say(error)
+            self._report(error)
             return
-        self.missing.reset_choices()
-        self.missing.value = mask
-        self._say(f"paint the pixels to fill in on '{mask.name}', then press Run.")
+        self._select_mask(mask)
+        self._report(f"paint the pixels to fill in on '{mask.name}', then press Run.")
 
     def _mark(self) -> None:
         if self.image.value is None:
-            self._say("choose an image first.")
+            self._report("choose an image first.")
             return
-        what, value = self._marking.what.value, self._marking.value.value
+        which = self._marking.pixels.value
         try:
             mask, count = mark_pixels(
                 self._viewer,
                 self.image.value,
                 self.missing.value,
-                what,
-                value,
+                which,
+                self._marking.value.value,
                 Channels(self._channels.axis),
             )
         except ValueError as error:
-            self._say(error)
+            self._report(error)
             return
         if mask is None:
-            self._say(f"no pixel of this plane is {what}: nothing was marked.")
+            self._report(f"no pixel of this plane is {which}: nothing was marked.")
             return
+        self._select_mask(mask)
+        self._report(f"marked {count} pixel{'' if count == 1 else 's'} on '{mask.name}' ({which}).")
+
+    def _select_mask(self, mask: Labels) -> None:
         self.missing.reset_choices()
         self.missing.value = mask
-        self._say(f"marked {count} pixel{'' if count == 1 else 's'} on '{mask.name}' ({what}).")
 
 
 class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
-    warning = "A prior invents: the finer detail is plausible, not measured. Do not count, measure or diagnose on it."
+    warning = f"A prior invents: the finer detail is {PLAUSIBLE}"
 
     def _own_widgets(self) -> list[Widget]:
-        return [
-            SpinBox(
-                name="factor",
-                value=4,
-                min=2,
-                max=16,
-                tooltip="How many times larger along each side.",
-            )
-        ]
+        help_text = "Magnification along Y and X."
+        return [SpinBox(name="factor", value=4, min=2, max=16, tooltip=help_text)]
 
-    def _arguments(self) -> dict[str, Any]:
+    def _task_arguments(self) -> dict[str, Any]:
         return {"factor": self.factor.value}

@@ -1,1 +1,1 @@
-"""The host: where napari versions differ, and the state of a viewer."""
+"""The host application: differences between napari versions, and the state of a viewer."""

@@ -1,4 +1,4 @@
-"""The viewer's canvas: what it shows, and how it is laid out; the same for each napari that is supported."""
+"""What the canvas shows and how it is laid out, for all supported versions of napari."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def camera(viewer: ViewerModel) -> Any:  # noqa: ANN401  (napari's, of one class or another)
-    """Return the camera, which napari 0.9 has moved."""
+    """Return the camera, which napari 0.9 moved."""
     return getattr(viewer, "scene", viewer).camera
 
 
 def grid(viewer: ViewerModel) -> Any:  # noqa: ANN401  (napari's, of one class or another)
-    """Return the grid of layers, which napari 0.9 has moved."""
+    """Return the layer grid, which napari 0.9 moved."""
     return getattr(viewer, "canvas", viewer).grid
 
 
 def corners_shown(viewer: ViewerModel) -> list[NDArray[Any]]:
-    """Return the corners of what the canvas shows, in world coordinates.
+    """Return the corners of the visible region, in world coordinates.
 
     Raises
     ------
     ValueError
-        If it shows a volume.
+        If the canvas shows a volume.
     """
     if viewer.dims.ndisplay > 2:
         raise ValueError("the viewer shows a volume: switch to 2D to try the visible part.")
@@ -45,7 +45,7 @@ def corners_shown(viewer: ViewerModel) -> list[NDArray[Any]]:
 
 
 def fit_view(viewer: ViewerModel, layer: Layer) -> None:
-    """Let a layer fill the canvas, or each of its parts where it is a grid."""
+    """Zoom so that a layer fills the canvas, or each view of the grid."""
     axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed[-2:]]
     first, last = layer.extent.world[:, axes]
     seen = camera(viewer)
@@ -54,7 +54,7 @@ def fit_view(viewer: ViewerModel, layer: Layer) -> None:
 
 
 def _viewbox_size(viewer: ViewerModel) -> NDArray[Any]:
-    """Return the height and width of a part of the grid, or of the canvas, in pixels of the screen."""
+    """Return the height and width of a view of the grid, or of the canvas, in screen pixels."""
     canvas = getattr(viewer, "canvas", None)
     # before napari 0.9 there was no public name
     return np.array(

@@ -1,4 +1,4 @@
-"""The user's own defaults, from napari's Preferences where it has them (napari 0.9)."""
+"""The user's defaults, from napari's Preferences (napari 0.9 and later)."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from ...restoration.devices import available_devices
 
 PLUGIN = "napari-deep-image-prior"
 DEFAULT_LIMIT = 200 * 10**6
-"""Memory for looking back at a fit, in bytes."""
+"""Memory for the snapshots of a fit, in bytes."""
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a widget starts with, and how a run shows itself."""
+    """The initial state of a panel, and the preview rate and threads of a run."""
 
     device: str = "auto"
-    """One that is there, or auto."""
-    threads: int = max(1, (os.cpu_count() or 2) - 1)  # the window needs a core of its own
+    """An available device, or auto."""
+    threads: int = max(1, (os.cpu_count() or 2) - 1)  # one core is left to the window
     """CPU threads of a fit."""
     preview_seconds: float = 1 / 3
-    """Time between two pictures of a running fit."""
+    """Shortest time between two previews of a running fit."""
     snapshot_megabytes: int = DEFAULT_LIMIT // 10**6
-    """Memory for looking back at a fit."""
-    complaint: str = ""
-    """One line on what is wrong with the preferences, empty if nothing is."""
+    """Memory for the snapshots of a fit."""
+    problem: str = ""
+    """One line on preferences that could not be used; empty if all could be."""
 
 
 def preferences() -> Preferences:
-    """Return the defaults as they are set now; what cannot be used is left out, and told in `complaint`."""
+    """Return the current preferences; those that cannot be used are reported in `problem`."""
     default = Preferences()
     if not hasattr(napari.settings, "get_plugin_settings"):  # napari before 0.9
         return default
     try:
         stored = napari.settings.get_plugin_settings(PLUGIN).restoring
-    except Exception as error:  # noqa: BLE001  (whatever a broken file, of any plugin, makes napari raise)
-        told = " ".join(str(error).split())[:100] or type(error).__name__
+    except Exception as error:  # noqa: BLE001  (any error from a broken settings file)
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
         return replace(
-            default,
-            complaint=f"the preferences cannot be read ({told}): the usual defaults are taken.",
+            default, problem=f"preferences could not be read ({reason}); using defaults."
         )
     chosen = Preferences(
         threads=min(stored.threads, os.cpu_count() or 1) or default.threads,
@@ -51,7 +50,6 @@ def preferences() -> Preferences:
     device = next((name for name in available_devices() if name.startswith(stored.device)), None)
     if stored.device != "auto" and device is None:
         return replace(
-            chosen,
-            complaint=f"the device '{stored.device}' of the preferences is not here: auto is taken.",
+            chosen, problem=f"preferred device '{stored.device}' is not available; using auto."
         )
     return replace(chosen, device=device or "auto")

@@ -1,4 +1,4 @@
-"""What the plugin keeps for a viewer: one object, gone with the viewer."""
+"""The state that the plugin keeps for a viewer: one object, freed with the viewer."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ Part = TypeVar("Part")
 class ViewerState:
     """The parts that actions and jobs keep for one viewer, one of each class.
 
-    None of them may hold the viewer, or it would never be freed: they have a weak reference to it, or none.
+    A part may hold the viewer only by a weak reference: otherwise the viewer is never freed.
     """
 
     def __init__(self) -> None:
         self._parts: dict[type, Any] = {}
 
     def part(self, kind: type[Part]) -> Part:
-        """Return the part of this class; it is made, without arguments, when it is first asked for."""
+        """Return the part of this class, created without arguments when it is first needed."""
         if kind not in self._parts:
             self._parts[kind] = kind()
-        made: Part = self._parts[kind]
-        return made
+        part: Part = self._parts[kind]
+        return part
 
 
 _states: WeakKeyDictionary[ViewerModel, ViewerState] = WeakKeyDictionary()
 
 
 def state_of(viewer: ViewerModel) -> ViewerState:
-    """Return the state of a viewer, which may come in a proxy."""
+    """Return the state of a viewer or of its proxy."""
     return _states.setdefault(unwrap_proxy(viewer), ViewerState())
 
 
 def all_states() -> list[ViewerState]:
-    """Return the states of all viewers that are alive."""
+    """Return the states of all existing viewers."""
     return list(_states.values())

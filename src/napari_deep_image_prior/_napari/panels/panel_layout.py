@@ -1,0 +1,86 @@
+"""The layout of a panel: it scrolls, and its labels share one width."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+MIN_WIDTH, MIN_HEIGHT = 300, 160
+
+
+def finish_layout(panel: QWidget) -> None:
+    """Push the widgets of a filled panel to its top, let them scroll and align their labels."""
+    panel.layout().addStretch()
+    _LabelColumn(_make_scrollable(panel))
+
+
+def _make_scrollable(panel: QWidget) -> QWidget:
+    """Move the layout of a panel into a scroll area, and return the widget that has it now.
+
+    The panel would otherwise make the window higher than the screen. Not
+    `Container(scrollable=True)`: napari docks the container's `native`, which is inside of
+    magicgui's scroll area, so that nothing scrolls.
+    """
+    content = QWidget()
+    content.setLayout(panel.layout())  # moves the widgets along
+    area = _ScrollArea()
+    area.setWidget(content)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    outer = QVBoxLayout(panel)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.addWidget(area)
+    return content
+
+
+class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
+    """Never narrower than its content, so that nothing is cut off at the side."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+        return QSize(self.minimumSizeHint().width(), self.widget().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+        width = max(MIN_WIDTH, self.widget().minimumSizeHint().width())
+        return QSize(width + self.verticalScrollBar().sizeHint().width(), MIN_HEIGHT)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  (Qt's name)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()  # the content may have become wider
+        return bool(super().eventFilter(watched, event))
+
+
+class _LabelColumn(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
+    """Gives the labels of a panel the width of the widest, in the font in which they are shown.
+
+    magicgui measures them in another font, before the panel has napari's style.
+    """
+
+    def __init__(self, panel: QWidget) -> None:
+        super().__init__(panel)
+        panel.installEventFilter(self)
+
+    def eventFilter(self, panel: QWidget, event: QEvent) -> bool:  # noqa: N802  (Qt's name)
+        """Measure the labels when the panel is shown."""
+        if event.type() == QEvent.Type.Show:
+            labels = _row_labels(panel)
+            for label in labels:
+                label.ensurePolished()
+                label.setMinimumWidth(0)
+            widest = max((label.sizeHint().width() for label in labels), default=0)
+            for label in labels:
+                label.setMinimumWidth(widest)
+        return False
+
+
+def _row_labels(panel: QWidget) -> list[QLabel]:
+    """Return the labels at the beginning of a panel's rows."""
+    layout = panel.layout()
+    rows = [layout.itemAt(index).widget() for index in range(layout.count())]
+    layouts = [row.layout() for row in rows if row is not None]
+    first = [
+        row.itemAt(0).widget()
+        for row in layouts
+        if isinstance(row, QHBoxLayout) and row.count() == 2
+    ]
+    return [widget for widget in first if isinstance(widget, QLabel)]
