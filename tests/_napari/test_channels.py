@@ -343,8 +343,9 @@ def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
 ) -> None:
     viewer = make_napari_viewer(show=True)
     viewer.add_image(stained, axis_labels=("c", "y", "x"))
+    inpaint = InpaintWidget(viewer)
     shown = {
-        InpaintWidget(viewer): ("image", "missing", "channel_controls", "preset", "progress"),
+        inpaint: ("image", "missing", "channel_controls", "preset", "progress"),
         ResultsWidget(viewer): ("result", "truth", "uncertainty_row", "progress"),
     }
     for widget, names in shown.items():
@@ -355,3 +356,6 @@ def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
             return {native.mapTo(panel, native.rect().topLeft()).x() for native in natives}
 
         qtbot.waitUntil(lambda lefts=lefts: len(lefts()) == 1, timeout=5000)
+    inpaint.more_toggle.native.click()
+    options = [inpaint.device.native, inpaint.seed.native, inpaint.snapshot_memory.native]
+    qtbot.waitUntil(lambda: len({native.x() for native in options}) == 1, timeout=5000)

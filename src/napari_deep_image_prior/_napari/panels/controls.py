@@ -10,6 +10,8 @@ from magicgui.widgets import Container, Label, PushButton, create_widget
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
+from .panel_layout import LabelColumn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -131,6 +133,7 @@ class Collapsible(Container[Any]):
             widgets=widgets, labels=True, name=f"{name}_inside"
         )
         self._content.margins = (0, 0, 0, 0)
+        LabelColumn(self._content.native)
         self.extend([self._toggle, self._content])
         self._show_state()
 

@@ -11,7 +11,7 @@ MIN_WIDTH, MIN_HEIGHT = 300, 160
 def finish_layout(panel: QWidget) -> None:
     """Push the widgets of a filled panel to its top, let them scroll and align their labels."""
     panel.layout().addStretch()
-    _LabelColumn(_make_scrollable(panel))
+    LabelColumn(_make_scrollable(panel))
 
 
 def _make_scrollable(panel: QWidget) -> QWidget:
@@ -50,7 +50,7 @@ class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is
         return bool(super().eventFilter(watched, event))
 
 
-class _LabelColumn(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
+class LabelColumn(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
     """Gives the labels of a panel the width of the widest, in the font in which they are shown.
 
     magicgui measures them in another font, before the panel has napari's style.
