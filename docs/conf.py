@@ -16,8 +16,15 @@ project = "napari-deep-image-prior"
 author = "napari-deep-image-prior developers"
 version = release = installed_version(project)
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
 exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -28,6 +35,15 @@ html_theme = "furo"
 html_title = project
 html_copy_source = False
 html_show_copyright = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+}
 
 _sentences: dict[str, list[str]] = {}
 """Docstrings of fields and properties, while napoleon works."""
