@@ -34,9 +34,10 @@ bicubic = np.clip(resize(small.astype(float), truth.shape, order=3), 0, 255).ast
 images = {"small image": small, "bicubic": bicubic, "enlarged": result.image, "truth": truth}
 figure, axes = plt.subplots(1, 4, figsize=(10, 3.7), layout="constrained")
 for axis, (title, image) in zip(axes, images.items(), strict=True):
-    if title in ("bicubic", "enlarged"):
-        title += f", {dip.measure_quality(image, truth, channel_axis=-1).psnr:.1f} dB"
     axis.imshow(image)
     axis.set_title(title)
+    if title in ("bicubic", "enlarged"):
+        psnr = dip.measure_quality(image, truth, channel_axis=-1).psnr
+        axis.set_title(f"{title}, {psnr:.1f} dB")
     axis.axis("off")
 plt.show()

@@ -73,7 +73,7 @@ dip.register_method(
 
 sample = noisy_tissue()
 noisy, truth = sample.task.image[:128, :128], sample.truth[:128, :128]
-result = dip.restore(Flatten(image=noisy, weight=15.0))
+result = dip.restore(Flatten(noisy, weight=15.0))
 print(result.stop_reason, "-", result.provenance["task"]["kind"])
 
 psnr = dip.measure_quality(result.image, truth).psnr
