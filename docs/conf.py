@@ -23,7 +23,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery/*.ipynb"]  # of each example there is the .rst
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
@@ -64,7 +64,7 @@ class NotebookParser(MystParser):
         name = f"{document.settings.env.docname.rpartition('/')[2]}.ipynb"
         texts.insert(
             1,
-            f"This page is a notebook: {{download}}`{name}`, to be opened with Jupyter. Run it to see its pictures.",
+            f"This page is a notebook: {{download}}`{name}`, for Jupyter. Run it to see its pictures.",
         )
         super().parse("\n\n".join(texts), document)
 
