@@ -36,6 +36,13 @@ ENDLESS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a display: `pytest -m "not gui"` runs the rest without one."""
+    for item in items:
+        if {"make_napari_viewer", "qtbot", "qapp"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.gui)
+
+
 def python_blocks(page: Path) -> list[str]:
     """The Python examples of a page of the documentation."""
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
