@@ -2,6 +2,9 @@
 
 Only the standard library; Python 3.11 or newer. What follows the word goes on to
 the command: `python3 bootstrap.py demo --headless`, `python3 bootstrap.py test -k denoise`.
+The tests run in one process per core, at most four; `-n 0` runs them in one.
+The environment may name another folder than `.venv` (DIP_VENV) and other versions
+than those of `constraints.txt` (DIP_CONSTRAINTS=constraints-oldest.txt).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("DIP_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+CONSTRAINTS = ROOT / os.environ.get("DIP_CONSTRAINTS", "constraints.txt")
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 # what Qt and a software OpenGL need of Debian or Ubuntu, besides a display
 SYSTEM_PACKAGES = [
@@ -83,7 +87,7 @@ def install_torch() -> None:
                     "pip",
                     "install",
                     "-c",
-                    ROOT / "constraints.txt",
+                    CONSTRAINTS,
                     *only_torch,
                 ],
                 stderr=subprocess.DEVNULL,
@@ -108,7 +112,7 @@ def pip(*arguments: str) -> None:
             "-q",
             "--disable-pip-version-check",
             "-c",
-            ROOT / "constraints.txt",
+            CONSTRAINTS,
             *arguments,
         ],
         cwd=ROOT,
@@ -117,14 +121,14 @@ def pip(*arguments: str) -> None:
 
 def run_tests(arguments: list[str]) -> int:
     """Run pytest, on a virtual screen where this is Linux."""
-    command = [str(BIN / "python"), "-m", "pytest", *arguments]
+    command = [str(BIN / "python"), "-m", "pytest", *in_parallel(arguments), *arguments]
     if platform.system() != "Linux":
         return subprocess.call(command, cwd=ROOT)
     lacking = not shutil.which("xvfb-run") or not shutil.which("xauth")
     if lacking or not ctypes.util.find_library("EGL") or not ctypes.util.find_library("xcb-cursor"):
         install_system_packages(SYSTEM_PACKAGES)
     # a virtual screen even on a desktop: the same size everywhere, and no windows popping up
-    # one thread for what is not capped by the program itself: on a busy machine more of them wait for one another
+    # one thread for what the program does not cap itself: more of them would wait for one another
     environment = {
         "OMP_NUM_THREADS": "1",
         **os.environ,
@@ -134,6 +138,14 @@ def run_tests(arguments: list[str]) -> int:
     return subprocess.call(
         ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command], cwd=ROOT, env=environment
     )
+
+
+def in_parallel(arguments: list[str]) -> list[str]:
+    """Use up to four cores, unless pytest is told how many processes to use or to stop for a debugger."""
+    chosen = ("-n", "--numprocesses", "--dist", "--pdb", "--trace")
+    if "no:xdist" in " ".join(arguments) or any(one.startswith(chosen) for one in arguments):
+        return []
+    return ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 
 
 def install_system_packages(packages: list[str]) -> None:

@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import tempfile
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"make_napari_viewer", "qtbot", "qapp"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.gui)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: napari collects whenever a layer goes."""
+    gc.collect()
+    gc.freeze()
 
 
 def python_blocks(page: Path) -> list[str]:
