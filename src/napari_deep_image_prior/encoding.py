@@ -28,8 +28,9 @@ def packed(mask: NDArray[np.bool_]) -> str:
 
 def unpacked(text: str, shape: Sequence[int]) -> NDArray[np.bool_]:
     """Invert `packed`, for a mask of a given shape."""
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-    return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
+    pixels = math.prod(shape)
+    bits = np.frombuffer(_decompressed(text, (pixels + 7) // 8), dtype=np.uint8)
+    return np.unpackbits(bits, count=pixels).astype(bool).reshape(shape)
 
 
 def encoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
@@ -47,7 +48,27 @@ def decoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
     """Invert `encoded`."""
     if not isinstance(value, dict) or "array_zlib" not in value:
         return value
-    values = np.frombuffer(
-        zlib.decompress(base64.b64decode(value["array_zlib"])), dtype=value["array_dtype"]
-    )
+    dtype = np.dtype(value["array_dtype"])
+    if dtype.kind not in "buif":
+        raise ValueError(f"an array of a record has dtype {dtype}: only numbers are read.")
+    size = math.prod(value["array_shape"]) * dtype.itemsize
+    values = np.frombuffer(_decompressed(value["array_zlib"], size), dtype=dtype)
     return values.reshape(value["array_shape"]).copy()
+
+
+def _decompressed(text: str, size: int) -> bytes:
+    """Return exactly `size` bytes; never makes more of a text that would grow beyond that.
+
+    Raises
+    ------
+    ValueError
+        If the text is damaged, or holds fewer or more bytes.
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        found = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (zlib.error, ValueError, TypeError) as error:
+        raise ValueError("an array of a record is damaged: it cannot be unpacked.") from error
+    if len(found) != size:
+        raise ValueError(f"an array of a record does not have the {size} bytes that it should.")
+    return found

@@ -11,29 +11,59 @@ WARM = 4
 """Factor by which a warm-started fit has fewer steps."""
 
 
+LARGEST = {
+    "widths": 4096,
+    "skips": 4096,
+    "input_depth": 4096,
+    "down_kernel": 99,
+    "up_kernel": 99,
+    "depth": 100,
+    "iterations": 10**8,
+    "patience": 10**8,
+    "runs": 1000,
+    "networks": 100,
+    "draws": 1000,
+    "batch": 4096,
+    "crop": 10**5,
+    "region": 10**6,
+    "back_projections": 10**4,
+}
+"""What a field may be at most: settings may come from a file, and more would only exhaust the memory."""
+MOST_ENTRIES = 16
+"""Entries of a field that has several, such as one for each scale."""
+
+
 def check_fields(settings: object) -> None:
-    """Raise TypeError or ValueError if a field does not match its annotation."""
+    """Raise TypeError or ValueError if a field does not match its annotation, or is too large."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
-        choices = get_args(kind) if get_origin(kind) is Literal else ()
-        if choices and value not in choices:
-            raise ValueError(
-                f"{name}={value!r} is unknown; choose one of {', '.join(map(str, choices))}."
-            )
-        if (
-            isinstance(kind, type)
-            and dataclasses.is_dataclass(kind)
-            and not isinstance(value, kind)
-        ):
-            raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}.")
-        if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
-            raise TypeError(f"{name}={value!r} must be a whole number.")
-        if kind is float and (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise TypeError(f"{name}={value!r} must be a finite number.")
+        if get_origin(kind) is Literal:
+            if not isinstance(value, str) or value not in get_args(kind):
+                choices = ", ".join(map(str, get_args(kind)))
+                raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}.")
+        elif get_origin(kind) is tuple:
+            if not isinstance(value, tuple) or len(value) > MOST_ENTRIES:
+                raise TypeError(f"{name}={value!r} must be a tuple of {MOST_ENTRIES} at most.")
+            for entry in value:
+                _check_number(name, entry, get_args(kind)[0])
+        elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}.")
+        else:
+            _check_number(name, value, kind)
+
+
+def _check_number(name: str, value: object, kind: type) -> None:
+    """Raise TypeError where a value is no number of that kind, ValueError where it is too large."""
+    is_number = isinstance(value, int | float) and (kind is bool) == isinstance(value, bool)
+    if kind is bool and not is_number:
+        raise TypeError(f"{name}={value!r} must be True or False.")
+    if kind is int and (not is_number or not isinstance(value, int)):
+        raise TypeError(f"{name}={value!r} must be a whole number.")
+    if kind is float and (not is_number or not math.isfinite(value)):  # type: ignore[arg-type]
+        raise TypeError(f"{name}={value!r} must be a finite number.")
+    if name in LARGEST and value > LARGEST[name]:  # type: ignore[operator]
+        raise ValueError(f"{name}={value!r} is too large: use {LARGEST[name]} at most.")
 
 
 def check_positive(settings: object, *names: str) -> None:

@@ -171,7 +171,7 @@ def _read_png(path: Path) -> ImageFile:
         header = stream.read(26)
     if header[:4] == b"\x89PNG" and header[24] == 16 and header[25] != 0:
         raise FileError(f"{path}: 16-bit color PNG files are not supported; save it as TIFF.")
-    with Image.open(path) as picture:
+    with Image.open(path, formats=("PNG",)) as picture:  # by content, Pillow would open others
         made = dict_of(picture.info.get(KEY))
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))

@@ -234,15 +234,19 @@ def settings_from_dict(values: Mapping[str, Any]) -> Settings:
         If a field is unknown or of another type.
     """
     fields = _with_tuples(values)
-    name = fields.pop("method", None)
+    name = str(fields.pop("method", None))
     known = {kind.__name__: kind for method in registered_methods() for kind in method.restorers}
     kind = known.get(OLD_NAMES.get(name, name))
     if kind is None:
         raise ValueError(f"method={name!r} is unknown; choose one of {', '.join(known)}.")
-    if "network" in fields:
-        network: Any = kind.__dataclass_fields__["network"].default
-        fields["network"] = type(network)(**_with_tuples(fields["network"]))
-    return kind(**fields)
+    try:
+        if "network" in fields:
+            network: Any = kind.__dataclass_fields__["network"].default
+            fields["network"] = type(network)(**_with_tuples(fields["network"]))
+        return kind(**fields)
+    except (TypeError, AttributeError, KeyError) as error:
+        reason = str(error).replace(f"{kind.__name__}.__init__() ", "")
+        raise ValueError(f"these settings of {kind.__name__} cannot be used: {reason}") from error
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

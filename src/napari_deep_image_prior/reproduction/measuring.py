@@ -28,7 +28,7 @@ from ..methods.deep_image_prior.settings import DeepImagePriorFit
 from ..methods.registry import settings_to_dict
 from ..restoration.api import iter_restore
 from ..restoration.base import explained_errors
-from ..restoration.devices import cpu_threads, device_name, reproducible_convolutions
+from ..restoration.devices import device_name, fit_environment
 from .baselines import BASELINES
 from .published import RESTORED
 from .published_run import PART, PublishedRun, Reporter
@@ -230,7 +230,7 @@ def _by_published_method(
     threads: int | None,
     report: Reporter,
 ) -> tuple[Figure, NDArray[np.float64]]:
-    with cpu_threads(threads), reproducible_convolutions(), explained_errors(device):
+    with fit_environment(threads), explained_errors(device):
         run = PublishedRun(case, settings, job.seed, device, job.path.with_suffix(PART))
         psnr = run.to_its_end(report)
         figure = _figure(case, job, psnr, run.seconds, device_name(device, threads))

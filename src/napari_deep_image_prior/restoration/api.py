@@ -10,6 +10,7 @@ from ..arrays import result_dtype
 from ..methods.registry import method_for, preset_settings
 from .devices import choose_device
 from .provenance import RestorationSpec
+from .record import MAX_ITERATIONS, MAX_THREADS
 from .steps import Steps
 
 if TYPE_CHECKING:
@@ -135,11 +136,13 @@ def iter_restore(
     method = method_for(task)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
-    for name, value in {"threads": threads, "stop_after": stop_after}.items():
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise ValueError(f"{name}={value!r} must be a whole number, 1 or more, or None.")
+    for name, value, most in (
+        ("threads", threads, MAX_THREADS),
+        ("stop_after", stop_after, MAX_ITERATIONS),
+    ):
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (is_whole and 1 <= value <= most):
+            raise ValueError(f"{name}={value!r} must be a whole number from 1 to {most}, or None.")
     chosen = (
         preset_settings(task.kind, preset, factor=task.magnification)
         if settings is None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,21 +58,47 @@ def device_name(device: torch.device, threads: int | None = None) -> str:
     return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
 
 
-@contextmanager
-def reproducible_convolutions() -> Iterator[None]:
-    """Make CUDA's convolutions deterministic, in full float32 (no TF32, as in 2018)."""
-    with torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    ):
-        yield
+class _Environment:
+    """torch's process-wide settings, shared by restorations in several threads.
+
+    The first to enter saves them and the last to leave restores them. If each one did both, one
+    would restore what another had set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._threads = 1
+        self._flags = ExitStack()
+
+    @contextmanager
+    def of_a_fit(self, threads: int | None) -> Iterator[None]:
+        """Set the number of threads (None: no change) and make CUDA's convolutions deterministic.
+
+        Convolutions use full float32 (no TF32, as in 2018).
+        """
+        with self._lock:
+            if self._inside == 0:
+                self._threads = torch.get_num_threads()
+                flags = torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+                )
+                self._flags.enter_context(flags)
+            self._inside += 1
+        torch.set_num_threads(threads or self._threads)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                torch.set_num_threads(self._threads)
+                if self._inside == 0:
+                    self._flags.close()
 
 
-@contextmanager
-def cpu_threads(threads: int | None) -> Iterator[None]:
-    """Limit torch to a number of CPU threads; None: no change."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+_environment = _Environment()
+
+
+def fit_environment(threads: int | None) -> AbstractContextManager[None]:
+    """Return the context of a fit: its CPU threads, and deterministic convolutions."""
+    return _environment.of_a_fit(threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +11,18 @@ from ..arrays import selection
 from ..encoding import fingerprint
 from ..methods.registry import method_of, preset_settings, settings_from_dict
 from .api import restore
+from .record import checked_record
 from .stack import TASK_KEYS, StackPart, StackSteps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     from ..arrays import Index
     from ..fitting.settings import Settings
     from ..methods.task import Task
     from .base import Restoration
-
-# required keys of a provenance and of its parts
-_KEYS = (
-    *("preset", "seed", "device", "device_name", "threads", "dtype"),
-    *("found", "seconds", "iterations", "stop_reason", "stopped_after"),
-)
-_PARTS = {
-    "task": ("kind", "shape", "image_dtype", "image_sha256"),
-    "settings": ("method",),
-    "versions": ("napari-deep-image-prior",),
-}
 
 # interventions that task, settings and seed do not describe
 _INTERVENTIONS = {
@@ -80,7 +71,7 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
     >>> np.array_equal(dip.repeat(first.provenance, noisy).image, first.image)
     True
     """
-    if "stack" not in checked(provenance):
+    if "stack" not in checked_record(provenance):
         return restore(repeated_task(provenance, image), **repeated_options(provenance))
     steps = repeated_stack(provenance, image)
     steps.wants_image = lambda: False
@@ -101,34 +92,9 @@ def check_repeatable(provenance: Mapping[str, Any]) -> None:
             )
 
 
-def checked(provenance: object) -> dict[str, Any]:
-    """Return a provenance as a dict, after validation; it may come from a file.
-
-    Raises
-    ------
-    ValueError
-        If it is not a mapping or lacks a required key.
-    """
-    whole = dict(provenance) if isinstance(provenance, Mapping) else {}
-    parts = {name: whole.get(name) for name in _PARTS}
-    lacking = [name for name in _KEYS if name not in whole]
-    for name, part in parts.items():
-        lacking += (
-            [name]
-            if not isinstance(part, Mapping)
-            else [key for key in _PARTS[name] if key not in part]
-        )
-    if lacking:
-        raise ValueError(
-            f"this is not a provenance record: {lacking[0]!r} is missing; "
-            "use the provenance of a result."
-        )
-    return whole
-
-
 def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
     """Return the task of a provenance; ValueError if `image` is not the one that was restored."""
-    described = checked(provenance)["task"]
+    described = checked_record(provenance)["task"]
     pixels = recognized(np.asarray(image), described)
     try:
         method = method_of(described["kind"])
@@ -136,7 +102,10 @@ def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
         raise ValueError(
             f"the task {described['kind']!r} is unknown: install the package that provides it."
         ) from None
-    return method.task.from_description(described, pixels)
+    try:
+        return method.task.from_description(described, pixels)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"the task of this record cannot be made: {error}.") from error
 
 
 def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackSteps:
@@ -145,10 +114,13 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     Raises
     ------
     ValueError
-        If the shape of `image` differs; planes are compared when they are restored.
+        If the shape of `image` differs, or no plane was restored.
     """
-    whole, options = checked(provenance), repeated_options(provenance)
+    whole, options = checked_record(provenance), repeated_options(provenance)
     known = {tuple(plane["index"]): plane for plane in whole["planes"]}
+    how = {name: whole["stack"][name] for name in ("called", "warm_start", "channel_axis")}
+    if not known:
+        raise ValueError("no plane of this stack was restored: there is nothing to repeat.")
     first = next(iter(known))
     has_colors = len(whole["task"]["shape"]) > 2 + first.count(None)
     pixels = np.asarray(image)
@@ -175,12 +147,12 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     for place in np.ndindex(*(1 if i is None else n for i, n in zip(first, leading, strict=True))):
         index = tuple(None if i is None else number for i, number in zip(first, place, strict=True))
         parts.append(StackPart(index, partial(load, index)))
-    return StackSteps.of(leading, parts, options, **whole["stack"])
+    return StackSteps.of(leading, parts, options, **how)
 
 
 def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `restore` from a provenance; ValueError if it cannot be repeated."""
-    whole = checked(provenance)
+    whole = checked_record(provenance)
     check_repeatable(whole)
     settings, preset = settings_from_dict(whole["settings"]), whole["preset"]
     options = {name: whole[name] for name in ("seed", "device", "dtype", "threads")}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .repeat import check_repeatable, checked, recognized, repeated_stack
+from .record import checked_record
+from .repeat import check_repeatable, recognized, repeated_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,14 +27,15 @@ def script(provenance: Mapping[str, Any]) -> str:
     ValueError
         If `provenance` is not a provenance record or cannot be repeated.
     """
-    provenance = checked(provenance)
+    provenance = checked_record(provenance)
     check_repeatable(provenance)
     task = provenance["task"]
     version = provenance["versions"]["napari-deep-image-prior"]
     short = {name: value for name, value in provenance.items() if name not in ("history", "source")}
     made = pformat(short, width=110, sort_dicts=False)
     imports, reading = _reading(provenance)
-    return f'''"""{task["kind"].capitalize()} one image, with napari-deep-image-prior {version}."""
+    header = f"{task['kind'].capitalize()} one image, with napari-deep-image-prior {version}."
+    return f"""{_comment(header)}
 
 {imports}import napari_deep_image_prior as dip
 
@@ -41,7 +43,13 @@ def script(provenance: Mapping[str, Any]) -> str:
 made = {made}
 result = dip.repeat(made, image)  # raises an error if the image is not the restored one
 restored = result.image
-'''
+"""
+
+
+def _comment(text: str) -> str:
+    """Return a text as a comment: it may come from a file, and must not become code."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"# {' '.join(shown.split())}"
 
 
 def _read_tiff(path: str) -> Any:  # noqa: ANN401  (tifffile is untyped)
@@ -53,7 +61,7 @@ def _read_tiff(path: str) -> Any:  # noqa: ANN401  (tifffile is untyped)
 def _read_picture(path: str) -> Any:  # noqa: ANN401  (an array)
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with Image.open(path, formats=("PNG", "JPEG", "BMP")) as picture:
         return np.asarray(picture)
 
 
@@ -82,7 +90,8 @@ def _reading(provenance: Mapping[str, Any]) -> tuple[str, str]:
         if "stack" in provenance:
             wanted = f"the whole stack, {task['image_dtype']}"
         where = f", {where_from(source)}" if source else ""
-        return "", f"# put the image here as an array: {wanted}{where}\nimage = ...\n"
+        hint = _comment(f"put the image here as an array: {wanted}{where}")
+        return "", f"{hint}\nimage = ...\n"
     imports, expression, _ = reader
     return imports, f"image = {expression.format(path=path)}{index}\n"
 

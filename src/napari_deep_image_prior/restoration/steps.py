@@ -18,7 +18,7 @@ from ..fitting.base import FitFailedError
 from ..generators import mapped
 from ..methods.registry import method_of
 from .base import PREVIEW_SECONDS, Restoration, RestorationError, Step, explained_errors
-from .devices import cpu_threads, device_name, reproducible_convolutions
+from .devices import device_name, fit_environment
 from .provenance import provenance
 from .timing import Clock
 
@@ -212,8 +212,7 @@ class Steps:
         # only during a step: the caller's own use of torch is not affected
         with (
             self._record.clock.working(),
-            cpu_threads(self._record.spec.threads),
-            reproducible_convolutions(),
+            fit_environment(self._record.spec.threads),
         ):
             step = next(self._generator)
         if step.result is not None:

@@ -326,7 +326,7 @@ class Run:
         self._add_snapshot(snapshot)
         self._layer.show(snapshot, self._provenance(snapshot))
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         known = isinstance(error, RestorationError)
         message = str(error) if known else f"{type(error).__name__}: {error} (please report this)"
         self._finish("failed", message)

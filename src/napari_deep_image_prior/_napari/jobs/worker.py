@@ -18,7 +18,7 @@ STATUS_SECONDS = 0.05
 class Failure:
     """The result of a worker whose generator raised an exception."""
 
-    error: Exception
+    error: BaseException
 
 
 class Worker:
@@ -121,7 +121,9 @@ def _run(generator: Generator[Any, None, Any], not_paused: Event) -> Generator[A
             if getattr(value, "image", None) is not None or now - reported > STATUS_SECONDS:
                 reported = now
                 yield value
-    except Exception as error:  # noqa: BLE001  (shown to the user)
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001  (a SystemExit as well would block the queue)
         return Failure(error)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
-from ...restoration.repeat import checked, repeated_stack, repeated_task
+from ...restoration.record import checked_record
+from ...restoration.repeat import repeated_stack, repeated_task
 from ...restoration.script import where_from
 from .channels import NO_CHANNELS, Channels
 from .plane import displayed_plane, first_index, plane_at, plane_at_point
@@ -39,7 +40,7 @@ def provenance_of(result: Layer | None) -> dict[str, Any]:
         raise ValueError(
             f"layer '{result.name}' has no provenance: choose a finished result of this plugin."
         )
-    return checked(result.metadata[METADATA])
+    return checked_record(result.metadata[METADATA])
 
 
 def source_layer(viewer: ViewerModel, result: Layer | None) -> Image:
