@@ -15,7 +15,7 @@ from napari_deep_image_prior import (
     restore,
 )
 from napari_deep_image_prior.generators import run_to_end
-from napari_deep_image_prior.methods.super_resolution.restorer import SHARE, SuperResolutionModel
+from napari_deep_image_prior.methods.super_resolution.restorer import HELD_OUT, SuperResolutionModel
 
 SETTINGS = SuperResolutionFit(CompactNetwork(widths=(8,), depth=1), iterations=6, crop=32, batch=8)
 IMAGE = torch.from_numpy(np.random.default_rng(0).random((1, 2, 96, 120), np.float32))
@@ -65,7 +65,7 @@ def test_the_tiles_are_the_same_parts_of_the_picture_in_copies_of_all_sizes(
     assert masks[0][12, 12] == 0, "the middle of the first 24x24 pixels"
     assert masks[0][0, 0] == 1
     for mask in masks:
-        assert 1 - mask.mean() == pytest.approx(SHARE**2, abs=0.025)
+        assert 1 - mask.mean() == pytest.approx(HELD_OUT**2, abs=0.025)
         height, width = mask.shape
         assert mask[int(12.5 / 96 * height), int(12.5 / 120 * width)] == 0
 

@@ -155,7 +155,7 @@ def test_a_run_that_is_broken_off_goes_on_where_it_was(
 
     monkeypatch.setattr(run, "measure", broken_off)
     assert reproduce(*asked) == 130
-    assert capsys.readouterr().err.endswith("interrupted; the same command goes on from here.\n")
+    assert capsys.readouterr().err.endswith("interrupted; run the same command to continue.\n")
     assert path.with_suffix(".part").exists()
     assert not path.exists()
 
@@ -181,7 +181,7 @@ def test_what_is_measured_is_not_measured_again(
     table = (tmp_path / "out" / "inpainting.md").read_text()
     monkeypatch.setattr(run, "measure", lambda *_: pytest.fail("measured again"))
     assert reproduce(*asked) == 0
-    assert "4 of 4 figures are there; see" in capsys.readouterr().out
+    assert "4 of 4 figures are done; see" in capsys.readouterr().out
     assert (tmp_path / "out" / "inpainting.md").read_text() == table
 
 
@@ -215,9 +215,9 @@ def test_the_switches_make_a_row_of_their_own(
         (("--only", "nonsense"), "choose from"),
         (("--only", "hill"), "has none of the images inpainting11/hill.png"),
         (("--iterations", "0"), "--iterations 0"),
-        (("--images", "nowhere"), "is no folder"),
+        (("--images", "nowhere"), "is not a folder"),
         (("--threads", "0"), "--threads 0"),
-        (("--device", "cuda:7"), "not available here"),
+        (("--device", "cuda:7"), "is not available"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -282,7 +282,9 @@ def test_a_checkpoint_that_does_not_fit_is_said_and_kept(
 ) -> None:
     asked = ("denoising", "--preset", "paper")
     monkeypatch.setattr(
-        published_run.PublishedRun, "_look", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt)
+        published_run.PublishedRun,
+        "_record_psnr",
+        lambda _self: (_ for _ in ()).throw(KeyboardInterrupt),
     )
     assert reproduce(*asked) == 130
     monkeypatch.undo()
@@ -306,7 +308,7 @@ def test_a_full_disk_does_not_end_a_fit(
     monkeypatch.setattr(published_run, "CHECKPOINT_SECONDS", 0)
     monkeypatch.setattr(published_run.torch, "save", full)
     assert reproduce("denoising", "--preset", "paper") == 0
-    assert "the fit goes on" in capsys.readouterr().err
+    assert "the fit continues" in capsys.readouterr().err
     assert (tmp_path / "out" / "denoising" / "house-paper-4.json").exists()
 
 

@@ -1,6 +1,6 @@
-"""The published tables, measured again: deep-image-prior reproduce.
+"""Reproduction of the published tables: deep-image-prior reproduce.
 
-`published` has what was printed, `cases` makes the corrupted images, `baselines` the
-classical restorations, `measuring` one figure after another with all that it depends on,
-`tables` sets them beside the published ones.
+`published` has the published values, `cases` makes the corrupted images, `baselines` restores them
+by other methods, `measuring` measures each figure with everything it depends on, and `tables`
+writes them beside the published ones.
 """

@@ -1,6 +1,6 @@
-"""The classical restorations that the tables compare with, run by the same command.
+"""Baselines of the tables: other methods on the same images.
 
-Each takes a `Case` and returns the restored image, (Y, X[, 3]) in 0..1.
+Each accepts a `Case` and returns the restored image, (Y, X[, 3]) from 0 to 1.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     Image = NDArray[np.float64]
 
 TV_WEIGHT = 3e-4
-"""Of total variation against the squared misfit; on Set5 x4 the PSNR is level from 5e-5 to 5e-4 and falls above."""
+"""Weight of the total variation relative to the squared misfit; on Set5 x4 the PSNR is constant
+from 5e-5 to 5e-4 and lower above."""
 CODING_WEIGHT = 0.003
-"""Of the sparse code's 1-norm; the best of 0.003, 0.01 and 0.02 on one image."""
+"""Weight of the sparse code's 1-norm; the best of 0.003, 0.01 and 0.02 on one image."""
 
 
 def biharmonic(case: Case) -> Image:
-    """Fill the missing pixels by the biharmonic equation (scikit-image)."""
+    """Fill the missing pixels by biharmonic inpainting (scikit-image)."""
     from skimage.restoration import inpaint_biharmonic
 
     task = cast("Inpaint", case.task)
@@ -42,7 +43,10 @@ def biharmonic(case: Case) -> Image:
 
 
 def cubic(case: Case) -> Image:
-    """Fill the missing pixels by cubic interpolation over triangles (SciPy); outside of them by the nearest pixel."""
+    """Fill the missing pixels by cubic interpolation on a triangulation (SciPy).
+
+    Pixels outside the convex hull of the known ones are filled by the nearest one.
+    """
     from scipy.interpolate import griddata
 
     task = cast("Inpaint", case.task)
@@ -55,10 +59,10 @@ def cubic(case: Case) -> Image:
 
 
 def convolutional_sparse_coding(case: Case) -> Image:
-    """Code the image over convolutional filters where it is known (sporco, with its own dictionary).
+    """Fill the missing pixels by convolutional sparse coding (sporco, with its dictionary).
 
-    The method family of Papyan et al. (ICCV 2017); the smooth part is a normalized
-    Gaussian average of the known pixels.
+    Of the family of Papyan et al., ICCV 2017. The low frequencies are a normalized Gaussian average
+    of the known pixels.
     """
     from scipy.ndimage import gaussian_filter
     from sporco.admm.cbpdn import ConvBPDNMaskDcpl
@@ -70,16 +74,16 @@ def convolutional_sparse_coding(case: Case) -> Image:
     smooth = gaussian_filter(image, 1.5) / np.maximum(gaussian_filter(known, 1.5), 1e-3)
     dictionary = convdicts()["G:8x8x64"]
     height, width = image.shape
-    # room at the end, as convolution in the frequency domain wraps around
-    room = [(0, dictionary.shape[0]), (0, dictionary.shape[1])]
+    # padding, as convolution in the frequency domain is circular
+    padding = [(0, dictionary.shape[0]), (0, dictionary.shape[1])]
     options = ConvBPDNMaskDcpl.Options(
         {"MaxMainIter": 100, "RelStopTol": 1e-3, "rho": 10 * CODING_WEIGHT + 0.5}
     )
     solver = ConvBPDNMaskDcpl(
         dictionary,
-        np.pad(known * (image - smooth), room),
+        np.pad(known * (image - smooth), padding),
         CODING_WEIGHT,
-        np.pad(known, room),
+        np.pad(known, padding),
         opt=options,
     )
     detail = solver.reconstruct(solver.solve()).squeeze()[:height, :width]
@@ -88,7 +92,7 @@ def convolutional_sparse_coding(case: Case) -> Image:
 
 
 def non_local_means(case: Case, sigma: float = SIGMA, strength: float = 0.5) -> Image:
-    """Average alike patches (scikit-image), told the noise level; `strength` is h in units of it."""
+    """Denoise by non-local means (scikit-image) with the known `sigma`; h = strength * sigma."""
     from skimage.restoration import denoise_nl_means
 
     task = cast("Denoise", case.task)
@@ -104,7 +108,7 @@ def non_local_means(case: Case, sigma: float = SIGMA, strength: float = 0.5) -> 
 
 
 def wavelet(case: Case, sigma: float = SIGMA) -> Image:
-    """Shrink wavelet coefficients (BayesShrink, scikit-image), told the noise level."""
+    """Denoise by wavelet shrinkage (BayesShrink, scikit-image) with the known `sigma`."""
     from skimage.restoration import denoise_wavelet
 
     task = cast("Denoise", case.task)
@@ -120,17 +124,17 @@ def wavelet(case: Case, sigma: float = SIGMA) -> Image:
 
 
 def bicubic(case: Case) -> Image:
-    """Enlarge by Keys' cubic kernel."""
+    """Enlarge with Keys' cubic kernel."""
     return _resampled(case, cubic_matrix)
 
 
 def no_prior(case: Case) -> Image:
-    """Return the image of least norm whose Lanczos-shrunk copy is the small image, exactly."""
+    """Return the minimum-norm image that is consistent with the input (pseudoinverse)."""
     return _resampled(case, lambda small, large: np.linalg.pinv(lanczos_matrix(large, small)))
 
 
 def total_variation(case: Case) -> Image:
-    """Minimize the misfit after Lanczos shrinking plus the total variation (FISTA over scikit-image's denoiser)."""
+    """Minimize the misfit plus total variation (FISTA with scikit-image's denoiser)."""
     from skimage.restoration import denoise_tv_chambolle
 
     small = np.asarray(case.task.image)
@@ -179,4 +183,4 @@ BASELINES: Mapping[str, Mapping[str, Callable[[Case], Image]]] = {
     "denoise": {"NLM": non_local_means, "wavelet": wavelet},
     "super-resolve": {"no prior": no_prior, "bicubic": bicubic, "TV prior": total_variation},
 }
-"""For each kind of task, by the name in the table."""
+"""Baselines for each kind of task, by their names in the tables."""

@@ -1,4 +1,4 @@
-"""The corrupted images of the tables, made as the publication describes it."""
+"""The corrupted images of the tables, made as described in the publication."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 SIGMA = 25 / 255
 MISSING = 0.5
 CROP = 32
-"""Sizes are cut to a multiple of this, around the center: so the published bicubic figures come out."""
+"""Sizes in super-resolution are cropped centrally to multiples of this, which reproduces the
+published bicubic figures."""
 BORDER = 4
-"""Pixels at the border that do not count in super-resolution."""
+"""Pixels at the border that are excluded from the PSNR of super-resolution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +39,13 @@ class Case:
     table: str
     image: str
     truth: NDArray[np.float64] | None
-    """(Y, X) or (Y, X, 3), 0..1; None where nobody knows it."""
+    """(Y, X) or (Y, X, 3) from 0 to 1; None if unknown."""
     task: Task
 
     def psnr(self, restored: NDArray[Any]) -> float:
-        """Return the PSNR in dB: over all values, or of super-resolution on Y (16..235) without the border.
+        """Return the PSNR in dB; NaN if the truth is unknown.
 
-        Not a number where the truth is not known.
+        For super-resolution it is computed on Y of YCbCr, without the border.
         """
         if self.truth is None:
             return math.nan
@@ -55,12 +56,12 @@ class Case:
 
 
 def psnr(restored: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """Return the PSNR in dB of images in 0..1."""
+    """Return the PSNR in dB of images from 0 to 1."""
     return float(-10 * np.log10(np.mean((restored - truth) ** 2)))
 
 
 def luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Y of YCbCr, 16/255..235/255, without the border."""
+    """Return Y of YCbCr, from 16/255 to 235/255, without the border."""
     weights = np.array([65.481, 128.553, 24.966]) / 255
     y = 16 / 255 + (image * weights.sum() if image.ndim == 2 else image @ weights)
     inside: NDArray[np.float64] = y[BORDER:-BORDER, BORDER:-BORDER]
@@ -68,12 +69,12 @@ def luma(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def make_case(table: Table, image: str, path: Path, seed: int, cut: int = CROP) -> Case:
-    """Read an image and corrupt it; the corruption follows from `seed`."""
+    """Read an image and corrupt it, with random numbers from `seed`."""
     file = read_image(path)
     channels = 1 if file.channel_axis is None else file.image.shape[-1]
     if file.image.dtype != np.uint8 or channels not in table.channels:
         wanted = " or ".join({1: "gray", 3: "RGB"}[count] for count in table.channels)
-        raise FileError(f"{path}: must be an 8-bit {wanted} picture, as that of the publication.")
+        raise FileError(f"{path}: must be an 8-bit {wanted} picture, as in the publication.")
     truth = file.image / 255
     channel_axis = None if truth.ndim == 2 else 2
     random = np.random.default_rng(seed)
@@ -103,7 +104,7 @@ def _cut(image: NDArray[np.float64], multiple: int) -> NDArray[np.float64]:
 
 
 def _shrunk(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    """Shrink by Keys' cubic kernel with anti-aliasing, as the distributed small images were."""
+    """Downsample with Keys' cubic kernel and anti-aliasing, as the distributed small images."""
     rows, columns = (cubic_matrix(size, size // factor) for size in image.shape[:2])
     small: NDArray[np.float64] = np.einsum(
         "ij,jk...,lk->il...", rows, image, columns, optimize=True

@@ -1,4 +1,4 @@
-"""The publication's pictures: text, holes, 98 % missing, JPEG artifacts, and other networks for a hole."""
+"""The publication's pictures: text, holes, 98 % missing, JPEG artifacts, other networks."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ class Example:
     key: str
     title: str
     experiment: str
-    """Row of the published settings."""
+    """Name of the published settings."""
     image: str
-    """File, below the images' folder or its `dip_reference`."""
+    """File, below the folder of images or its `dip_reference`."""
     pixels: int
+    """Number of pixels."""
     mask: str = ""
-    """File of the mask: black is missing. Without one, pixels are missing at random, or it is no inpainting."""
+    """File of the mask, black = missing; empty: random pixels are missing, or none."""
     has_truth: bool = True
-    """Whether the image is what should come out."""
+    """Whether the image is the truth."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Other networks, by name: what differs from the published one."""
+    """Other networks by name, as differences from the published one."""
 
     @property
     def kind(self) -> str:
-        """The task."""
+        """The kind of task."""
         return "denoise" if self.experiment == "jpeg" else "inpaint"
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files it is made of."""
+        """The required files."""
         return (self.image, self.mask) if self.mask else (self.image,)
 
 
@@ -102,13 +103,13 @@ EXAMPLES: Mapping[str, Example] = {
 
 
 def example_path(folder: Path, name: str) -> Path | None:
-    """Return where a file lies: below `folder` or its dip_reference."""
+    """Return the path of a file below `folder` or its dip_reference; None if it does not exist."""
     places = (folder / "dip_reference" / name, folder / name)
     return next((path for path in places if path.is_file()), None)
 
 
 def make_example(example: Example, folder: Path, seed: int) -> Case:
-    """Read an example's files and make its task."""
+    """Read an example's files and return its task and truth."""
     image = _read_rgb(folder, example.image)
     task: Task
     if example.kind == "denoise":
@@ -120,7 +121,7 @@ def make_example(example: Example, folder: Path, seed: int) -> Case:
             else np.random.default_rng(seed).random(image.shape[:2]) < 0.98
         )
         if missing.shape != image.shape[:2]:
-            raise FileError(f"{example.mask}: must be of the size of {example.image}.")
+            raise FileError(f"{example.mask}: must have the size of {example.image}.")
         task = Inpaint(np.where(missing[..., None], 0, image), missing=missing, channel_axis=2)
     return Case(PICTURES, example.key, image if example.has_truth else None, task)
 

@@ -1,8 +1,7 @@
-"""One figure of a table: restore a case by a method and note all that the figure depends on.
+"""Measurement of a table's figures: restore a case by a method and record everything relevant.
 
-Every figure is a JSON file, with the restored image as TIFF beside it. What has a file
-is not measured again; a run of the published method that is broken off goes on from its
-last checkpoint.
+Each figure is a JSON file, with the restored image in a TIFF file beside it. Existing figures are
+not measured again; an interrupted run of the published method continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -46,37 +45,38 @@ _PACKAGES = ("napari-deep-image-prior", "torch", "numpy", "scipy", "scikit-image
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured of one image by one method, and how."""
+    """The measurement of one image by one method, with its conditions."""
 
     table: str
     image: str
     shape: tuple[int, ...]
-    """Of the restored image."""
+    """Shape of the restored image."""
     method: str
     psnr: dict[str, float]
-    """In dB; of the published denoising the last iterate, the moving average and the mean of two runs."""
+    """PSNR in dB; for published denoising, of the last iterate, the moving average and the mean of
+    two runs."""
     seconds: float
     device: str
     seed: int
     iterations: int = 0
-    """Of the network's fit, of each run; 0 for the baselines."""
+    """Iterations of the network's fit in each run; 0 for baselines."""
     published_iterations: int = 0
-    """What `iterations` is without a shortening; 0 where nothing was published."""
+    """Published iterations; 0 if none were published."""
     stop_reason: str = ""
     settings: dict[str, Any] | None = None
-    """None for a baseline."""
+    """Settings as a dict; None for a baseline."""
     recoveries: int = 0
-    """Bad steps of the published method that were taken back."""
+    """Steps of the published method that were undone."""
     input_sha256: str = ""
-    """Of the corrupted image's values, the first 16 digits."""
+    """First 16 digits of the hash of the corrupted image's values."""
     versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     curve: list[tuple[int, float, float]] = field(default_factory=list)
-    """Iteration, PSNR of the last output and PSNR of the moving average, of the published method."""
+    """For the published method: iteration, PSNR of the last output and of the moving average."""
 
     @property
     def is_shortened(self) -> bool:
-        """Whether it had fewer iterations than were published."""
+        """Whether it had fewer iterations than published."""
         return self.iterations < self.published_iterations
 
 
@@ -85,21 +85,21 @@ class Job:
     """A figure to measure."""
 
     table: str
-    """The table or picture it belongs to."""
+    """Its table or picture."""
     image: str
     method: str
     settings: Settings | None
     """None for a baseline."""
     seed: int
-    """Of the corruption and of the fit."""
+    """Seed of the corruption and of the fit."""
     published_iterations: int
-    """What the settings have without a shortening; 0 where nothing was published."""
+    """Published iterations; 0 if none were published."""
     pixels: int
-    """Of the restored image, as published."""
+    """Number of pixels of the restored image, as published."""
     make_case: Callable[[int], Case]
-    """Corrupts the image, with a seed."""
+    """Returns the corrupted image for a seed."""
     path: Path
-    """Of the figure's JSON file."""
+    """Path of the figure's JSON file."""
 
 
 def read_figure(path: Path) -> Figure:
@@ -108,27 +108,28 @@ def read_figure(path: Path) -> Figure:
     Raises
     ------
     ValueError
-        If the file is none.
+        If it is not a figure's file.
     """
     try:
         return Figure(**json.loads(path.read_text()))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: is no figure of this program ({error}); delete it to measure it again."
+            f"{path}: is not a figure of this program ({error}); delete it to measure it again."
         ) from error
 
 
 def check_figure(figure: Figure, job: Job) -> None:
-    """Raise ValueError if a figure that is there was not made as it would be now."""
+    """Raise ValueError if an existing figure has other settings than the job."""
     settings = None if job.settings is None else settings_to_dict(job.settings)
     if figure.settings != settings:
         raise ValueError(
-            f"{job.path}: was measured with other settings than today's; delete it, or write to another --output."
+            f"{job.path}: was measured with other settings than the current ones; "
+            "delete it, or use another --output."
         )
 
 
 def measure(job: Job, device: torch.device, threads: int | None, report: Reporter) -> Figure:
-    """Measure a figure and write it and the restored image.
+    """Measure a figure, and write it and the restored image.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def measure(job: Job, device: torch.device, threads: int | None, report: Reporte
     elif isinstance(job.settings, DeepImagePriorFit):
         figure, image = _by_published_method(case, job, job.settings, device, threads, report)
     else:
-        figure, image = _by_quick_fit(case, job, job.settings, device, threads, report)
+        figure, image = _by_self_supervised_fit(case, job, job.settings, device, threads, report)
     restored = ImageFile(image.astype(np.float32), case.task.channel_axis)
     try:
         write_image(job.path.with_suffix(".tif"), restored, asdict(figure))
@@ -180,27 +181,26 @@ def _versions() -> dict[str, str]:
     sources = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].glob("**/*.py")):
         sources.update(path.read_bytes())
-    found = {
-        "sources": sources.hexdigest()[:12]
-    }  # of this package: its version number says little between releases
+    # a hash of this package's sources, as its version does not change between releases
+    versions = {"sources": sources.hexdigest()[:12]}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _by_baseline(case: Case, job: Job) -> tuple[Figure, NDArray[np.float64]]:
     started = time.perf_counter()
     with explained_errors(torch.device("cpu")), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries
+        warnings.simplefilter("ignore")  # warnings of the libraries
         image = BASELINES[case.task.kind][job.method](case)
     seconds = time.perf_counter() - started
     return _figure(case, job, {RESTORED: case.psnr(image)}, seconds, "cpu"), image
 
 
-def _by_quick_fit(
+def _by_self_supervised_fit(
     case: Case,
     job: Job,
     settings: Settings,

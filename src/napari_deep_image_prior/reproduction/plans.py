@@ -1,4 +1,4 @@
-"""Which figures belong to a table or a picture, and how each is measured."""
+"""The figures of each table and picture, and the jobs that measure them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for."""
+    """The options of the command."""
 
     experiment: str
     folder: Path
-    """Of the images."""
+    """Folder of the images."""
     output: Path
+    """Output folder."""
     only: Sequence[str] = ()
-    """Names of images, tables or pictures; empty for all."""
+    """Names of images, tables or pictures; empty: all."""
     presets: Sequence[str] = PRESETS
     iterations: int | None = None
-    """Shorten the published method to so many iterations; None: as published."""
+    """Iterations of the published method if fewer than published; None: as published."""
     switches: str = "2017"
     """One of `SWITCHES`."""
     seed: int = 0
@@ -50,16 +51,16 @@ SWITCHES: Mapping[str, tuple[bool, Literal["ones", "uniform"]]] = {
     "corners": (True, "ones"),
     "gain": (False, "uniform"),
 }
-"""Aligned corners and start of the normalization's gain, of 2017, of today, or only one of them of 2017."""
+"""Aligned corners and initial gain of the normalization: as in 2017, as today, or one of each."""
 
 
 def plan(request: Request) -> tuple[list[Job], list[str]]:
-    """Return the figures that are asked for, the quickest methods first, and the image files that are not there.
+    """Return the jobs of a request, fastest methods first, and the missing image files.
 
     Raises
     ------
     FileError
-        If none of the images is there.
+        If none of the images exists.
     ValueError
         If a name in `only` is unknown.
     """
@@ -68,17 +69,18 @@ def plan(request: Request) -> tuple[list[Job], list[str]]:
     )
     if not jobs and not absent:
         raise ValueError(
-            f"--only {' '.join(request.only)}: no image of these tables has such a name."
+            f"--only {' '.join(request.only)}: no image of these tables has this name."
         )
     if not jobs:
         raise FileError(
-            f"{request.folder}: has none of the images {', '.join(absent)} (nor without the folder's name)."
+            f"{request.folder}: has none of the images {', '.join(absent)} "
+            "(with or without the folder's name)."
         )
     return jobs, absent
 
 
 def methods(table: Table) -> list[str]:
-    """Return what a table is measured with: the baselines and the presets, the quickest first."""
+    """Return the methods of a table, the baselines and the presets, fastest first."""
     return [*BASELINES[table.kind], *PRESETS]
 
 
@@ -107,7 +109,7 @@ def _plan_tables(request: Request) -> tuple[list[Job], list[str]]:
                 ]
             elif f"{table.folder}/{image}.png" not in absent:
                 absent.append(f"{table.folder}/{image}.png")
-    # the small images first: something is there early
+    # small images first, for early results
     return sorted(jobs, key=lambda job: (order.index(job.method), job.pixels)), absent
 
 
@@ -118,7 +120,7 @@ def _asked(table: Table, request: Request) -> list[str]:
 
 
 def _chosen_images(table: Table, only: Sequence[str]) -> list[str]:
-    """Return the images of a table that were asked for, by their names or the table's."""
+    """Return the requested images of a table, by their names or the table's."""
     tables = [name for name in only if name in TABLES]
     images = [name for name in only if name not in TABLES]
     asked = not tables or table.key in tables
@@ -126,7 +128,7 @@ def _chosen_images(table: Table, only: Sequence[str]) -> list[str]:
 
 
 def _image_path(folder: Path, table: Table, image: str) -> Path | None:
-    """Return where an image lies: in the table's folder below `folder`, or in `folder` itself."""
+    """Return the path of an image in the table's sub-folder or in `folder`; None if missing."""
     places = (folder / table.folder / f"{image}.png", folder / f"{image}.png")
     return next((path for path in places if path.is_file()), None)
 
@@ -160,7 +162,7 @@ def _as_asked(settings: DeepImagePriorFit, request: Request) -> DeepImagePriorFi
 def _figure_path(
     request: Request, table: str, image: str, method: str, settings: Settings | None, published: int
 ) -> Path:
-    """Return the JSON file of a figure; its name has all that may differ between figures of an image."""
+    """Return the path of a figure's JSON file, unique among the figures of an image."""
     parts = [image, method.replace(",", "").replace(" ", "-")]
     if isinstance(settings, DeepImagePriorFit):
         parts += [request.switches] if request.switches != "2017" else []

@@ -18,11 +18,11 @@ class PublishedRow:
 
     label: str
     mean: float
-    """Over all images of the table, as printed."""
+    """Mean over all images of the table, as printed."""
     psnr: tuple[float, ...] = ()
-    """For each image, in the table's order; empty where only the mean was printed."""
+    """PSNR of each image in the table's order; empty if only the mean was printed."""
     mean_is_ours: bool = False
-    """Whether the mean was not printed, but is of the printed figures."""
+    """Whether the mean was computed here from the printed figures."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +32,30 @@ class Table:
     key: str
     title: str
     kind: str
-    """The task: inpaint, denoise or super-resolve."""
+    """Kind of the task: inpaint, denoise or super-resolve."""
     folder: str
-    """Folder of the images, below the one that the user names."""
+    """Sub-folder of the images."""
     sizes: Mapping[str, tuple[int, int]]
-    """(Y, X) of each image, in the table's order."""
+    """(Y, X) shape of each image, in the table's order."""
     rows: tuple[PublishedRow, ...]
     compared: Mapping[str, str]
-    """Which published row each of our figures of the preset `paper` stands against."""
+    """Label of the published row with which each kind of our results is compared."""
     channels: tuple[int, ...] = (1,)
-    """What its images may have: 1 is gray, 3 color."""
+    """Accepted numbers of channels: 1 for gray, 3 for color."""
     factor: int = 1
-    """Of super-resolution."""
+    """Factor of super-resolution."""
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The names of the images."""
+        """Names of the images."""
         return tuple(self.sizes)
 
     def row(self, label: str) -> PublishedRow:
-        """Return a row by its label."""
+        """Return the row of a label."""
         return next(row for row in self.rows if row.label == label)
 
     def published(self, label: str, image: str) -> float | None:
-        """Return a printed figure of one image, None where only the mean was printed."""
+        """Return the printed figure of one image, None if only the mean was printed."""
         figures = self.row(label).psnr
         return figures[self.images.index(image)] if figures else None
 

@@ -1,4 +1,4 @@
-"""A run of the published method that can be broken off and taken up again: it takes hours on a CPU."""
+"""A run of the published method with checkpoints, as it takes hours on a CPU."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from .cases import Case
 
 Reporter: TypeAlias = "Callable[[int, int, float | None, float | None], None]"
-"""Is told steps done, steps in all, seconds left and PSNR so far."""
+"""Receives the steps done, the total, the seconds left and the PSNR."""
 CHECKPOINT_SECONDS = 60.0
 PART = ".part"
 """Suffix of a checkpoint."""
 CURVE_POINTS = 200
-"""How often a run of the published method looks at its PSNR."""
+"""Number of PSNR measurements in a run."""
 
 
 class PublishedRun:
-    """A fit by the published settings that can be broken off and taken up again."""
+    """A fit with the published settings that can be interrupted and resumed."""
 
     def __init__(
         self, case: Case, settings: DeepImagePriorFit, seed: int, device: torch.device, part: Path
@@ -47,15 +47,15 @@ class PublishedRun:
         self.seconds = 0.0
         self.curve: list[tuple[int, float, float]] = []
         self._case, self._settings, self._part = case, settings, part
-        # what a checkpoint must have been made with; another GPU will do
+        # the conditions of a checkpoint; another GPU is accepted
         made_with = [settings_to_dict(settings), seed, case.image, device.type, torch.__version__]
         self._identity = json.dumps([*made_with, fingerprint(np.asarray(case.task.image))])
         self._done = 0
         self._readings: dict[str, float] = {}
-        self._take_up()
+        self._resume()
 
     def to_its_end(self, report: Reporter) -> dict[str, float]:
-        """Do the steps that are left and return the PSNR of each reading of the result."""
+        """Run the remaining steps, and return the PSNR of each kind of result."""
         began = saved = time.perf_counter()
         before, first = self.seconds, self._done
         try:
@@ -63,7 +63,7 @@ class PublishedRun:
                 self._done = progress.iteration
                 now = time.perf_counter()
                 self.seconds = before + now - began
-                self._look()
+                self._record_psnr()
                 if now - saved > CHECKPOINT_SECONDS:
                     self._save()
                     saved = now
@@ -84,8 +84,8 @@ class PublishedRun:
             readings[PASTED] = self._case.psnr(np.where(missing, image, given))
         return readings
 
-    def _look(self) -> None:
-        """Note the PSNR of the first run now and then."""
+    def _record_psnr(self) -> None:
+        """Record the PSNR of the first run at regular steps."""
         each = self._settings.iterations
         is_due = self._done % max(1, each // CURVE_POINTS) == 0 or self._done in (1, each)
         if self._case.truth is None or self._done > each or not is_due:
@@ -93,11 +93,11 @@ class PublishedRun:
         outputs = self.restorer.last_output(), self.restorer.estimate()
         last, average = (self._case.psnr(self._oriented(image)) for image in outputs)
         self.curve.append((self._done, round(last, 3), round(average, 3)))
-        if self._settings.runs > 1:  # each look replaces the one before: the last of the run stays
+        if self._settings.runs > 1:  # the last ones of the run remain
             self._readings = {LAST: last, AVERAGE: average}
 
     def image(self) -> NDArray[np.float64]:
-        """Return the image as restored so far."""
+        """Return the current result."""
         return self._oriented(self.restorer.estimate())
 
     def _oriented(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ class PublishedRun:
         return oriented
 
     def _save(self) -> None:
-        """Write a checkpoint; a full disk must not end a fit of hours."""
+        """Write a checkpoint; a full disk must not end the fit."""
         beside = self._part.with_suffix(f".part-{os.getpid()}")
         state = self.restorer.state()
         try:
@@ -119,26 +119,26 @@ class PublishedRun:
             RuntimeError,
         ) as error:  # torch's writer raises RuntimeError on a full disk
             complain(
-                f"{self._part}: the checkpoint cannot be written ({error}); the fit goes on.",
+                f"{self._part}: the checkpoint cannot be written ({error}); the fit continues.",
                 error=False,
             )
         finally:
             beside.unlink(missing_ok=True)
 
-    def _take_up(self) -> None:
-        """Go on from the checkpoint, if there is one that fits."""
+    def _resume(self) -> None:
+        """Continue from the checkpoint if it exists."""
         if not self._part.exists():
             return
         try:
             identity, *saved = torch.load(self._part, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises whatever a broken file leads it to
+        except Exception as error:  # damaged files cause errors of any type in torch
             raise RestorationError(
                 f"{self._part}: cannot be read ({error}); delete it to start over."
             ) from error
         if identity != self._identity:
             raise RestorationError(
-                f"{self._part}: was made of another image, with other settings, another torch or on another kind of "
-                "device; delete it to start over."
+                f"{self._part}: was made from another image, with other settings or another torch, "
+                "or on another kind of device; delete it to start over."
             )
         self._done, self.seconds, self.curve, self._readings, state = saved
         self.restorer.resume(state)

@@ -1,4 +1,4 @@
-"""deep-image-prior reproduce: measure what is asked for, one figure after another, and write the tables."""
+"""The reproduce sub-command: measure the requested figures in sequence and write the tables."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
 
 def reproduce(request: Request) -> int:
-    """Measure, write the tables after each figure, and return how many figures failed."""
+    """Measure, write the tables after each figure, and return the number of failed figures."""
     if not request.folder.is_dir():
-        raise FileError(f"{request.folder}: is no folder.")
+        raise FileError(f"{request.folder}: is not a folder.")
     if request.threads is not None and request.threads < 1:
-        raise ValueError(f"--threads {request.threads}: must be 1 at least.")
+        raise ValueError(f"--threads {request.threads}: must be 1 or more.")
     if request.experiment != "all":
         return _reproduce(request)
     if request.only:
-        raise ValueError("--only goes with one experiment, not with all of them.")
+        raise ValueError("--only requires a single experiment: name one instead of all.")
     return sum(
-        _reproduce_what_is_there(replace(request, experiment=name))
+        _reproduce_if_possible(replace(request, experiment=name))
         for name in (*EXPERIMENTS, PICTURES)
     )
 
 
-def _reproduce_what_is_there(request: Request) -> int:
+def _reproduce_if_possible(request: Request) -> int:
     try:
         return _reproduce(request)
     except FileError as error:
@@ -65,7 +65,7 @@ def _reproduce(request: Request) -> int:
     write_results(request)
     for number, job in enumerate(jobs, 1):
         label = f"{number}/{len(jobs)} {job.table} {job.image}, {job.method}"
-        if job.path.exists():  # perhaps of another command that runs beside this one
+        if job.path.exists():  # possibly written by a parallel command
             done[job.path] = read_figure(job.path)
             check_figure(done[job.path], job)
             continue
@@ -78,18 +78,19 @@ def _reproduce(request: Request) -> int:
             complain(f"{label}: {error}")
             continue
         except KeyboardInterrupt as interruption:
-            raise KeyboardInterrupt("the same command goes on from here.") from interruption
+            raise KeyboardInterrupt("run the same command to continue.") from interruption
         print(f"{label}: {_summary(done[job.path])}", flush=True)
         write_results(request)
     print(
-        f"{len(done)} of {len(jobs)} figures are there; see {request.output / request.experiment}.md",
+        f"{len(done)} of {len(jobs)} figures are done; "
+        f"see {request.output / request.experiment}.md",
         flush=True,
     )
     return failed
 
 
 def write_results(request: Request) -> None:
-    """Write the tables, or the pictures, of all figures there are."""
+    """Write the tables, or the pictures, of all existing figures."""
     if request.experiment == PICTURES:
         write_panels(request.folder, request.output, request.seed)
         return
@@ -129,17 +130,17 @@ def _measure(job: Job, device: torch.device, threads: int | None, label: str, la
 
 
 def _later(rest: Sequence[Job], done: Mapping[Path, Figure]) -> str:
-    """Say how long the figures after this one will take, from the pace of those that are done."""
-    paces: dict[str, list[float]] = defaultdict(list)
+    """Return the predicted time of the remaining figures as text, from the finished ones."""
+    rates: dict[str, list[float]] = defaultdict(list)
     for figure in done.values():
-        paces[figure.method].append(
+        rates[figure.method].append(
             figure.seconds / (figure.shape[0] * figure.shape[1] * (figure.iterations or 1))
         )
     rest = [job for job in rest if not job.path.exists()]
-    known = [job for job in rest if job.method in paces]
+    known = [job for job in rest if job.method in rates]
     if not rest:
         return ""
-    seconds = sum(fmean(paces[job.method]) * job.pixels * _iterations(job) for job in known)
+    seconds = sum(fmean(rates[job.method]) * job.pixels * _iterations(job) for job in known)
     unknown = len(rest) - len(known)
     more = f" and {unknown} not timed yet" if unknown else ""
     return (

@@ -1,4 +1,4 @@
-"""The tables as Markdown: published figures, ours beside them, and how ours were made."""
+"""The tables as Markdown: the published figures, ours, and the conditions of ours."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 NOT_MEASURED, NONE = "not measured", "-"
 _NOTES = {
     "inpaint": [
-        "`fast`, `best`, biharmonic and cubic interpolation keep the known pixels; the published rows, sparse coding",
+        "`fast`, `best`, biharmonic and cubic interpolation keep the known pixels; "
+        "the published rows, sparse coding",
         "and `paper` do not. The row 'known pixels kept' shows what that is worth.",
         "",
     ],
     "super-resolve": [
-        "The small images are made here by a cubic kernel; the published ones were distributed with LapSRN.",
+        "The small images are made here by a cubic kernel; "
+        "the published ones were distributed with LapSRN.",
         "",
     ],
 }
@@ -35,7 +37,7 @@ _SWITCHES = {
     (False, "uniform"): ", only the gain of 2017",
 }
 Rows: TypeAlias = "dict[str, list[tuple[str, Figure]]]"
-"""Our rows by label: reading of the result, and figure."""
+"""Our rows by label: the kind of result, and the figure."""
 
 
 def write_table(table: Table, methods: Sequence[str], figures: Iterable[Figure]) -> str:
@@ -55,7 +57,7 @@ def write_table(table: Table, methods: Sequence[str], figures: Iterable[Figure])
 
 
 def write_pictures(titles: Mapping[str, str], figures: Sequence[Figure]) -> str:
-    """Return the pictures' page: for each example its picture and how it was made."""
+    """Return the page of pictures: for each example its picture and the conditions."""
     parts = []
     for key, title in titles.items():
         of_example = [figure for figure in figures if figure.image == key]
@@ -67,7 +69,8 @@ def write_pictures(titles: Mapping[str, str], figures: Sequence[Figure]) -> str:
             )
         shown = (
             [
-                f"![{title}: what was given, then the rows below from left to right](pictures/{key}.png)",
+                f"![{title}: what was given, then the rows below from left to right]"
+                f"(pictures/{key}.png)",
                 "",
             ]
             if rows
@@ -96,7 +99,7 @@ def _variant(figure: Figure) -> tuple[str, int]:
 
 
 def switches(figure: Figure) -> str:
-    """Return what to add to a label where the defaults are not all those of 2017."""
+    """Return the suffix of a label if the switches are not those of 2017."""
     network = {} if figure.settings is None else figure.settings["network"]
     return _SWITCHES[network.get("align_corners", True), network.get("norm_gain", "uniform")]
 
@@ -144,7 +147,7 @@ def _main(table: Table, rows: Rows) -> list[str]:
 
 
 def _comparison(table: Table, rows: Rows) -> list[str]:
-    """Set ours beside the published figures of the same images."""
+    """Compare ours with the published figures of the same images."""
     lines = []
     for label, row in rows.items():
         if not row or row[0][1].settings is None or row[0][0] == PASTED:
@@ -162,7 +165,8 @@ def _comparison(table: Table, rows: Rows) -> list[str]:
                 f"{ours:.2f} against {fmean(printed):.2f} published ({ours - fmean(printed):+.2f})"
             )
         elif len(images) == len(table.images):
-            difference = f"{ours:.2f} against {table.row(against).mean:.2f} published ({ours - table.row(against).mean:+.2f})"
+            mean = table.row(against).mean
+            difference = f"{ours:.2f} against {mean:.2f} published ({ours - mean:+.2f})"
         else:
             difference = f"{ours:.2f}; published was only the mean over all images"
         lines.append(f"- {label}, mean over {', '.join(images)}: {difference}.")
@@ -170,11 +174,11 @@ def _comparison(table: Table, rows: Rows) -> list[str]:
 
 
 def _sizes(table: Table, rows: Rows) -> list[str]:
-    """Say which images are not of the published size: their figures cannot be compared."""
-    found = {figure.image: figure.shape[:2] for row in rows.values() for _, figure in row}
+    """List the images that differ from the published size and cannot be compared."""
+    sizes_here = {figure.image: figure.shape[:2] for row in rows.values() for _, figure in row}
     crop = CROP if table.kind == "super-resolve" else 1
     lines = []
-    for image, here in sorted(found.items()):
+    for image, here in sorted(sizes_here.items()):
         there = _cut(table.sizes[image], crop)
         if tuple(here) != there:
             sizes = f"{here[0]}x{here[1]} pixels here, {there[0]}x{there[1]} in the publication"
@@ -188,9 +192,10 @@ def _cut(size: tuple[int, int], multiple: int) -> tuple[int, int]:
 
 
 def _conditions(rows: Rows) -> list[str]:
-    """List how our rows were made."""
+    """List the conditions of our rows."""
     lines = [
-        "| our row | images | seeds | iterations | seconds an image | device | date | torch | our sources |",
+        "| our row | images | seeds | iterations | seconds an image | device | date | torch "
+        "| our sources |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for label, row in rows.items():
