@@ -22,10 +22,10 @@ dead = np.random.default_rng(0).random(stack.shape) < 0.2
 damaged = np.where(dead, 0, stack)
 
 # %%
-# The first plane is fitted from scratch; for this page its fit is shortened to 160 steps.
+# The first plane is fitted from scratch; for this page its fit is shortened to 120 steps.
 # Each later plane starts from the network of the plane before it and takes a quarter of the steps.
 
-short = replace(dip.preset_settings("inpaint", "fast"), iterations=160)
+short = replace(dip.preset_settings("inpaint", "fast"), iterations=120)
 planes, previous = [], None
 for image, missing in zip(damaged, dead, strict=True):
     steps = dip.iter_restore(dip.Inpaint(image, missing=missing), settings=short)

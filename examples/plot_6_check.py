@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
-task = dip.Denoise(noisy_tissue().task.image[:80, :80])
-short = replace(dip.preset_settings("denoise", "fast"), iterations=60, draws=1, crop=32)
+task = dip.Denoise(noisy_tissue().task.image[:72, :72])
+short = replace(dip.preset_settings("denoise", "fast"), iterations=40, draws=1, crop=32)
 result = dip.restore(task, settings=short)
 
 # %%
