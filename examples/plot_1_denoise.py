@@ -20,10 +20,10 @@ sample = noisy_tissue()
 noisy, truth = sample.task.image[:112, :112], sample.truth[:112, :112]
 
 # %%
-# For this page the fit is shortened to 70 steps. ``dip.restore(task)`` alone uses all of them.
+# For this page the fit is shortened to 60 steps. ``dip.restore(task)`` alone uses all of them.
 
 task = dip.Denoise(noisy)
-short = replace(dip.preset_settings("denoise", "fast"), iterations=70, draws=1)
+short = replace(dip.preset_settings("denoise", "fast"), iterations=60, draws=1)
 result = dip.restore(task, settings=short, seed=0)
 
 print(result.provenance["found"])
