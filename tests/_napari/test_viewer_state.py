@@ -32,7 +32,10 @@ def test_the_state_of_a_viewer_is_freed_with_it(picture: np.ndarray) -> None:
         pass
     run = Run(viewer, Denoise(picture), displayed_plane(viewer, source), steps)
     viewer.add_layer(run.layer)
-    run.layer.metadata[METADATA] = {**steps.result.provenance, "source": {"layer": "cells"}}
+    run.layer.metadata[METADATA] = {
+        **steps.result.provenance,
+        "source": {"layer": "cells", "plane": [], "path": None, "rgb": False},
+    }
     queue_of(viewer).keep(run)
     assert (
         comparison_in(viewer).of("denoise") is None

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..jobs.run import Run
 
 PRESET_HELP = (
-    "fast: good quality in little time. best: higher quality, about ten times as slow. "
+    "fast: good quality in little time. best: higher quality in about ten times the time. "
     "paper: the published settings; hours on a CPU."
 )
 PLANES_HELP = (
