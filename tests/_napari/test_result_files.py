@@ -115,7 +115,7 @@ def test_results_of_the_command_line_open_with_pixel_size_and_channels(
     assert opened("d.png")[0].rgb
     write_image(tmp_path / "e.tif", ImageFile(np.ones((9, 11), np.uint8)))
     for name, words in [
-        ("e.tif", "does not say how"),
+        ("e.tif", "has no provenance"),
         ("none.tif", "no such file"),
         ("", "Nothing was opened"),
     ]:

@@ -328,7 +328,7 @@ def test_a_restoration_waits_for_an_uncertainty_also_when_an_earlier_thread_ends
     lingering.cancel()
     queue_of(viewer).at_work.append(lingering)  # as if it were in a slow step
     _press(panel.run)
-    queue_of(viewer).give_thread_back(lingering)
+    queue_of(viewer).return_thread(lingering)
     assert active_run(viewer).state == "waiting"
     _press(results.uncertainty)  # cancels it
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=30000)
@@ -463,7 +463,7 @@ def test_quality_is_measured_against_a_truth_beside_that_of_the_source(
     assert "is constant" in results.status.value
     results.truth.value = viewer.add_image(picture[1:], name="small")
     _press(results.measure)
-    assert "choose one of equal shape" in results.status.value
+    assert "choose images of equal shape" in results.status.value
     results.truth.value = viewer.add_image([picture, picture[::2, ::2]], multiscale=True)
     _press(results.measure)
     assert results.status.value.startswith("Result: PSNR"), "the full resolution is taken"

@@ -161,14 +161,14 @@ def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(
 @pytest.mark.parametrize(
     ("region", "message"),
     [
-        ("everything", "region='everything' is unknown; give 'visible', a Shapes layer"),
-        (((0, 20), 3), r"is not understood: give 'visible'"),
-        (((0.5, 20), (0, 20)), r"is not understood: give 'visible'"),
+        ("everything", "region='everything' is unknown; use 'visible', a Shapes layer"),
+        (((0, 20), 3), r"is invalid: use 'visible'"),
+        (((0.5, 20), (0, 20)), r"is invalid: use 'visible'"),
         (((30, 50), (0, 20)), r"does not lie on image 'cells' \(24x28 pixels\)"),
         (((20, 4), (0, 20)), "does not lie on image"),
         (
             ((-9, 9), (0, 20)),
-            "has 9x20 pixels of image 'cells', too few to judge by: at least 16x16",
+            "has 9x20 pixels of image 'cells': at least 16x16 are needed",
         ),
     ],
 )
@@ -481,7 +481,7 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     widget.channels.value = "no channel axis"
     _press(widget.add_trial)
     assert widget.status.value.startswith(
-        "The trials that are there show all channels of plane 1 of 'cells': go back"
+        "The existing trials show all channels of plane 1 of 'cells': go back"
     )
     widget.trial.value = trials[1]
     _press(widget.apply)
@@ -586,7 +586,7 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     viewer.dims.set_point(0, 0)
     _press(widget.add_trial)
     assert widget.status.value.startswith(
-        "The trials that are there show plane 1 of 'stack': go back to it, or"
+        "The existing trials show plane 1 of 'stack': go back to it, or"
     )
     widget.image.value = other
     _press(widget.add_trial)
