@@ -19,7 +19,7 @@ import napari
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_deep_image_prior._napari.jobs.queue import QUEUE
+from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def steer(name: str) -> None:
     widget.history.value = widget.history.max // 2
     widget.keep.native.click()
     _save(viewer, name)
-    for run in reversed(list(QUEUE.of(viewer))):
+    for run in reversed(list(queue_of(viewer).jobs)):
         run.cancel()
     _wait(lambda: widget.run.enabled)
     viewer.close()

@@ -37,7 +37,7 @@ class NoiseModel:
         """Apply the variance-stabilizing transform: the noise has standard deviation 1 afterwards.
 
         For photon noise: generalized Anscombe transform, Starck, Murtagh, Bijaoui, "Image
-        Processing and Data Analysis", Cambridge 1998, doi:10.1017/CBO9780511564352.
+        Processing and Data Analysis", Cambridge 1998.
         """
         if self.photon is None:
             return image / self.std

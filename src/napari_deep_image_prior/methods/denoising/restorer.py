@@ -5,7 +5,7 @@ An untrained network then learns the errors of this estimator on the image's own
 estimate is re-noised and denoised again, and the network is fitted to predict the difference to the
 known truth. Finally it corrects the first estimate. A recorrupted pair sets the weight of the
 correction: Pang, Zheng, Quan, Ji, "Recorrupted-to-Recorrupted: Unsupervised Deep Learning for Image
-Denoising", CVPR 2021, doi:10.1109/CVPR46437.2021.00208.
+Denoising", CVPR 2021.
 """
 
 from __future__ import annotations

@@ -319,7 +319,7 @@ def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tens
 def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
     """Make an enlarged image consistent with `image` by iterative back-projection.
 
-    Irani and Peleg, CVGIP 53 (1991) 231, doi:10.1016/1049-9652(91)90045-L.
+    Irani and Peleg, CVGIP 53 (1991) 231.
     """
     for _ in range(times):
         estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
