@@ -141,7 +141,7 @@ def run_tests(arguments: list[str]) -> int:
 
 
 def in_parallel(arguments: list[str]) -> list[str]:
-    """Use up to four cores, unless pytest is told how many processes to use or to stop for a debugger."""
+    """Use up to four cores, unless the arguments set a number or ask for a debugger."""
     chosen = ("-n", "--numprocesses", "--dist", "--pdb", "--trace")
     if "no:xdist" in " ".join(arguments) or any(one.startswith(chosen) for one in arguments):
         return []

@@ -112,7 +112,7 @@ def _microscopy(paths: list[Path], _image: str, _seed: int) -> Case:
 
 
 def _published(key: str, paths: list[Path], image: str, seed: int) -> Case:
-    """Corrupt as in the published table: noise is clipped to 0..255, small images are rounded to 8 bits."""
+    """Corrupt as the published table does: noise clipped to 0..255, small images at 8 bits."""
     made = make_case(TABLES[key], image, paths[0], seed)
     return Case(made.task, made.truth, SIGMA if TABLES[key].kind == "denoise" else None)
 

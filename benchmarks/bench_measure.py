@@ -184,7 +184,7 @@ def _wake(device: str) -> None:
 
 
 def _peak_memory(job: Job, conditions: Conditions) -> int:
-    """Return the peak in MB: what torch held on a CUDA device, else the resident memory of this process."""
+    """Return the peak in MB: what torch held on a CUDA device, else the resident memory."""
     device = choose_device(conditions.device)
     if device.type == "cuda" and job.method not in CLASSICAL[SUITES[job.suite].kind]:
         return round(torch.cuda.max_memory_allocated(device) / 1e6)

@@ -58,6 +58,6 @@ METHODS = (ESTIMATE, *(name for kind in CLASSICAL.values() for name in kind), ST
 
 
 def methods(kind: str) -> list[str]:
-    """Return what a task is measured with, the quickest first; BM3D only where its package is installed."""
+    """Return the methods of a task, quickest first; BM3D only if its package is installed."""
     classical = [name for name in CLASSICAL[kind] if name != "BM3D" or find_spec("bm3d")]
     return [*classical, START, PAPER, *FITS]

@@ -27,7 +27,7 @@ def image_path(data: Path, image: str) -> Path:
 def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]:
     """Compare measured with true noise at the image's mean brightness.
 
-    Gaussian noise in levels of 0..255; photon noise in counts, of which the brightest pixel expects the level's.
+    Gaussian noise in levels of 0..255; photon noise in the expected counts of the brightest pixel.
     """
     truth = read_gray(image_path(data, image))
     random = np.random.default_rng(seed)

@@ -55,7 +55,8 @@ def write_tables(records: list[Record], conditions: dict[str, object]) -> str:
     records = _in_order(records)
     dates = sorted({str(record["date"]) for record in records})
     versions = ", ".join(f"{name} {number}" for name, number in conditions["versions"].items())
-    head = f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; {conditions['processor']}; {conditions['device']}; "
+    head = f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; "
+    head += f"{conditions['processor']}; {conditions['device']}; "
     head += f"Python {conditions['python']}, {versions}."
     parts = [head]
     for suite in SUITES:
@@ -78,7 +79,7 @@ def write_tables(records: list[Record], conditions: dict[str, object]) -> str:
 
 
 def _in_order(records: list[Record]) -> list[Record]:
-    """Return the records in the order of the methods, suites and images, whenever they were made."""
+    """Return the records ordered by method, suite and image."""
     suites = [*SUITES, *bench_noise.LEVELS]
 
     def place(record: Record) -> tuple[int, ...]:
@@ -267,7 +268,7 @@ def _regret_cells(records: list[Record], where: str = "") -> list[str]:
 
 
 def _noise(records: list[Record]) -> str:
-    """Return the measured Gaussian levels, and of photon noise the measured level in units of the true one."""
+    """Return the estimated Gaussian levels, and for photon noise the ratio to the true level."""
     parts = []
     for kind, title, cell in (
         (

@@ -1,11 +1,12 @@
 """Measure quality, speed, regret and noise estimates, and write the tables and the plot.
 
-    python benchmarks/benchmark.py --data DIR --output DIR [--tables quality] [--only inpaint-50] [--methods fast]
+    python benchmarks/benchmark.py --data DIR --output DIR [--tables quality]
+        [--only inpaint-50] [--methods fast]
 
 docs/benchmarks.md says what the folder of the data holds and how to read the tables. Each
 measurement is a line of results.jsonl in the output folder as soon as it is made; what stands there
-is not measured again. A folder belongs to one machine, device and number of threads, and to one state
-of the code: take another one after a change.
+is not measured again. A folder belongs to one machine, device, number of threads and state of the
+code: use another one after a change.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
-    """Return what is to be measured, the quickest first; images that are not there are told and left out."""
+    """Return what is to be measured, quickest first; missing images are reported and left out."""
     changes = tuple(
         (name, ast.literal_eval(value))
         for name, _, value in (text.partition("=") for text in options.set)
@@ -192,7 +193,8 @@ def _measure_all(jobs: list[Job], results: Results, conditions: Conditions) -> i
     )
     failures = 0
     for number, job in enumerate(to_do, 1):
-        name = f"[{number}/{len(to_do)}] {job.table} {job.suite} {job.image} {job.label}, seed {job.seed}"
+        name = f"[{number}/{len(to_do)}] {job.table} {job.suite} {job.image} {job.label}"
+        name += f", seed {job.seed}"
         try:
             record = (measure if job.table == "noise" else in_child)(job, conditions)
         except (RestorationError, MemoryError, BrokenProcessPool) as error:

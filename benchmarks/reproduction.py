@@ -1,4 +1,4 @@
-"""The figures of docs/reproduction.md, and its tables out of what `deep-image-prior reproduce` has measured.
+"""The figures of docs/reproduction.md, and its tables from `deep-image-prior reproduce`.
 
 python benchmarks/reproduction.py impedance                           fit curves (minutes)
 python benchmarks/reproduction.py network                             the drawing of the network
@@ -36,7 +36,7 @@ CROP = 96
 
 
 def impedance(iterations: int, size: int, threads: int) -> None:
-    """Fit the published network to an image, to noise, and to what lies between; keep and draw the curves."""
+    """Fit the published network to an image, to noise and to mixtures; draw the curves."""
     random = np.random.default_rng(0)
     image = transform.resize(
         data.astronaut()[30:286, 90:346] / 255, (size, size), anti_aliasing=True
@@ -106,8 +106,10 @@ def draw_network() -> None:
             va="center",
             fontsize=8,
         )
-    down = "down: 3x3 convolution with stride 2, then 3x3 convolution, each with batch norm and leaky ReLU"
-    up = "up: bilinear, joined with the skip, batch norm, 3x3 and 1x1 convolution, each with batch norm and leaky ReLU"
+    down = "down: 3x3 convolution with stride 2, then 3x3 convolution, "
+    down += "each with batch norm and leaky ReLU"
+    up = "up: bilinear, joined with the skip, batch norm, 3x3 and 1x1 convolution, "
+    up += "each with batch norm and leaky ReLU"
     skip = "skip: 1x1 convolution, batch norm, leaky ReLU.   image: 1x1 convolution, sigmoid"
     axes.text(0, -depth - 0.8, f"{down}\n{up}\n{skip}", fontsize=8, va="top")
     axes.set(xlim=(-2, last + 0.8), ylim=(-depth - 2.1, 0.6))
@@ -180,7 +182,7 @@ def figures(table: str) -> list:
 
 
 def tables_text() -> dict[str, str]:
-    """Return each table of the document and the crops below it, made from the JSON in docs/reproduction."""
+    """Return each table of the document with its crops, made from the JSON in docs/reproduction."""
     texts = {
         key: write_table(table, methods(table), figures(key)) + crops_text(key)
         for key, table in TABLES.items()
@@ -271,7 +273,7 @@ def draw_curves() -> None:
 
 
 def published_bicubic(images: Path) -> None:
-    """Print the bicubic figures of Set5 x4 with and without the cut to multiples of 32, beside the printed ones."""
+    """Print the bicubic figures of Set5 x4, cropped to multiples of 32 or not."""
     table = TABLES["set5-x4"]
     printed = dict(zip(table.images, table.row("bicubic (published)").psnr, strict=True))
     for image in table.images:

@@ -64,13 +64,14 @@ class NotebookParser(MystParser):
         name = f"{document.settings.env.docname.rpartition('/')[2]}.ipynb"
         texts.insert(
             1,
-            f"This page is a notebook: {{download}}`{name}`, for Jupyter. Run it to see its pictures.",
+            f"This page is a notebook: {{download}}`{name}`, for Jupyter. "
+            "Run it to see its pictures.",
         )
         super().parse("\n\n".join(texts), document)
 
 
 def setup(app: Sphinx) -> None:
-    """Read notebooks, and keep napoleon from reading "Units: micrometers" of a field as a type and a description."""
+    """Read notebooks, and keep napoleon from reading "Units: micrometers" as a field's type."""
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(NotebookParser)
     app.connect("autodoc-process-docstring", _keep, priority=400)

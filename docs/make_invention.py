@@ -1,8 +1,9 @@
-"""Make docs/images/invention.png: three synthetic scenes in which a restoration is wrong, beside their truth.
+"""Make docs/images/invention.png: three synthetic scenes whose restoration is wrong, with truth.
 
     python docs/make_invention.py
 
-Prints what docs/what-a-prior-may-invent.md says in numbers. Preset fast, seed 0, a few minutes on one CPU core.
+Prints the numbers of docs/what-a-prior-may-invent.md. Preset fast, seed 0, a few minutes on one
+CPU core.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def filaments() -> Row:
 
 
 def pairs_and_rods() -> Row:
-    """Pairs of points at the left, short rods at the right, seen with pixels four times as large."""
+    """Pairs of points at the left, short rods at the right, sampled four times as coarsely."""
     pair, rod = np.zeros(8), np.zeros(8)
     pair[[1, 6]] = 0.5
     rod[:] = 1 / 8

@@ -4,8 +4,8 @@ Needs a display of at least 1366x768; on Linux without one:
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py
 
-Names (denoise, inpaint, super-resolve, trial, steer, marking, results) make those only. Each runs the preset fast
-on a bundled sample, about a minute on one idle CPU core.
+Names (denoise, inpaint, super-resolve, trial, steer, marking, results) select some of them. Each
+runs the preset fast on a bundled sample, about a minute on one idle CPU core.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLUGIN = "napari-deep-image-prior"
 SIZE = (1366, 768)
 """A small laptop's screen."""
 COLORS, LARGEST = 256, 240_000
-"""A palette keeps the files small enough for a repository, of pictures with much noise in them one of fewer colors."""
+"""A palette keeps the files small enough for a repository; noisy pictures get fewer colors."""
 
 
 def main(names: list[str]) -> None:
@@ -160,7 +160,7 @@ def _open(sample: str, display_name: str) -> tuple[napari.Viewer, Any]:
 
 
 def _run(viewer: napari.Viewer, widget: Any, name: str, *, stop: bool = False) -> None:  # noqa: ANN401  (a Container)
-    """Press Run, take the picture `name` at 45 percent, press Stop if asked, and wait for the end."""
+    """Press Run, take the picture `name` at 45 %, press Stop if asked, and wait for the end."""
     widget.run.native.click()
     _wait(lambda: widget.progress.value > 0.45 * widget.progress.max)
     _save(viewer, name)

@@ -84,7 +84,7 @@ def quick_presets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def endless_presets(monkeypatch: pytest.MonkeyPatch, quick_presets: None) -> None:
-    """Make the preset fast go on until it is told to end, also where a whole module asks for the quick ones."""
+    """Make the preset fast run until it is stopped, even where a module asks for quick presets."""
     for kind, endless in ENDLESS.items():
         use_settings(monkeypatch, kind, endless)
 

@@ -1,4 +1,4 @@
-"""Channels of a layer: found by its axis labels, restored jointly or one by one, on a real viewer."""
+"""Channels of a layer: detected by axis label, restored jointly or one by one, on a real viewer."""
 
 import json
 from typing import Any

@@ -226,7 +226,7 @@ def test_a_failing_fit_says_why_and_the_viewer_lives_on(
     error: Exception,
     words: str,
 ) -> None:
-    # a RuntimeError raised in a generator is swallowed by superqt: it must not look like a run without end
+    # superqt swallows a RuntimeError raised in a generator: it must not look like an endless run
     def explode(*_args: object) -> None:
         raise error
 

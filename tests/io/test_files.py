@@ -294,10 +294,8 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
         part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(
-        f"napari_deep_image_prior.io.files.{'_write_png' if name.endswith('png') else 'write_tiff'}",
-        fail,
-    )
+    writer = "_write_png" if name.endswith("png") else "write_tiff"
+    monkeypatch.setattr(f"napari_deep_image_prior.io.files.{writer}", fail)
     with pytest.raises(FileError, match="No space left"):
         write_image(path, ImageFile(GRAY + 1))
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""A task registered from outside of the package, as CONTRIBUTING shows, works wherever the others do."""
+"""A task registered from outside the package, as CONTRIBUTING shows, works everywhere."""
 
 import json
 from collections.abc import Iterator

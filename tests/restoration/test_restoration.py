@@ -286,9 +286,7 @@ def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) ->
     np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
 
 
-def test_a_strength_below_one_takes_out_that_share_of_the_noise_and_still_fills_unknown_pixels() -> (
-    None
-):
+def test_a_strength_below_one_removes_that_share_of_the_noise_and_fills_unknown_pixels() -> None:
     noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
     noisy[3, 4:7] = np.nan
     whole, half = (

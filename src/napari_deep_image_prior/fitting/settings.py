@@ -28,7 +28,7 @@ LARGEST = {
     "region": 10**6,
     "back_projections": 10**4,
 }
-"""What a field may be at most: settings may come from a file, and more would only exhaust the memory."""
+"""Upper limits of the fields: settings may come from a file, and more would exhaust the memory."""
 MOST_ENTRIES = 16
 """Entries of a field that has several, such as one for each scale."""
 
