@@ -261,7 +261,9 @@ def test_a_failed_fit_is_one_line_status_1_and_no_file(
     def fail(*_args: Any) -> None:
         raise RestorationError("not enough memory: crop it")
 
-    monkeypatch.setattr("napari_deep_image_prior.cli.main._run", lambda *_args, **_kwargs: fail())
+    monkeypatch.setattr(
+        "napari_deep_image_prior.cli.main.run_with_progress", lambda *_args, **_kwargs: fail()
+    )
     assert main(["denoise", str(files / "in.png"), "-o", str(files / "out.png")]) == 1
     assert capsys.readouterr().err == "deep-image-prior: error: not enough memory: crop it\n"
     assert not (files / "out.png").exists()
@@ -299,7 +301,7 @@ def test_the_headless_demo_writes_pictures_and_figures(
         assert before.shape == after.shape == truth.shape
         assert read_image(out / f"{stem}.png").image.shape[1] == 3 * truth.shape[1]
         assert figure["psnr_after"] > figure["psnr_before"]
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert len(capsys.readouterr().out.splitlines()) == 5
     # without a display the demo falls back to pictures
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -1,6 +1,5 @@
 """Animated GIFs of a restoration."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +69,10 @@ def test_a_full_disk_leaves_the_old_animation(
     dip.write_animation(tmp_path / "a.gif", [picture])
     before = (tmp_path / "a.gif").read_bytes()
 
-    def fail(descriptor: int, mode: str) -> None:
-        os.close(descriptor)
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_deep_image_prior.io.files.os.fdopen", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(FileError, match="No space left"):
         dip.write_animation(tmp_path / "a.gif", [picture, picture])
     assert (tmp_path / "a.gif").read_bytes() == before

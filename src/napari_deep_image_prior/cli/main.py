@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .. import __version__
-from ..io.console import ProgressLine, complain
+from ..io.console import complain
 from ..io.files import SUFFIXES, check_writable, image_files, read_image, write_image
 from ..io.image_file import FileError, ImageFile, enlarged
 from ..methods.registry import PRESETS, registered_methods
-from ..restoration.timing import duration
+from ..restoration.threads import wait_passively
+from .progress import run_with_progress, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from ..arrays import Index
     from ..methods.registry import Method
     from ..methods.task import Task
-    from ..restoration.base import Restoration, RestorationSteps, Step
+    from ..restoration.base import RestorationSteps
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    wait_passively()  # before torch is imported
     options = _parser().parse_args(arguments)
     from ..restoration.base import RestorationError
 
@@ -203,7 +205,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default=0, type=int, help="random seed (default 0)")
     parser.add_argument(
-        "--threads", type=int, help="largest number of CPU threads; use 1 on a busy computer"
+        "--threads", type=int, help="largest number of CPU threads (default: all cores but one)"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
@@ -273,9 +275,9 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     if output.exists() and output.samefile(path):
         raise FileError(f"{output}: would overwrite the input; choose another name or folder.")
     check_writable(output, source, np.dtype(np.float32) if options.dtype == "float32" else None)
-    result = _run(_steps(source, path, options), name=path.name)
+    result = run_with_progress(_steps(source, path, options), name=path.name)
     write_image(output, enlarged(source, result.image), result.provenance)
-    print(f"{output}: {_summary(result)}")
+    print(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return _complain(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
     return 0
@@ -320,30 +322,6 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
 
     parts = (StackPart(index, partial(load, index, plane)) for index, plane in source.parts())
     return StackSteps.of(source.leading, parts, how, warm_start=True)
-
-
-def _run(steps: RestorationSteps, *, name: str) -> Restoration:
-    """Restore with a progress line."""
-    steps.wants_image = lambda: False
-    line = ProgressLine()
-    try:
-        for step in steps:
-            line.show(f"{name}: {_progress(step)} on {steps.device}")
-        return steps.result
-    finally:
-        line.clear()
-        steps.close()
-
-
-def _progress(step: Step) -> str:
-    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
-    return f"{step.iteration}/{step.total}{left}"
-
-
-def _summary(result: Restoration) -> str:
-    made = result.provenance
-    cost = f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}"
-    return f"{cost}; {result.stop_reason}"
 
 
 def _complain(message: object, status: int) -> int:

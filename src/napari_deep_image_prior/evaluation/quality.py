@@ -91,14 +91,14 @@ def measure_quality(
     >>> measure_quality(5 * truth + 3, truth, fit_brightness=True).psnr > 100
     True
     """
-    from skimage.metrics import structural_similarity
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     restored, true = _comparable(image, truth, channel_axis)
     if fit_brightness:
         restored = _brightness_fitted(restored, true)
     peak = float(np.ptp(true))
-    error = float(np.mean((restored - true) ** 2))
-    psnr = 10 * math.log10(peak**2 / error) if error > 0 else math.inf
+    is_same = np.array_equal(restored, true)
+    psnr = math.inf if is_same else peak_signal_noise_ratio(true, restored, data_range=peak)
     ssim = structural_similarity(
         true,
         restored,
@@ -108,7 +108,9 @@ def measure_quality(
         sigma=1.5,
         use_sample_covariance=False,
     )
-    return Quality(psnr, float(ssim), *_ring_correlation(restored.mean(axis=0), true.mean(axis=0)))
+    return Quality(
+        float(psnr), float(ssim), *_ring_correlation(restored.mean(axis=0), true.mean(axis=0))
+    )
 
 
 def residual(task: Task, restored: ArrayLike) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from .image_file import FileError, ImageFile
 from .tiff import KEY, dict_of, read_tiff, write_tiff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PNG_SUFFIXES = (".png",)
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -75,42 +76,36 @@ def write_image(
     path = Path(path)
     provenance = result.provenance if provenance is None else provenance
     check_writable(path, result)
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(descriptor)
-    part = Path(name)
     try:
-        if path.suffix.lower() in PNG_SUFFIXES:
-            _write_png(part, result, provenance)
-        else:
-            write_tiff(part, result, provenance)
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
+        with _replacing(path) as part:
+            if path.suffix.lower() in PNG_SUFFIXES:
+                _write_png(part, result, provenance)
+            else:
+                write_tiff(part, result, provenance)
     except Exception as error:  # unusual images cause errors of any type in the writers
         reason = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
         raise FileError(f"{path}: cannot be written ({reason}).") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file atomically; text as UTF-8."""
-    part = None
     try:
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
-        part = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
+        with _replacing(path) as part:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield a new, empty file in the same folder, which replaces `path` if no error occurs."""
+    part = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}{path.suffix}")
+    try:
+        part.touch(exist_ok=False)
+        yield part
+        part.replace(path)
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def check_writable(path: str | Path, image: ImageFile, dtype: np.dtype[Any] | None = None) -> None:
@@ -156,12 +151,6 @@ def _check_suffix(path: Path) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_png(path: Path) -> ImageFile:

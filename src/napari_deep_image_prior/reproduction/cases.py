@@ -49,15 +49,14 @@ class Case:
         """
         if self.truth is None:
             return math.nan
+        from skimage.metrics import peak_signal_noise_ratio
+
         restored = np.clip(restored.astype(np.float64), 0, 1)
         if isinstance(self.task, SuperResolve):
-            return psnr(luma(restored), luma(self.truth))
-        return psnr(restored, self.truth)
-
-
-def psnr(restored: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """Return the PSNR in dB of images from 0 to 1."""
-    return float(-10 * np.log10(np.mean((restored - truth) ** 2)))
+            truth, restored = luma(self.truth), luma(restored)
+        else:
+            truth = self.truth
+        return float(peak_signal_noise_ratio(truth, restored, data_range=1))
 
 
 def luma(image: NDArray[np.float64]) -> NDArray[np.float64]:

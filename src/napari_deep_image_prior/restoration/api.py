@@ -12,6 +12,7 @@ from .devices import choose_device
 from .provenance import RestorationSpec
 from .record import MAX_ITERATIONS, MAX_THREADS
 from .steps import Steps
+from .threads import default_threads
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -51,7 +52,7 @@ def restore(
     dtype : float dtype, or "same"
         Dtype of the result. "same" is that of the input; integers are rounded and clipped.
     threads : int, optional
-        Largest number of CPU threads; None: torch's current setting.
+        Largest number of CPU threads; None: torch's current setting, but one core is spared.
     stop_after : int, optional
         Stop after this many steps, as `Steps.stop` would; None: run to the end.
 
@@ -158,7 +159,7 @@ def iter_restore(
             device=choose_device(device),
             seed=int(seed),
             dtype=result_dtype(dtype, np.asarray(task.image).dtype),
-            threads=threads,
+            threads=threads or default_threads(),
             stop_after=stop_after,
         )
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -78,6 +82,7 @@ class _Environment:
         Convolutions use full float32 (no TF32, as in 2018).
         """
         with self._lock:
+            _load_triton()
             if self._inside == 0:
                 self._threads = torch.get_num_threads()
                 flags = torch.backends.cudnn.flags(
@@ -97,6 +102,24 @@ class _Environment:
 
 
 _environment = _Environment()
+
+
+def _load_triton() -> None:
+    """Load triton with symbols of its own, if it is installed; torch's optimizers will import it.
+
+    Its library and that of Mesa's software OpenGL both contain LLVM, in different versions. On
+    Linux, triton would use the symbols of the one that napari's canvas has loaded, and crash.
+    """
+    if sys.platform != "linux" or "triton" in sys.modules or find_spec("triton") is None:
+        return
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)
+    try:
+        import_module("triton")
+    except Exception:  # noqa: BLE001, S110  (torch reports it where it is needed)
+        pass
+    finally:
+        sys.setdlopenflags(flags)
 
 
 def fit_environment(threads: int | None) -> AbstractContextManager[None]:

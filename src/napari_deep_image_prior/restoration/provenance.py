@@ -28,8 +28,8 @@ class RestorationSpec:
     device: torch.device
     seed: int
     dtype: np.dtype[Any]
-    threads: int | None
-    """CPU threads; None for torch's current setting."""
+    threads: int
+    """CPU threads."""
     stop_after: int | None = None
     """Steps after which the fit is stopped; None: not stopped."""
 
@@ -51,7 +51,7 @@ def provenance(
         "seed": spec.seed,
         "device": str(spec.device),
         "device_name": device_name(spec.device, spec.threads),
-        "threads": spec.threads or torch.get_num_threads(),
+        "threads": spec.threads,
         "dtype": str(spec.dtype),
         "versions": {
             "napari-deep-image-prior": version("napari-deep-image-prior"),

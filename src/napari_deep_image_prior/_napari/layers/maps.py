@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
     """Return a layer of the standard deviation, aligned with its source; colors are averaged."""
-    values = (std if not plane.is_rgb else std.mean(axis=task.channel_axis)).astype(np.float32)
+    values = np.asarray(std.mean(axis=task.channel_axis) if plane.is_rgb else std, dtype=np.float32)
     return Image(
         in_layer_axes(plane, values),
         name=f"{plane.layer.name} uncertainty",
@@ -31,7 +31,7 @@ def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Im
 def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Image:
     """Return a layer of the residual, aligned with its source; colors are averaged."""
     if plane.is_rgb:
-        values = values.mean(axis=task.channel_axis)
+        values = np.asarray(values.mean(axis=task.channel_axis))
     known = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(known, 99.5)) if known.size else 0.0
     return Image(

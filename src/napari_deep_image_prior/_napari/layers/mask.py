@@ -72,7 +72,7 @@ class MaskLayer:
             affine_transform(plane, self._matrix, self._offset, self._shape, order=0)
             for plane in planes
         ]
-        return np.not_equal(np.reshape(moved, painted.shape[:-2] + self._shape), 0)
+        return np.asarray(np.reshape(moved, painted.shape[:-2] + self._shape) != 0)
 
     @property
     def is_exact(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import napari.settings
 
 from ...restoration.devices import available_devices
+from ...restoration.threads import spare_one, usable_cores
 
 PLUGIN = "napari-deep-image-prior"
 DEFAULT_LIMIT = 200 * 10**6
@@ -20,7 +20,7 @@ class Preferences:
 
     device: str = "auto"
     """An available device, or auto."""
-    threads: int = max(1, (os.cpu_count() or 2) - 1)  # one core is left to the window
+    threads: int = field(default_factory=spare_one)  # one core is left to the window
     """CPU threads of a fit."""
     preview_seconds: float = 1 / 3
     """Shortest time between two previews of a running fit."""
@@ -43,7 +43,7 @@ def preferences() -> Preferences:
             default, problem=f"preferences could not be read ({reason}); using defaults."
         )
     chosen = Preferences(
-        threads=min(stored.threads, os.cpu_count() or 1) or default.threads,
+        threads=min(stored.threads, usable_cores()) or default.threads,
         preview_seconds=1 / stored.preview_rate,
         snapshot_megabytes=stored.snapshot_megabytes,
     )

@@ -1,0 +1,36 @@
+"""A restoration with a progress line on standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..io.console import ProgressLine
+from ..restoration.timing import duration
+
+if TYPE_CHECKING:
+    from ..restoration.base import Restoration, RestorationSteps, Step
+
+
+def run_with_progress(steps: RestorationSteps, *, name: str) -> Restoration:
+    """Restore with a progress line."""
+    steps.wants_image = lambda: False
+    line = ProgressLine()
+    try:
+        for step in steps:
+            line.show(f"{name}: {_progress(step)} on {steps.device}")
+        return steps.result
+    finally:
+        line.clear()
+        steps.close()
+
+
+def _progress(step: Step) -> str:
+    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
+    return f"{step.iteration}/{step.total}{left}"
+
+
+def summary(result: Restoration) -> str:
+    """Return the cost of a result and why it ended, in one line."""
+    made = result.provenance
+    cost = f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}"
+    return f"{cost}; {result.stop_reason}"
