@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.restoration import estimate_sigma
 
 from napari_deep_image_prior.io.files import read_image
 from napari_deep_image_prior.methods.denoising.task import Denoise
 from napari_deep_image_prior.methods.inpainting.task import Inpaint
 from napari_deep_image_prior.methods.super_resolution.task import SuperResolve
-from napari_deep_image_prior.reproduction.cases import SIGMA, luma, make_case, psnr
+from napari_deep_image_prior.reproduction.cases import SIGMA, luma, make_case
 from napari_deep_image_prior.reproduction.published import TABLES
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Case:
 
     def psnr(self, restored: np.ndarray) -> float:
         """Return the PSNR in dB."""
-        return psnr(*self._compared(restored))
+        image, truth = self._compared(restored)
+        return float(peak_signal_noise_ratio(truth, image, data_range=1))
 
     def ssim(self, restored: np.ndarray) -> float:
         """Return the structural similarity, with a Gaussian window of sigma 1.5 as published."""

@@ -41,6 +41,17 @@ class ImageFile:
     """A letter for each axis of planes: T, Z, or another if the file does not name the axis."""
     spacing: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """Distance between planes and its unit, by the letter of the axis."""
+    is_color: bool | None = None
+    """Whether the channels are red, green, blue and perhaps transparency; None: if there are three
+    or four of uint8 or uint16 behind Y and X."""
+    channel_details: Mapping[str, list[str]] = field(default_factory=dict)
+    """Further OME attributes of the channels: colors, wavelengths; a value for each channel."""
+    is_inverted: bool = False
+    """Whether 0 is displayed white (TIFF's MINISWHITE)."""
+    orientation: int = 1
+    """TIFF's orientation, 1 to 8; the array is as stored."""
+    notes: tuple[str, ...] = ()
+    """What the file holds besides this image, one line each."""
 
     @property
     def channel_count(self) -> int:

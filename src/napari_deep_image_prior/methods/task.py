@@ -125,8 +125,11 @@ class Task:
 
     @classmethod
     def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003
-        """Return whether an image needs restoration; other planes of a stack stay unchanged."""
-        return True
+        """Return whether an image needs restoration; other planes of a stack stay unchanged.
+
+        A plane without any finite pixel, such as a dropped frame, does not.
+        """
+        return bool(np.isfinite(image).any())
 
     def check_settings(self, settings: Settings) -> None:
         """Raise ValueError if an option of the task is not supported with these settings."""

@@ -75,8 +75,10 @@ class Inpaint(Task):
 
     @classmethod
     def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401
-        """Return whether any pixel is missing."""
-        return bool(np.any(options["missing"])) or not bool(np.isfinite(image).all())
+        """Return whether any pixel is missing, and any is known."""
+        return super().is_needed(image) and (
+            bool(np.any(options["missing"])) or not bool(np.isfinite(image).all())
+        )
 
     def repainted(self, missing: ArrayLike) -> Self:
         """Return the same task with another mask."""
