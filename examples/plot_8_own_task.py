@@ -38,7 +38,8 @@ class FlattenRestorer(dip.Restorer):
     @classmethod
     def for_task(cls, task, settings, device, seed):
         made = cls()
-        made.given = np.atleast_3d(task.image).transpose(2, 0, 1).astype(float)
+        image, axis = np.asarray(task.image, dtype=float), task.channel_axis
+        made.given = image[np.newaxis] if axis is None else np.moveaxis(image, axis, 0)
         made.image, made.weight, made.count = made.given, task.weight, settings.steps
         return made
 

@@ -218,7 +218,6 @@ BAD = [
     (["denoise", "in.png", "-o", "out.png", "--threads", "0"], "threads"),
     (["denoise", ".", "-o", "out.png"], "must be a folder"),
     (["denoise", "stack.tif", "-o", "out.png"], "cannot hold a stack"),
-    (["denoise", "black.tif", "-o", "out.tif"], "plane 1: image has no finite pixel"),
     (
         ["inpaint", "stack.tif", "--missing", "narrow.png", "-o", "out.tif"],
         "does not match the stack",
@@ -312,6 +311,55 @@ def test_the_headless_demo_writes_pictures_and_figures(
     if sys.platform == "linux":
         assert main(["demo", "--output", str(out)]) == 7
         assert "there is no display" in capsys.readouterr().err
+
+
+def test_a_plane_without_data_is_kept_and_reported(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    assert main(["denoise", "black.tif", "-o", "out.tif"]) == 0
+    assert "plane 1 has no data" in capsys.readouterr().err
+    restored = read_image("out.tif").image
+    assert np.isfinite(restored[0]).all()
+    assert np.isnan(restored[1]).all()
+
+
+def test_inputs_and_files_of_others_are_not_overwritten(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    inpaint = ["inpaint", "in.png", "--missing", "mask.png", "-o"]
+    mask, other = (Path(name).read_bytes() for name in ("mask.png", "narrow.png"))
+    assert main([*inpaint, "mask.png", "--overwrite"]) == 2
+    assert "would overwrite the missing" in capsys.readouterr().err
+    assert main([*inpaint, "narrow.png"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (Path("mask.png").read_bytes(), Path("narrow.png").read_bytes()) == (mask, other)
+    assert main([*inpaint, "narrow.png", "--overwrite"]) == 0
+    assert Path("narrow.png").read_bytes() != other
+    assert main([*inpaint, "narrow.png"]) == 0  # its own result may be replaced
+
+
+def test_an_interrupted_folder_is_continued(files: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(files)
+    Path("out").mkdir()
+    Path("folder").mkdir()
+    for name in ("a.png", "b.png"):
+        Path("folder", name).write_bytes(Path("in.png").read_bytes())
+    Path("out/a.png").write_bytes(b"kept")
+    assert main(["denoise", "folder", "-o", "out", "--skip-existing"]) == 0
+    assert Path("out/a.png").read_bytes() == b"kept"
+    assert read_image("out/b.png").provenance is not None
+    assert "skipped" in capsys.readouterr().out
+
+
+def test_what_else_a_file_holds_is_reported(files: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(files)
+    with tifffile.TiffWriter("two.tif") as tiff:
+        tiff.write(np.full((24, 28), 9, np.uint8))
+        tiff.write(np.full((8, 9), 9, np.uint8))
+    assert main(["denoise", "two.tif", "-o", "out.tif"]) == 0
+    assert "the file holds 1 more (8x9)" in capsys.readouterr().err
 
 
 def test_the_command_is_installed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import __version__
 from ..io.console import complain
-from ..io.files import SUFFIXES, check_writable, image_files, read_image, write_image
+from ..io.files import SUFFIXES, check_writable, image_files, is_result, read_image, write_image
 from ..io.image_file import FileError, ImageFile, enlarged
 from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
@@ -101,7 +101,18 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         choices=("same", "float32"),
         help="dtype of the result (default: the input's)",
     )
-    _add_how(parser)
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="overwrite any existing output; by default only results of this program are",
+    )
+    existing.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="skip inputs whose output exists, to continue an interrupted run",
+    )
+    _add_how(parser, tuple(method.presets))
     for option in method.options:
         is_mask = option.name in method.task.pixelwise
         parser.add_argument(
@@ -111,7 +122,7 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
             choices=option.choices,
             required=option.required,
             metavar=option.metavar,
-            help=option.help,
+            help=option.help.replace("%", "%%"),
         )
     parser.set_defaults(action=_restore_files, method=method)
 
@@ -192,11 +203,11 @@ def _add_reproduce(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(action=_reproduce)
 
 
-def _add_how(parser: argparse.ArgumentParser) -> None:
+def _add_how(parser: argparse.ArgumentParser, presets: tuple[str, ...] = PRESETS) -> None:
     parser.add_argument(
         "--preset",
         default="fast",
-        choices=PRESETS,
+        choices=presets,
         help="fast (default), best (highest quality), or paper (published settings)",
     )
     _add_machine(parser)
@@ -270,10 +281,29 @@ def _restore_one_of_many(path: Path, options: argparse.Namespace) -> int:
         return _complain(f"{path.name}: {error}", EXIT_BAD_INPUT)
 
 
+def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) -> None:
+    """Raise FileError if the output would replace an input, or a file that is not a result."""
+    if not output.exists():
+        return
+    masks = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
+    for name, given in {"input": path, **masks}.items():
+        if given is not None and given.exists() and output.samefile(given):
+            raise FileError(f"{output}: would overwrite the {name}; choose another name or folder.")
+    if not options.overwrite and not is_result(output):
+        raise FileError(
+            f"{output}: exists and is not a result of this program; use --overwrite, "
+            "--skip-existing or another name."
+        )
+
+
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     source = read_image(path)
-    if output.exists() and output.samefile(path):
-        raise FileError(f"{output}: would overwrite the input; choose another name or folder.")
+    if options.skip_existing and output.exists():
+        print(f"{output}: exists, skipped")
+        return 0
+    _check_overwriting(output, path, options)
+    for note in source.notes:
+        complain(f"{path.name}: {note}", error=False)
     check_writable(output, source, np.dtype(np.float32) if options.dtype == "float32" else None)
     result = run_with_progress(_steps(source, path, options), name=path.name)
     write_image(output, enlarged(source, result.image), result.provenance)
@@ -309,6 +339,9 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
         own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
+        if not np.isfinite(plane.image).any():
+            complain(f"{path.name}: plane {_numbered(index)} has no data; kept as is.", error=False)
+            return plane.image, None
         if not method.task.is_needed(plane.image, **own, **others):
             return plane.image, None
         try:
@@ -316,9 +349,7 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
                 plane.image, channel_axis=plane.channel_axis, **own, **others
             )
         except ValueError as error:
-            raise ValueError(
-                f"plane {', '.join(str(i) for i in index if i is not None)}: {error}"
-            ) from error
+            raise ValueError(f"plane {_numbered(index)}: {error}") from error
 
     parts = (StackPart(index, partial(load, index, plane)) for index, plane in source.parts())
     return StackSteps.of(source.leading, parts, how, warm_start=True)
@@ -327,6 +358,10 @@ def _steps(source: ImageFile, path: Path, options: argparse.Namespace) -> Restor
 def _complain(message: object, status: int) -> int:
     complain(message)
     return status
+
+
+def _numbered(index: Index) -> str:
+    return ", ".join(str(i) for i in index if i is not None)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -108,6 +108,14 @@ def _replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def is_result(path: Path) -> bool:
+    """Return whether an image file is a result of this package."""
+    try:
+        return read_image(path).provenance is not None
+    except FileError:
+        return False
+
+
 def check_writable(path: str | Path, image: ImageFile, dtype: np.dtype[Any] | None = None) -> None:
     """Raise FileError if an image like this one, of its or another dtype, cannot be written."""
     path = Path(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from .image_file import FileError, ImageFile
 from .units import LENGTHS, TIMES, in_unit, ome_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,9 +54,11 @@ def read_tiff(path: Path) -> ImageFile:
     import tifffile
 
     tiff: Any  # tifffile is untyped in parts
-    with tifffile.TiffFile(path) as tiff:
+    with _reported() as problems, tifffile.TiffFile(path) as tiff:
         if not tiff.series:
             raise FileError(f"{path}: the file holds no image.")
+        if any("invalid page offset" in problem for problem in problems):
+            raise FileError(f"{path}: the file is incomplete: its end is missing.")
         series = tiff.series[0]
         _check_whole(path, tiff, series)
         model = _color_model(path, series)
@@ -92,6 +96,23 @@ def read_tiff(path: Path) -> ImageFile:
         orientation=orientation if orientation in range(1, 9) else 1,
         notes=notes,
     )
+
+
+@contextmanager
+def _reported() -> Iterator[list[str]]:
+    """Collect what tifffile logs, instead of showing it."""
+    problems: list[str] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        problems.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(collect)
+    try:
+        yield problems
+    finally:
+        logger.removeFilter(collect)
 
 
 def _check_whole(path: Path, tiff: Any, series: Any) -> None:  # noqa: ANN401  (tifffile is untyped)

@@ -121,7 +121,25 @@ ENTRY_POINTS = "napari_deep_image_prior.methods"
 
 
 def register_method(method: Method) -> None:
-    """Register a method; it replaces one of the same kind."""
+    """Register a method; it replaces one of the same kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the method or its task cannot be used.
+    """
+    if not isinstance(method, Method):
+        raise TypeError(f"register a Method, not a {type(method).__name__}.")
+    task = method.task
+    if "__dataclass_fields__" not in vars(task):
+        raise TypeError(f"the task {task.__name__} is not a dataclass: decorate it.")
+    if "fast" not in method.presets:
+        raise ValueError(f"the method {method.kind} needs the preset 'fast', the default.")
+    for option in method.options:
+        if option.name not in task.option_names():
+            raise ValueError(
+                f"the option {option.name} of {method.kind} is not a field of {task.__name__}."
+            )
     _METHODS[method.kind] = method
 
 
@@ -157,7 +175,10 @@ def method_of(kind: str) -> Method:
     if kind not in _METHODS:
         _load_plugins()
     if kind not in _METHODS:
-        raise ValueError(f"task={kind!r} is unknown; choose one of {', '.join(_METHODS)}.")
+        raise ValueError(
+            f"task={kind!r} is unknown; choose one of {', '.join(_METHODS)}, or register it with "
+            "register_method."
+        )
     return _METHODS[kind]
 
 

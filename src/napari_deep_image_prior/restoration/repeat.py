@@ -12,7 +12,7 @@ from ..encoding import fingerprint
 from ..methods.registry import method_of, preset_settings, settings_from_dict
 from .api import restore
 from .record import checked_record
-from .stack import TASK_KEYS, StackPart, StackSteps
+from .stack import StackPart, StackSteps, task_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,13 +134,13 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
             f"not {leading + trailing}."
         ) from None
 
+    keys = task_keys(whole["task"]["kind"])
+
     def load(index: Index) -> tuple[NDArray[Any], Task | None]:
         values, plane = pixels[selection(index)], known.get(index)
         if plane is None:
             return values, None
-        described = whole["task"] | {
-            name: value for name, value in plane.items() if name in TASK_KEYS
-        }
+        described = whole["task"] | {name: value for name, value in plane.items() if name in keys}
         return values, repeated_task({**whole, "task": described}, values)
 
     parts = []

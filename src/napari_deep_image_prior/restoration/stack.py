@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import result_dtype, selection
 from ..fitting.settings import WARM
+from ..methods.registry import method_of
 from .api import iter_restore
 from .base import PREVIEW_SECONDS, Restoration, RestorationError
 
@@ -54,6 +55,11 @@ class _Done:
     history: list[float]
     seconds: float
     described: dict[str, Any]
+
+
+def task_keys(kind: str) -> tuple[str, ...]:
+    """Return the keys of a task's description that differ from plane to plane."""
+    return (*TASK_KEYS, *method_of(kind).task.pixelwise)
 
 
 def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -389,6 +395,7 @@ def _task_of(part: StackPart) -> Callable[[], Task]:
 def _summary(result: Restoration) -> _Done:
     """Return the record of a plane's result, without its image."""
     made = result.provenance
-    described = {name: made["task"][name] for name in TASK_KEYS if name in made["task"]}
+    task = made["task"]
+    described = {name: task[name] for name in task_keys(task["kind"]) if name in task}
     described |= {name: made[name] for name in PLANE_KEYS if name in made}
     return _Done(result.iterations, list(result.history), made["seconds"], described)

@@ -272,6 +272,10 @@ def _always(step: Step, _value: object) -> Step:
 
 def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
     """Convert a (C, Y, X) image to the requested axes and dtype."""
+    spatial = spec.task.result_spatial_shape
+    if image.ndim != 3 or image.shape[1:] != spatial:
+        wanted = f"(C, {spatial[0]}, {spatial[1]})"
+        raise FitFailedError(f"the restorer gave shape {image.shape} in place of {wanted}.")
     if not np.isfinite(image).all():
         raise FitFailedError(
             "the fit gave values that are not finite: use a lower learning rate or another seed."
@@ -325,6 +329,7 @@ def _fitting(
 ) -> Generator[Step, None, Step]:
     """Yield the steps of the fit, and return the last one."""
     _apply_new_mask(restorer, record, consumer)  # painted while the fit was suspended
+    step = Step(0, 0, 0.0, None, "", None, 0)  # of a restorer without steps
     for done in restorer.steps():
         record.noise_summary = restorer.noise_summary
         if done.misfit is not None:

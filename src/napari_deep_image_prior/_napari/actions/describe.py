@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 SELECTION = ("task", "planes", "missing", "channel_axis", "channels")
 """Options that select what to restore, not how."""
 DEFAULTS = {"device": "auto", "seed": 0, "noise": "auto", "strength": 1, "settings": None}
@@ -26,7 +28,9 @@ def describe_options(arguments: dict[str, Any], *, one_by_one: bool = False) -> 
     first += ["channels one by one"] if one_by_one else []
     first += [] if factor is None else [f"{factor}x"]
     others = [
-        name for name in arguments if name not in (*SELECTION, "preset", "settings", "factor")
+        name
+        for name, value in arguments.items()
+        if name not in (*SELECTION, "preset", "settings", "factor") and np.ndim(value) == 0
     ]
     others.sort(key=lambda name: name in MINOR)
     return ", ".join(

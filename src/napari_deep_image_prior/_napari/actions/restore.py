@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ..layers.plane import Plane
     from ..layers.region import RegionLike
 
+FIT_OPTIONS = ("preset", "settings", "device", "seed", "dtype", "threads", "stop_after")
+"""Options of `iter_restore`."""
+
 
 def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     viewer: ViewerModel,
@@ -200,11 +203,18 @@ def _load_selection(
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     # arguments of `restore_layer` for other tasks, or without a value
-    left_out = [name for name in ("missing", "factor") if name in options]
-    left_out = [
-        name for name in left_out if options[name] is None or name not in method.task.option_names()
-    ]
-    options = {name: value for name, value in options.items() if name not in left_out}
+    known = {*method.task.option_names(), *FIT_OPTIONS}
+    given = [name for name, value in options.items() if value is not None]
+    if unknown := [name for name in given if name not in known]:
+        raise TypeError(
+            f"{method.kind} has no option {unknown[0]!r}; "
+            f"choose from {', '.join(method.task.option_names())}."
+        )
+    options = {
+        name: value
+        for name, value in options.items()
+        if name in known and (value is not None or name not in ("missing", "factor"))
+    }
     own = {name: options.pop(name) for name in method.task.option_names() if name in options}
     _check_required(method, own)
     source = selected.load(viewer, image)

@@ -1,0 +1,155 @@
+"""TIFF files of other programs: units, color models, channel names, and files that lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_deep_image_prior.io.files import read_image, write_image
+from napari_deep_image_prior.io.image_file import FileError
+from napari_deep_image_prior.io.units import in_unit, ome_unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("Microns", "µm"),
+        ("UM", "µm"),
+        ("\u03bcm", "µm"),
+        ("\\u00B5m", "µm"),
+        ("micrometers", "µm"),
+        ("NM", "nm"),
+        ("mm", "mm"),
+        ("Mm", "Mm"),
+        ("inches", "in"),
+        ("sec", "s"),
+        ("Minutes", "min"),
+        ("pixel", ""),
+        ("null", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_units_are_spelled_as_in_ome(written: object, unit: str) -> None:
+    assert ome_unit(written) == unit
+
+
+def test_units_are_converted_within_their_kind() -> None:
+    assert in_unit(500, "nm", "µm") == pytest.approx(0.5)
+    assert in_unit(3, "s", "µm") is None
+
+
+def _imagej(path: Path, image: np.ndarray, **metadata: Any) -> None:
+    tifffile.imwrite(path, image, imagej=True, resolution=(5.0, 4.0), metadata=metadata)
+
+
+def test_sizes_in_different_units_are_brought_to_one(tmp_path: Path) -> None:
+    sizes = {"PhysicalSizeX": 500.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", GRAY, metadata={"axes": "YX", **sizes})
+    found = read_image(tmp_path / "a.ome.tif")
+    assert found.unit == "nm"
+    assert found.pixel_size == pytest.approx((250, 500))
+
+
+def test_a_negative_spacing_is_a_distance(tmp_path: Path) -> None:
+    _imagej(tmp_path / "a.tif", np.stack([GRAY, GRAY]), axes="ZYX", unit="um", spacing=-2.0)
+    assert read_image(tmp_path / "a.tif").spacing == {"Z": (2.0, "µm")}
+
+
+def test_plain_programs_see_the_calibration(tmp_path: Path) -> None:
+    _imagej(tmp_path / "a.tif", GRAY, unit="um")
+    write_image(tmp_path / "b.tif", read_image(tmp_path / "a.tif"))
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        tags = tiff.pages[0].tags
+        x, y = (tags[f"{axis}Resolution"].value for axis in "XY")
+        assert x[0] / x[1] == pytest.approx(5e4)  # pixels per centimeter
+        assert y[0] / y[1] == pytest.approx(4e4)
+        assert tags["ResolutionUnit"].value == 3
+
+
+def test_channel_names_of_imagej_and_details_of_ome_are_kept(tmp_path: Path) -> None:
+    _imagej(tmp_path / "a.tif", np.stack([GRAY, GRAY]), axes="CYX", Labels=["DAPI", "GFP"])
+    assert read_image(tmp_path / "a.tif").channel_names == ("DAPI", "GFP")
+    channel = {"Name": ["a", "b"], "Color": [255, -1], "EmissionWavelength": [460.0, 520.0]}
+    metadata = {"axes": "CYX", "Channel": channel}
+    tifffile.imwrite(tmp_path / "b.ome.tif", np.stack([GRAY, GRAY]), metadata=metadata)
+    write_image(tmp_path / "c.tif", read_image(tmp_path / "b.ome.tif"))
+    found = read_image(tmp_path / "c.tif")
+    assert found.channel_names == ("a", "b")
+    assert found.channel_details["Color"] == ["255", "-1"]
+    assert [float(one) for one in found.channel_details["EmissionWavelength"]] == [460, 520]
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "kind"),
+    [
+        (GRAY, {"photometric": "miniswhite"}, "MINISWHITE"),
+        (np.stack([GRAY] * 3), {"photometric": "rgb", "planarconfig": "separate"}, "RGB"),
+        (np.dstack([GRAY] * 3).astype(np.float32), {"photometric": "rgb"}, "RGB"),
+        (
+            np.dstack([GRAY] * 4),
+            {"photometric": "minisblack", "planarconfig": "contig", "metadata": {"axes": "YXC"}},
+            "MINISBLACK",
+        ),
+    ],
+    ids=["inverted", "planar", "float color", "four stains"],
+)
+def test_the_color_model_is_kept(
+    tmp_path: Path, image: np.ndarray, options: dict[str, Any], kind: str
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", image, **options)
+    source = read_image(tmp_path / "a.tif")
+    write_image(tmp_path / "b.tif", source)
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages[0].photometric.name == kind
+    again = read_image(tmp_path / "b.tif")
+    assert again.channel_count == source.channel_count
+    assert sorted(again.image.ravel()) == sorted(source.image.ravel())
+
+
+def test_a_palette_gives_its_displayed_colors(tmp_path: Path) -> None:
+    palette = np.random.default_rng(0).integers(0, 2**16, (3, 256)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, photometric="palette", colormap=palette)
+    found = read_image(tmp_path / "a.tif")
+    assert found.is_color
+    np.testing.assert_array_equal(found.image, np.moveaxis(palette[:, GRAY] >> 8, 0, -1))
+
+
+def test_other_color_models_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.dstack([GRAY] * 3), photometric="cielab")
+    with pytest.raises(FileError, match="CIELAB is not supported"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_the_orientation_is_kept(tmp_path: Path) -> None:
+    extra = [(274, "H", 1, 6, True)]
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, extratags=extra, metadata=None)
+    write_image(tmp_path / "b.tif", read_image(tmp_path / "a.tif"))
+    found = read_image(tmp_path / "b.tif")
+    assert found.orientation == 6
+    np.testing.assert_array_equal(found.image, GRAY)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "packbits", "deflate"])
+def test_compressed_files_are_read(tmp_path: Path, compression: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, compression=compression)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").image, GRAY)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+@pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}], ids=str)
+def test_a_truncated_file_is_refused(tmp_path: Path, kept: float, options: dict[str, Any]) -> None:
+    path = tmp_path / "a.tif"
+    stack = np.random.default_rng(0).integers(0, 250, (3, 32, 36)).astype(np.uint16)
+    tifffile.imwrite(path, stack, metadata={"axes": "ZYX"}, **options)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(FileError):
+        read_image(path)
