@@ -1,8 +1,11 @@
 """The command line, in this process where its exit status and output are all that matters."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -261,7 +264,7 @@ def test_a_failed_fit_is_one_line_status_1_and_no_file(
         raise RestorationError("not enough memory: crop it")
 
     monkeypatch.setattr(
-        "napari_deep_image_prior.cli.main.run_with_progress", lambda *_args, **_kwargs: fail()
+        "napari_deep_image_prior.cli.restore.run_with_progress", lambda *_args, **_kwargs: fail()
     )
     assert main(["denoise", str(files / "in.png"), "-o", str(files / "out.png")]) == 1
     assert capsys.readouterr().err == "deep-image-prior: error: not enough memory: crop it\n"
@@ -369,3 +372,32 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
     )
     for name in ("denoise", "inpaint", "super-resolve", "demo"):
         assert name in shown.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_terminated_command_says_so_and_leaves_no_file(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    before = sorted(files.iterdir())
+
+    def end(*_args: object, **_options: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("napari_deep_image_prior.io.files.write_tiff", end)
+    assert main(["denoise", "in.tif", "-o", "out.tif"]) == 143
+    assert "terminated" in capsys.readouterr().err
+    assert sorted(files.iterdir()) == before
+
+
+def test_dim_counts_are_not_rounded_away(files: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(files)
+    counts = np.random.default_rng(0).poisson(0.15, (32, 32)).astype(np.uint16)
+    tifffile.imwrite("dim.tif", counts)
+    assert main(["denoise", "dim.tif", "-o", "out.tif"]) == 0
+    assert "the result is float32" in capsys.readouterr().err
+    assert read_image("out.tif").image.dtype == np.float32
+    assert main(["denoise", "dim.tif", "-o", "same.tif", "--dtype", "same"]) == 0
+    assert "would lose" not in capsys.readouterr().out
+    assert read_image("same.tif").image.dtype == np.uint16

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,13 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     monkeypatch.undo()
     assert [found.name for found in tmp_path.iterdir()] == [name]
     np.testing.assert_array_equal(read_image(path).image, GRAY)
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    old, new = tmp_path / ".out-0123456789ab.tif", tmp_path / ".out-0123456789ac.tif"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    write_image(tmp_path / "out.tif", ImageFile(GRAY))
+    assert not old.exists()
+    assert new.exists()  # perhaps being written

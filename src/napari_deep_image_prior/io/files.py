@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 PNG_SUFFIXES = (".png",)
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = PNG_SUFFIXES + TIFF_SUFFIXES
+ABANDONED = 3600.0
+"""Age in seconds after which an unfinished file belongs to a process that was killed."""
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -99,7 +103,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a new, empty file in the same folder, which replaces `path` if no error occurs."""
-    part = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}{path.suffix}")
+    stem = f".{path.stem[:40]}-"
+    part = path.with_name(f"{stem}{secrets.token_hex(6)}{path.suffix}")
+    for left in path.parent.glob(f"{escape(stem)}{12 * '[0-9a-f]'}{escape(path.suffix)}"):
+        with suppress(OSError):  # of a process that was killed
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
     try:
         part.touch(exist_ok=False)
         yield part

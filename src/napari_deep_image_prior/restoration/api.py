@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import result_dtype
 from ..methods.registry import method_for, preset_settings
 from .devices import choose_device
+from .memory import check_memory
 from .provenance import RestorationSpec
 from .record import MAX_ITERATIONS, MAX_THREADS
 from .steps import Steps
@@ -149,6 +150,7 @@ def iter_restore(
         if settings is None
         else settings
     )
+    check_memory(task)
     method.check(chosen)
     task.check_settings(chosen)
     return Steps(

@@ -395,7 +395,6 @@ def _task_of(part: StackPart) -> Callable[[], Task]:
 def _summary(result: Restoration) -> _Done:
     """Return the record of a plane's result, without its image."""
     made = result.provenance
-    task = made["task"]
-    described = {name: task[name] for name in task_keys(task["kind"]) if name in task}
+    described = {n: made["task"][n] for n in task_keys(made["task"]["kind"]) if n in made["task"]}
     described |= {name: made[name] for name in PLANE_KEYS if name in made}
     return _Done(result.iterations, list(result.history), made["seconds"], described)

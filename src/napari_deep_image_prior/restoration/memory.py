@@ -1,0 +1,37 @@
+"""Memory of the computer: images that cannot fit are refused before anything is allocated."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..methods.task import Task
+
+BYTES_PER_PIXEL = 24
+"""Least memory for each pixel and channel of the result: 20000x20000 take 9 GB before a step."""
+
+
+def available_memory() -> int | None:
+    """Return the memory that can be allocated, in bytes; None if the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if "MemAvailable" in line)
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def check_memory(task: Task) -> None:
+    """Raise ValueError if an image is certainly too large for this computer."""
+    rows, columns = task.result_spatial_shape
+    image = np.asarray(task.image)
+    channels = image.size // max(1, math.prod(task.spatial_shape))
+    needed, free = BYTES_PER_PIXEL * rows * columns * channels, available_memory()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"an image of {rows}x{columns} pixels needs at least {needed / 1e9:.0f} GB of memory, "
+            f"and {free / 1e9:.0f} GB are free: restore a region of it, or one part after another."
+        )
