@@ -1,5 +1,6 @@
 """Before and after by a key, and the commands of the palette, on a real viewer."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,17 @@ def test_the_palette_stops_a_run_and_keeps_its_result(
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     _command("stop")
     assert run.wait(timeout=30).stop_reason.startswith("stopped by the user")
+
+
+def test_the_palette_saves_and_opens_a_result(
+    viewer: Any, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = str(tmp_path / "saved.dip.ome.tif")
+    monkeypatch.setattr("napari_deep_image_prior._napari.commands._ask", lambda *_, **__: chosen)
+    _command("write")
+    assert "Select the image layer to save" in _last_notification()
+    layer = viewer.add_image(picture, metadata={"deep_image_prior": {"preset": "fast"}})
+    _command("write")
+    viewer.layers.remove(layer)
+    _command("read")
+    np.testing.assert_array_equal(viewer.layers[0].data, picture)
