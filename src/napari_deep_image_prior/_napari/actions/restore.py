@@ -205,7 +205,9 @@ def _load_selection(
     # arguments of `restore_layer` for other tasks, or without a value
     known = {*method.task.option_names(), *FIT_OPTIONS}
     given = [name for name, value in options.items() if value is not None]
-    if unknown := [name for name in given if name not in known]:
+    # arguments of this function for other tasks; a mask must not be lost by a wrong name
+    others = ("factor",) if method.task.pixelwise else ("factor", "missing")
+    if unknown := [name for name in given if name not in (*known, *others)]:
         raise TypeError(
             f"{method.kind} has no option {unknown[0]!r}; "
             f"choose from {', '.join(method.task.option_names())}."
