@@ -22,6 +22,7 @@ from .correlated import (
     residual_statistics,
 )
 from .model import NoiseModel
+from .outliers import without_outliers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,9 @@ EXCESS_SCATTER = 0.085
 CLIPPING_MARGIN = 2
 """Distance from a clipping limit, in standard deviations, beyond which clipping is negligible."""
 
+MAX_EXCLUDED = 0.01
+"""Largest share of outliers whose blocks are not used; above, the filled image is."""
+
 
 def estimate_noise(
     image: NDArray[np.float64],
@@ -72,12 +76,25 @@ def estimate_noise(
     std : float, optional
         Known standard deviation, in intensity units.
     known : (Y, X) bool array, optional
-        False where `image` was filled in and has no noise of its own.
+        False where `image` was filled in and has no noise of its own. Outlying pixels (hot, dead,
+        cosmic rays) are left out as well; the model has their share.
 
     Returns
     -------
     NoiseModel
     """
+    filled, outliers = without_outliers(image)
+    share = float(outliers.mean())
+    if not share:
+        return _estimated(image, kind, std, known)
+    if share <= MAX_EXCLUDED:  # more would leave few blocks; the filled pixels matter less
+        known = ~outliers if known is None else known & ~outliers
+    return replace(_estimated(filled, kind, std, known), outliers=share)
+
+
+def _estimated(
+    image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
+) -> NoiseModel:
     # smaller levels are rounding errors, and dividing by them would overflow
     least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
         1.0, float(np.abs(image).max())

@@ -32,6 +32,8 @@ class NoiseModel:
     """Spatial correlation of the stabilized noise."""
     clipping: Clipping | None = None
     """Clipping limits; only for white, signal-independent noise."""
+    outliers: float = 0.0
+    """Share of the pixels that deviate far beyond the noise and were not used for the estimate."""
 
     def stabilize(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply the variance-stabilizing transform: the noise has standard deviation 1 afterwards.
@@ -85,6 +87,11 @@ class NoiseModel:
 
     def describe(self) -> str:
         """Return the model as one line of text."""
+        return self._described() + (
+            f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
+        )
+
+    def _described(self) -> str:
         correlated = ", spatially correlated" if self.correlation else ""
         if self.photon is None:
             clipped = f", {self.clipping.describe()}" if self.clipping else ""

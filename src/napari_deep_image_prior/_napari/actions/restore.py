@@ -202,7 +202,6 @@ def _load_selection(
         raise TypeError(f"choose an image layer first, not {_type_name(image)}.")
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
-    # arguments of `restore_layer` for other tasks, or without a value
     known = {*method.task.option_names(), *FIT_OPTIONS}
     given = [name for name, value in options.items() if value is not None]
     # arguments of this function for other tasks; a mask must not be lost by a wrong name

@@ -1,0 +1,52 @@
+"""Pixels that are no noise: hot and dead pixels, cosmic rays, single bright points.
+
+They are kept out of the noise estimate. A thousandth of the pixels at saturation would otherwise
+make Gaussian noise of 30 counts look like photon noise of hundreds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEVIATION = 12.0
+"""Deviation from the median of the neighbors, in standard deviations, of an outlier."""
+CLASSES = 16
+"""Brightness classes; each has its own standard deviation."""
+MAX_SHARE = 0.05
+"""Largest share of outliers; if there were more, they would be the image."""
+RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
+
+
+def without_outliers(
+    image: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return a (Y, X) image with its outliers replaced by the median of their neighbors, and them.
+
+    Outliers deviate from their neighbors far beyond the noise. Its standard deviation is that of
+    the deviations of pixels with neighbors of similar brightness: by their median and by their 95 %
+    quantile, whichever is larger. Texture makes it larger. No pixel is an outlier if more than 5 %
+    would be.
+    """
+    marked = np.zeros(image.shape, dtype=bool)
+    if min(image.shape) < 3:
+        return image, marked
+    middle = median_filter(image, footprint=RING, mode="mirror")
+    deviation = np.abs(image - middle).ravel()
+    levels = np.unique(image[:: max(1, image.shape[0] // 64)])
+    step = float(np.diff(levels).min(initial=np.inf)) if levels.size > 1 else 0.0
+    order = np.argsort(middle, axis=None, kind="stable")
+    for members in np.array_split(order, CLASSES):
+        if members.size == 0:
+            continue
+        half, most = np.quantile(deviation[members], [0.5, 0.95])
+        limit = DEVIATION * max(1.4826 * half, most / 1.96, step)
+        marked.flat[members] = deviation[members] > limit
+    if marked.mean() > MAX_SHARE:
+        marked[:] = False
+    return np.where(marked, middle, image), marked

@@ -1,0 +1,88 @@
+"""Hot and dead pixels, cosmic rays and bright points do not change the estimated noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from skimage import data
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.noise.estimation import estimate_noise
+from napari_deep_image_prior.noise.outliers import without_outliers
+
+if TYPE_CHECKING:
+    from napari_deep_image_prior.noise.model import NoiseModel
+
+RANDOM = np.random.default_rng(5)
+SCENE = data.camera()[128:384, 128:384].astype(float)
+
+
+def _spoiled(image: np.ndarray, how: str, share: float) -> np.ndarray:
+    random = np.random.default_rng(1)
+    places = random.choice(image.size, int(share * image.size), replace=False)
+    spoiled = image.copy()
+    if how == "hot":
+        spoiled.flat[places] = 65535
+    elif how == "dead":
+        spoiled.flat[places] = 0
+    else:
+        spoiled.flat[places] += random.exponential(50 * image.std(), len(places))
+    return spoiled
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-3, 1e-2, 3e-2])
+@pytest.mark.parametrize("how", ["hot", "dead", "cosmic rays"])
+def test_the_level_of_gaussian_noise_is_robust(how: str, share: float) -> None:
+    noisy = 1000 + 4 * SCENE + np.random.default_rng(0).normal(0, 30, SCENE.shape)
+    clean = estimate_noise(noisy)
+    model = estimate_noise(_spoiled(noisy, how, share))
+    assert model.photon is None
+    assert model.std == pytest.approx(clean.std, rel=0.05)
+    assert model.outliers == pytest.approx(share, rel=0.35)
+    assert "outlying pixels ignored" in model.describe()
+
+
+def _std(model: NoiseModel, levels: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the noise at some levels."""
+    a, b = model.photon or (0.0, model.std**2)
+    return np.sqrt(a * levels + b)
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("how", ["hot", "dead", "cosmic rays"])
+def test_the_gain_of_photon_noise_is_robust(how: str, share: float) -> None:
+    random = np.random.default_rng(0)
+    noisy = random.poisson(1 + 60 * SCENE / 255) + random.normal(100, 2, SCENE.shape)
+    clean, model = estimate_noise(noisy), estimate_noise(_spoiled(noisy, how, share))
+    assert (clean.photon is None) == (model.photon is None)
+    levels = np.array([10.0, 30.0, 60.0]) + 100
+    for one, other in zip(_std(clean, levels), _std(model, levels), strict=True):
+        assert other == pytest.approx(one, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        SCENE,
+        np.random.default_rng(0).poisson(0.15, (128, 128)).astype(float),
+        np.kron(np.random.default_rng(0).integers(0, 2, (32, 32)), np.ones((4, 4))) * 255.0,
+        np.zeros((64, 64)),
+        data.page()[:128, :128].astype(float),
+        np.ones((2, 9)),
+    ],
+    ids=["photograph", "single photons", "blocks", "flat", "text", "narrow"],
+)
+def test_what_is_no_outlier_is_kept(image: np.ndarray) -> None:
+    filled, outliers = without_outliers(image)
+    assert outliers.mean() < 1e-3
+    np.testing.assert_array_equal(filled[~outliers], image[~outliers])
+
+
+def test_the_share_is_in_the_provenance() -> None:
+    noisy = _spoiled(100 + SCENE[:64, :64] + RANDOM.normal(0, 5, (64, 64)), "hot", 2e-3)
+    steps = dip.iter_restore(dip.Denoise(noisy), stop_after=1)
+    for _ in steps:
+        pass
+    assert "outlying pixels ignored" in steps.result.provenance["found"]
