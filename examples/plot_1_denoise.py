@@ -2,7 +2,7 @@
 Denoise a photon-limited image
 ==============================
 
-The noise is estimated from the image itself: how strong it is, and how it grows with intensity.
+The level of the noise and its growth with intensity are estimated from the image itself.
 """
 
 from dataclasses import replace
@@ -13,14 +13,14 @@ import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
 # %%
-# The sample simulates a camera that sees at most 60 photons per pixel, on an offset of 100 counts.
-# A part of it is enough here.
+# The sample simulates a camera that detects at most 60 photons per pixel, with an offset of 100
+# counts. Part of the image is enough here.
 
 sample = noisy_tissue()
 noisy, truth = sample.task.image[:112, :112], sample.truth[:112, :112]
 
 # %%
-# For this page the fit is shortened to 60 steps. ``dip.restore(task)`` alone uses all of them.
+# For this page, the fit is shortened to 60 steps. ``dip.restore(task)`` alone runs the full fit.
 
 task = dip.Denoise(noisy)
 short = replace(dip.preset_settings("denoise", "fast"), iterations=60, draws=1)

@@ -2,7 +2,8 @@
 Enlarge an image
 ================
 
-The network learns from smaller copies of the image itself. The result agrees with the small image.
+The network learns from smaller copies of the image itself. The result is consistent with the small
+image.
 """
 
 from dataclasses import replace
@@ -15,20 +16,20 @@ import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import small_cat
 
 # %%
-# The sample is a photograph, shrunk four times. This is its left half.
+# The sample is a photograph, downsampled four times. This is its left half.
 
 sample = small_cat()
 small, truth = sample.task.image[:, :54], sample.truth[:, :216]
 
 # %%
-# For this page the fit is shortened from 2000 steps to 120.
+# For this page, the fit is shortened from 2000 steps to 120.
 
 short = replace(dip.preset_settings("super-resolve", "fast"), iterations=120)
 task = dip.SuperResolve(small, factor=4, channel_axis=-1)
 result = dip.restore(task, settings=short, dtype="same")
 
 # %%
-# The comparison is with bicubic interpolation.
+# Compare the result with bicubic interpolation.
 
 bicubic = np.clip(resize(small.astype(float), truth.shape, order=3), 0, 255).astype(np.uint8)
 images = {"small image": small, "bicubic": bicubic, "enlarged": result.image, "truth": truth}

@@ -2,7 +2,8 @@
 Restore a stack
 ===============
 
-A stack is restored plane by plane. For inpainting, the network of one plane can start the next.
+A stack is restored plane by plane. For inpainting, the fit of a plane can start from the network of
+the previous plane.
 """
 
 from dataclasses import replace
@@ -14,7 +15,7 @@ import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
 # %%
-# Three planes that differ by a small shift, with a fifth of the pixels dead.
+# The stack has three planes that differ by a small shift. A fifth of the pixels are dead.
 
 truth = noisy_tissue().truth
 stack = np.stack([truth[shift : shift + 96, :96] for shift in (0, 2, 4)])
@@ -22,8 +23,8 @@ dead = np.random.default_rng(0).random(stack.shape) < 0.2
 damaged = np.where(dead, 0, stack)
 
 # %%
-# The first plane is fitted from scratch; for this page its fit is shortened to 120 steps.
-# Each later plane starts from the network of the plane before it and takes a quarter of the steps.
+# The first plane is fitted from scratch. For this page, its fit is shortened to 120 steps.
+# Each later plane starts from the network of the previous plane and takes a quarter of the steps.
 
 short = replace(dip.preset_settings("inpaint", "fast"), iterations=120)
 planes, previous = [], None
@@ -39,7 +40,7 @@ for image, missing in zip(damaged, dead, strict=True):
     previous = steps
 
 # %%
-# In napari, *planes: all* does this; on the command line it is what happens to a TIFF stack.
+# In napari, *planes: all* does this. The command line does it for every TIFF stack.
 
 restored = np.stack(planes)
 figure, axes = plt.subplots(2, 3, figsize=(8, 5.6), layout="constrained")

@@ -2,7 +2,7 @@
 Check a result: residual and uncertainty
 ========================================
 
-Two checks that need no truth. Neither proves that a result is right.
+These two checks do not need the truth. Neither proves that a result is correct.
 """
 
 from dataclasses import replace
@@ -18,14 +18,14 @@ result = dip.restore(task, settings=short)
 
 # %%
 # The residual is the input minus the result. It should look like noise.
-# Edges or cells in it were removed from the image.
+# Edges or cells in the residual were removed from the image.
 
 residual = dip.residual(task, result.image)
 print(f"mean {residual.mean():.2f}, standard deviation {residual.std():.2f}")
 
 # %%
-# Several seeds give several results. Where they differ, the data do not decide.
-# Where they agree they can still share an error, because all of them use the same prior.
+# Several seeds give several results. Where they differ, the data do not determine the
+# result. Where they agree, they can still share an error, because all of them use the same prior.
 
 uncertainty = dip.uncertainty(task, seeds=2, settings=short)
 

@@ -2,7 +2,7 @@
 Repeat a result from its provenance
 ===================================
 
-The record of a result, with the original image, gives the same image again.
+The record of a result and the original image reproduce the result.
 """
 
 import json
@@ -27,13 +27,13 @@ print("seed:", record["seed"])
 print("stopped because:", record["stop_reason"])
 
 # %%
-# The image is the same bit for bit, with the same versions on the same kind of machine.
+# The image is identical, bit for bit, with the same versions on the same kind of machine.
 
 again = dip.repeat(record, noisy)
 print("the same image:", np.array_equal(again.image, result.image))
 
 # %%
-# Another input is refused: the record has a fingerprint of the original.
+# A different input raises an error: the record has a fingerprint of the original.
 
 try:
     dip.repeat(record, noisy + 1)

@@ -1,9 +1,9 @@
 """
-Add a task of your own
-======================
+Add a custom task
+=================
 
-A task is three classes and one entry in the registry. Then ``restore``, ``repeat``, the command
-line and napari know it.
+A task is three classes and one entry in the registry. After registration,
+``restore``, ``repeat``, the command line and napari support it.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import noisy_tissue
 
 # %%
-# The task says what is asked, the settings say how it is done, and the restorer does it.
-# This one is classical: total variation, with more iterations at each step.
+# The task defines the problem, the settings define how to solve it, and the restorer solves it.
+# This method is classical: total variation, with more iterations at each step.
 # A restorer works on arrays with the axes channel, Y and X.
 
 
@@ -70,7 +70,7 @@ dip.register_method(
 )
 
 # %%
-# It is used like any other task, provenance included.
+# Use it like any other task. Its results have provenance as well.
 
 sample = noisy_tissue()
 noisy, truth = sample.task.image[:128, :128], sample.truth[:128, :128]
@@ -88,6 +88,6 @@ for axis, image, title in zip(
 plt.show()
 
 # %%
-# A script ends with its process. Where the process goes on, a method can be taken out again.
+# Registration ends with the process. In a longer session, you can remove the method again.
 
 dip.unregister_method("flatten")

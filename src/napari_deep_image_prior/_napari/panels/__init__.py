@@ -1,1 +1,1 @@
-"""What the user sees: Qt widgets only."""
+"""The user interface: Qt widgets only."""

@@ -1,4 +1,4 @@
-"""The controls for the channel axis of an image, and for how its channels are restored."""
+"""Controls for the channel axis of an image, and for how its channels are restored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODE_HELP = (
 
 
 class ChannelControls(Container[Any]):
-    """The channel axis and mode; hidden for RGB images and images with only the axes Y and X."""
+    """The channel axis and mode; hidden for RGB images and for images with only Y and X axes."""
 
     def __init__(self, on_change: Callable[[], object]) -> None:
         self._choices = [NO_AXIS]

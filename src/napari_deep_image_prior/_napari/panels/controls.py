@@ -91,7 +91,7 @@ def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -
 
 
 def wrapping_label(name: str, lines: int) -> Label:
-    """Return a text at least `lines` high that wraps, so that it does not widen the panel."""
+    """Return a label at least `lines` high whose text wraps, so it does not widen the panel."""
     label = Label(name=name, label=" ")
     label.native.setWordWrap(True)
     label.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)

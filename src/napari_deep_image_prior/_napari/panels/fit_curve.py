@@ -20,7 +20,7 @@ POINTS = 60
 
 
 class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
-    """The misfit of each step on a logarithmic axis, the latest at the right."""
+    """The misfit of each step on a logarithmic axis, with the latest step on the right."""
 
     def __init__(self) -> None:
         super().__init__()

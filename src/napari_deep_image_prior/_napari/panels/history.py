@@ -1,4 +1,4 @@
-"""The controls that show earlier steps of a fit."""
+"""Controls that show earlier steps of a fit."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ def finish_layout(panel: QWidget) -> None:
 
 
 def _make_scrollable(panel: QWidget) -> QWidget:
-    """Move the layout of a panel into a scroll area, and return the widget that has it now.
+    """Move the layout of a panel into a scroll area, and return the widget that now contains it.
 
     The panel would otherwise make the window higher than the screen. Not
-    `Container(scrollable=True)`: napari docks the container's `native`, which is inside of
+    `Container(scrollable=True)`: napari docks the container's `native`, which is inside
     magicgui's scroll area, so that nothing scrolls.
     """
     content = QWidget()
@@ -35,7 +35,7 @@ def _make_scrollable(panel: QWidget) -> QWidget:
 
 
 class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
-    """Never narrower than its content, so that nothing is cut off at the side."""
+    """A scroll area that is never narrower than its content, so that nothing is cut off."""
 
     def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
         return QSize(self.minimumSizeHint().width(), self.widget().sizeHint().height())
@@ -51,9 +51,9 @@ class _ScrollArea(QScrollArea):  # type: ignore[misc]  # Any to mypy, as qtpy is
 
 
 class LabelColumn(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
-    """Gives the labels of a panel the width of the widest, in the font in which they are shown.
+    """Sets the labels of a panel to the width of the widest one, in the font that is displayed.
 
-    magicgui measures them in another font, before the panel has napari's style.
+    magicgui measures them in a different font, before the panel has napari's style.
     """
 
     def __init__(self, panel: QWidget) -> None:
@@ -74,7 +74,7 @@ class LabelColumn(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is ski
 
 
 def _row_labels(panel: QWidget) -> list[QLabel]:
-    """Return the labels at the beginning of a panel's rows."""
+    """Return the labels at the start of a panel's rows."""
     layout = panel.layout()
     rows = [layout.itemAt(index).widget() for index in range(layout.count())]
     layouts = [row.layout() for row in rows if row is not None]

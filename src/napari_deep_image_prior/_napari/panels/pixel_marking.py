@@ -1,4 +1,4 @@
-"""The controls that mark pixels on a mask by value."""
+"""Controls that mark pixels on a mask by value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK_HELP = "Add these pixels to the mask. Undo with Ctrl+Z on the mask layer."
 
 
 class MarkControls(Collapsible):
-    """A choice of pixels, and a button that marks them."""
+    """A menu of the kinds of pixels, and a button that marks them."""
 
     def __init__(self, mark: Callable[[], object]) -> None:
         self.pixels = ComboBox(

@@ -1,4 +1,4 @@
-"""The list of the running and waiting restorations of a viewer."""
+"""The list of running and waiting restorations of a viewer."""
 
 from __future__ import annotations
 

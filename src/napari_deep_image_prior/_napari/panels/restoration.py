@@ -58,9 +58,9 @@ ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run.
 
 
 class RestorationWidget(Container[Any]):
-    """A panel with the image, the options of the restoration, the buttons and the state of the fit.
+    """A panel with the image, the restoration options, the buttons and the state of the fit.
 
-    The controls are attributes, also those inside rows: `image`, `preset`,
+    The controls are attributes, including those inside rows: `image`, `preset`,
     `device`, `seed`, `run`, `pause`, `stop`, `cancel`, and the task's own.
     """
 

@@ -1,4 +1,4 @@
-"""The controls that try settings on a part of the image."""
+"""Controls that try settings on part of the image."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ MIN_SHOT_NOISE_PIXELS = 104 * 104
 
 
 class TrialControls(Collapsible):
-    """Try settings on a part of the image, compare the trials, and apply one to the whole image.
+    """Try settings on part of the image, compare the trials, and apply one to the whole image.
 
     Parameters
     ----------
     viewer : napari.Viewer
     kind : {"denoise", "inpaint", "super-resolve"}
     image : ComboBox
-        The choice of the image.
+        The menu for choosing the image.
     arguments : callable
         Returns the selected options as arguments of `restore_layer`.
     follow, apply, report : callable
