@@ -401,3 +401,24 @@ def test_dim_counts_are_not_rounded_away(files: Path, capsys: Any, monkeypatch: 
     assert main(["denoise", "dim.tif", "-o", "same.tif", "--dtype", "same"]) == 0
     assert "would lose" not in capsys.readouterr().out
     assert read_image("same.tif").image.dtype == np.uint16
+
+
+def test_a_console_that_cannot_show_a_name_does_not_fail(files: Path) -> None:
+    (files / "in.png").rename(files / "zell\u00e9 \u03bc.png")
+    command = [
+        Path(sys.executable).with_name("deep-image-prior"),
+        "denoise",
+        "zell\u00e9 \u03bc.png",
+    ]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*command, "-o", "zell\u00e9 \u03bc.jpg"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=files,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert "unknown file type" in done.stderr
+    assert "Traceback" not in done.stderr

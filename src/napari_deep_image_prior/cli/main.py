@@ -7,6 +7,7 @@ terminated. Errors are one line on standard error.
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 import threading
@@ -33,6 +34,9 @@ EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     wait_passively()  # before torch is imported
+    for stream in (sys.stdout, sys.stderr):  # a console may not be able to show every file name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     from ..restoration.base import RestorationError
 
