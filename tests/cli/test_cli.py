@@ -422,3 +422,17 @@ def test_a_console_that_cannot_show_a_name_does_not_fail(files: Path) -> None:
     assert done.returncode == 2
     assert "unknown file type" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_during_the_imports_is_one_line() -> None:
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "import napari_deep_image_prior.cli\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "deep-image-prior: error: interrupted.\n"

@@ -1,14 +1,11 @@
-"""The command line."""
+"""The command line; an interruption during its imports is one line, too."""
 
 import sys
 
+try:
+    from .main import main as run
+except KeyboardInterrupt:
+    sys.stderr.write("deep-image-prior: error: interrupted.\n")
+    raise SystemExit(130) from None
 
-def run() -> int:
-    """Run the command line; an interruption during the imports is one line, too."""
-    try:
-        from .main import main
-
-        return main()
-    except KeyboardInterrupt:
-        sys.stderr.write("deep-image-prior: error: interrupted.\n")
-        return 130
+__all__ = ["run"]
