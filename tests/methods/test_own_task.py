@@ -190,7 +190,8 @@ def test_a_mask_that_differs_by_plane_is_repeated(make_napari_viewer: Any) -> No
         @classmethod
         def for_task(cls, task: Erase, *_: object) -> "Eraser":
             made = cls()
-            made.image = np.where(task.erased, 0, task.image)[None].astype(float)
+            image = np.atleast_3d(np.asarray(task.image, dtype=float)).transpose(2, 0, 1)
+            made.image = image if task.erased is None else np.where(task.erased, 0, image)
             return made
 
         def steps(self) -> Iterator[dip.Progress]:
@@ -222,6 +223,10 @@ def test_a_mask_that_differs_by_plane_is_repeated(make_napari_viewer: Any) -> No
         assert (run.layer.data[1][masks[1] == 1] == 0).all()
         again = dip.repeat(run.layer.metadata["deep_image_prior"], image).image
         np.testing.assert_array_equal(again, run.layer.data)
+        colors = np.dstack([image[0]] * 3)
+        for mask in (None, masks[1] != 0):  # the cost of a task with its own kind of mask
+            assert estimate(Erase(image[0], erased=mask)).seconds >= 0
+            assert estimate(Erase(colors, channel_axis=-1, erased=mask)).seconds >= 0
         # an array, and an option that the task does not have
         one = dip.restore_layer(viewer, layer, task="erase", erased=masks[1] != 0, block=True)
         assert one.layer is not None

@@ -194,7 +194,13 @@ class Task:
                 channels_first(array, self.channel_axis)[:, rows, columns].copy(), self.channel_axis
             )
 
-        masks = {name: cut(np.asarray(getattr(self, name))) for name in self.pixelwise}
+        masks = {}
+        for name in self.pixelwise:
+            mask = getattr(self, name)
+            if mask is not None:
+                mask = np.asarray(mask)
+                # one mask for all channels, or one for each
+                masks[name] = mask[rows, columns].copy() if mask.ndim == 2 else cut(mask)
         return {"image": np.nan_to_num(cut(np.asarray(self.image)), posinf=0, neginf=0), **masks}
 
     def describe(self) -> dict[str, Any]:
