@@ -8,6 +8,7 @@ import pytest
 from napari._app_model import get_app_model
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager
+from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.actions.before_after import SHORTCUT, compare
@@ -145,11 +146,21 @@ def test_the_palette_saves_and_opens_a_result(
     viewer: Any, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = str(tmp_path / "saved.dip.ome.tif")
-    monkeypatch.setattr("napari_deep_image_prior._napari.commands._ask", lambda *_, **__: chosen)
+    for ask in ("getSaveFileName", "getOpenFileName"):
+        monkeypatch.setattr(QFileDialog, ask, lambda *_: (chosen, ""))
     _command("write")
-    assert "Select the image layer to save" in _last_notification()
-    layer = viewer.add_image(picture, metadata={"deep_image_prior": {"preset": "fast"}})
+    _, panel = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", "Results")
+    assert "layer" in panel.status.value  # nothing to save is said in the panel
+    source = viewer.add_image(picture)
+    run = restore_layer(viewer, source, block=True)
+    restored = np.array(run.layer.data)
+    viewer.layers.selection.active = run.layer
     _command("write")
-    viewer.layers.remove(layer)
+    assert "Saved as" in panel.status.value
+    viewer.layers.clear()
     _command("read")
-    np.testing.assert_array_equal(viewer.layers[0].data, picture)
+    np.testing.assert_array_equal(viewer.layers[0].data, restored)
+    Path(chosen).write_bytes(b"broken")
+    _command("read")
+    assert "cannot be read" in panel.status.value
+    assert len(viewer.layers) == 1

@@ -11,7 +11,7 @@ from napari.viewer import Viewer  # napari passes the viewer by this annotation
 from .actions.before_after import bind_compare, compare
 from .jobs.current import active_run, runs_of
 from .jobs.uncertainty import active_uncertainty
-from .layers.files import SUFFIX, get_reader, write_layer
+from .layers.files import get_reader, write_layer
 from .viewer.messages import sentence
 from .viewer.proxies import unwrap_proxy
 
@@ -53,14 +53,11 @@ def toggle_before_after(viewer: Viewer) -> None:
 
 
 def open_result(path: str | list[str] | None = None) -> Callable[[str], list[Any]] | None:
-    """Return the reader of a result; without a path, from the palette, ask for one and open it."""
+    """Return the reader of a result; without a path, from the palette, press the panel's Open."""
     if path is not None:
         return get_reader(path)
-    viewer = current_viewer()
-    if viewer is not None:
-        chosen = _ask("Open a result", save=False)
-        if chosen:
-            viewer.open(chosen, plugin=PLUGIN)
+    if (viewer := current_viewer()) is not None:
+        _results_panel(viewer).open.native.click()
     return None
 
 
@@ -69,31 +66,20 @@ def save_result(
     data: Any = None,  # noqa: ANN401  (any layer's data)
     attributes: dict[str, Any] | None = None,
 ) -> list[str]:
-    """Write an image layer; without a path, from the palette, ask for one for the active layer."""
+    """Write an image layer; without a path, from the palette, press the panel's Save."""
     if path is not None:
         return write_layer(path, data, attributes or {})
-    viewer = current_viewer()
-    layer = None if viewer is None else viewer.layers.selection.active
-    if not isinstance(layer, Image):
-        show_info("Select the image layer to save first.")
-        return []
-    chosen = _ask("Save a result", save=True)
-    if not chosen:
-        return []
-    try:
-        return write_layer(
-            chosen if chosen.endswith((".tif", ".tiff")) else chosen + SUFFIX,
-            *layer.as_layer_data_tuple()[:2],
-        )
-    except OSError as error:
-        show_info(sentence(error))
-        return []
+    if (viewer := current_viewer()) is not None:
+        panel = _results_panel(viewer)
+        active = viewer.layers.selection.active
+        if isinstance(active, Image):
+            panel.result.value = active
+        panel.save.native.click()
+    return []
 
 
-def _ask(title: str, *, save: bool) -> str:
-    """Return the file that the user chooses; empty if none."""
-    from qtpy.QtWidgets import QFileDialog
-
-    ask = QFileDialog.getSaveFileName if save else QFileDialog.getOpenFileName
-    chosen, _ = ask(None, title, "", f"Deep Image Prior (*{SUFFIX})")
-    return str(chosen)
+def _results_panel(viewer: Viewer) -> Any:  # noqa: ANN401  (the panel, whose module loads Qt)
+    """Open the panel Results, with the choices of now."""
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Results")
+    panel.result.reset_choices()
+    return panel
