@@ -230,6 +230,7 @@ def test_a_mask_that_differs_by_plane_is_repeated(make_napari_viewer: Any) -> No
         # an array, and an option that the task does not have
         one = dip.restore_layer(viewer, layer, task="erase", erased=masks[1] != 0, block=True)
         assert one.layer is not None
+        assert run.summary == one.summary == "fast"  # a mask is no part of the name
         with pytest.raises(TypeError, match="no option 'missing'"):
             dip.restore_layer(viewer, layer, task="erase", missing=labels)
     finally:

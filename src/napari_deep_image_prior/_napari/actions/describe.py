@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+from ...methods.registry import method_of
 
 SELECTION = ("task", "planes", "missing", "channel_axis", "channels")
 """Options that select what to restore, not how."""
@@ -22,15 +22,15 @@ def describe_options(arguments: dict[str, Any], *, one_by_one: bool = False) -> 
     >>> describe_options({"preset": "best", "seed": 3, "strength": 0.5, "planes": "all"})
     'best, strength 0.5, seed 3'
     """
+    masks = method_of(arguments.get("task", "denoise")).task.pixelwise
+    selection = (*SELECTION, *masks)
     settings = arguments.get("settings")
     factor = arguments.get("factor")
     first = [arguments.get("preset", "fast") if settings is None else type(settings).__name__]
     first += ["channels one by one"] if one_by_one else []
     first += [] if factor is None else [f"{factor}x"]
     others = [
-        name
-        for name, value in arguments.items()
-        if name not in (*SELECTION, "preset", "settings", "factor") and np.ndim(value) == 0
+        name for name in arguments if name not in (*selection, "preset", "settings", "factor")
     ]
     others.sort(key=lambda name: name in MINOR)
     return ", ".join(

@@ -121,7 +121,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         planes=planes, channel_axis=channel_axis, channels=channels, region=unwrap_proxy(region)
     )
     own = {"missing": missing, "factor": factor}
-    summary = describe_options({"factor": factor, **options})
+    summary = describe_options({"task": task, "factor": factor, **options})
     source, parts, options = _load_selection(
         viewer, image_layer, method, selected, **own, **options
     )
