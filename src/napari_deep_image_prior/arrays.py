@@ -84,6 +84,27 @@ def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
 
 
+def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Broadcast a mask of one plane, or with one for each plane, to a stack of shape `wanted`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match.
+    """
+    while missing.ndim > len(wanted) and len(missing) == 1:
+        missing = missing[0]
+    fits = missing.shape[-2:] == wanted[-2:] and missing.ndim <= len(wanted)
+    if not fits or not all(
+        n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)
+    ):
+        raise ValueError(
+            f"the mask (shape {missing.shape}) does not match the stack (shape {wanted}): "
+            "use a mask of one plane, or one for each plane."
+        )
+    return np.broadcast_to(missing, wanted)
+
+
 def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of a result: a float dtype, or for "same" that of the source.
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -382,8 +381,7 @@ def test_a_terminated_command_says_so_and_leaves_no_file(
     before = sorted(files.iterdir())
 
     def end(*_args: object, **_options: object) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr("napari_deep_image_prior.io.files.write_tiff", end)
     assert main(["denoise", "in.tif", "-o", "out.tif"]) == 143

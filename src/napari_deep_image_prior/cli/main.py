@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import argparse
 import io
-import signal
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
-from ..io.files import (
-    SUFFIXES,
-)
+from ..io.files import SUFFIXES
 from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
 from .restore import EXIT_BAD_INPUT, EXIT_FAILED, fail, restore_files
+from .termination import Terminated, terminable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ..methods.registry import Method
 
@@ -41,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..restoration.base import RestorationError
 
     try:
-        with _terminable():
-            return int(options.action(options))
-    except _Terminated:
+        return int(options.action(options))
+    except Terminated:
         return fail("terminated; nothing was written for the unfinished image.", EXIT_TERMINATED)
     except RestorationError as error:
         return fail(error, EXIT_FAILED)
@@ -52,27 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         state = str(interruption) or "nothing was written for the unfinished image."
         return fail(f"interrupted; {state}", EXIT_INTERRUPTED)
-
-
-class _Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Unwind on SIGTERM, so that unfinished files are removed."""
-
-    def end(*_: object) -> NoReturn:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,6 +84,24 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         metavar="IN",
         help=f"image ({', '.join(SUFFIXES)}) or a folder of images",
     )
+    _add_output(parser)
+    _add_how(parser, tuple(method.presets))
+    for option in method.options:
+        is_mask = option.name in method.task.pixelwise
+        parser.add_argument(
+            f"--{option.name.replace('_', '-')}",
+            type=Path if is_mask else option.type,
+            default=option.default,
+            choices=option.choices,
+            required=option.required,
+            metavar=option.metavar,
+            help=option.help.replace("%", "%%"),
+        )
+    parser.set_defaults(action=restore_files, method=method)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options of where the result goes, and as what."""
     parser.add_argument(
         "-o",
         "--output",
@@ -136,19 +128,6 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         action="store_true",
         help="skip inputs whose output exists, to continue an interrupted run",
     )
-    _add_how(parser, tuple(method.presets))
-    for option in method.options:
-        is_mask = option.name in method.task.pixelwise
-        parser.add_argument(
-            f"--{option.name.replace('_', '-')}",
-            type=Path if is_mask else option.type,
-            default=option.default,
-            choices=option.choices,
-            required=option.required,
-            metavar=option.metavar,
-            help=option.help.replace("%", "%%"),
-        )
-    parser.set_defaults(action=restore_files, method=method)
 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -256,6 +235,7 @@ def _demo(options: argparse.Namespace) -> int:
     return write_demo(options)
 
 
+@terminable()
 def _reproduce(options: argparse.Namespace) -> int:
     from ..reproduction.plans import Request
     from ..reproduction.run import reproduce

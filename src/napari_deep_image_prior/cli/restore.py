@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import rounding_hides_signal
+from ..arrays import mask_of_planes, rounding_hides_signal
 from ..io.console import complain
 from ..io.files import (
     PNG_SUFFIXES,
@@ -20,6 +20,7 @@ from ..io.files import (
 )
 from ..io.image_file import FileError, ImageFile, enlarged
 from .progress import run_with_progress, summary
+from .termination import terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -35,9 +36,14 @@ if TYPE_CHECKING:
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
 
 
+def _mask_file(path: Path, given: Path) -> Path:
+    """Return the file of an image's mask: that given, or of the image's name in a folder."""
+    return given / path.name if given.is_dir() else given
+
+
 def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
     """Return the mask from a file for an image, or for each plane of a stack."""
-    mask = read_image(given / path.name if given.is_dir() else given)
+    mask = read_image(_mask_file(path, given))
     missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
     # in a file without axis names, masks of planes may look like channels
     has_planes = (
@@ -50,8 +56,6 @@ def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
         missing = np.asarray((colors[..., :-1] if transparent else colors).any(axis=-1))
     if not source.planes:
         return missing
-    from ..restoration.stack import mask_of_planes
-
     if (
         mask.planes
         and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes
@@ -67,6 +71,7 @@ def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
     )
 
 
+@terminable()
 def restore_files(options: argparse.Namespace) -> int:
     """Restore a file, or each image of a folder; return the exit status."""
     if not options.input.is_dir():
@@ -100,9 +105,10 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
     """Raise FileError if the output would replace an input, or a file that is not a result."""
     if not output.exists():
         return
-    masks = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
-    for name, given in {"input": path, **masks}.items():
-        if given is not None and given.exists() and output.samefile(given):
+    given = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
+    masks = {name: _mask_file(path, mask) for name, mask in given.items() if mask is not None}
+    for name, source in {"input": path, **masks}.items():
+        if source.exists() and output.samefile(source):
             raise FileError(f"{output}: would overwrite the {name}; choose another name or folder.")
     if not options.overwrite and not is_result(output):
         raise FileError(
@@ -112,10 +118,10 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
 
 
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
-    source = read_image(path)
     if options.skip_existing and output.exists():
         print(f"{output}: exists, skipped")
         return 0
+    source = read_image(path)
     _check_overwriting(output, path, options)
     for note in source.notes:
         complain(f"{path.name}: {note}", error=False)

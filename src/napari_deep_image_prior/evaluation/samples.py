@@ -51,7 +51,7 @@ def noisy_tissue(seed: int = 0, edge: int = 256) -> Sample:
     """
     from skimage import data
 
-    section = data.immunohistochemistry()[200:456, 60:316][:edge, :edge].mean(axis=-1)
+    section = data.immunohistochemistry()[200 : 200 + edge, 60 : 60 + edge].mean(axis=-1)
     photons = 60 * (255 - section) / 255
     noise = np.random.default_rng(seed)
     counts = noise.poisson(photons) + noise.normal(CAMERA_OFFSET, 2, photons.shape)
@@ -65,8 +65,8 @@ def noisy_tissue(seed: int = 0, edge: int = 256) -> Sample:
     )
 
 
-def scratched_portrait(seed: int = 0, edge: int = 256) -> Sample:
-    """Return an (edge, edge, 3) uint8 portrait with white scratches, its missing pixels."""
+def scratched_portrait(seed: int = 0) -> Sample:
+    """Return a (256, 256, 3) uint8 portrait with white scratches, which are its missing pixels."""
     from skimage import data
     from skimage.draw import line
     from skimage.morphology import dilation, disk
@@ -78,9 +78,7 @@ def scratched_portrait(seed: int = 0, edge: int = 256) -> Sample:
     ends = np.random.default_rng(seed).integers(0, 256, (14, 4))
     for y0, x0, y1, x1 in ends:
         missing[line(y0, x0, y1, x1)] = 1
-    middle = slice(96 - edge * 96 // 256, 96 - edge * 96 // 256 + edge)  # the face
-    portrait = portrait[:edge, middle]
-    scratches = dilation(missing, disk(1)).astype(bool)[:edge, middle]
+    scratches = dilation(missing, disk(1)).astype(bool)
     damaged = np.where(scratches[..., None], np.uint8(255), portrait)
     return Sample(
         "scratched portrait",
@@ -91,16 +89,16 @@ def scratched_portrait(seed: int = 0, edge: int = 256) -> Sample:
     )
 
 
-def small_cat(seed: int = 0, edge: int = 108) -> Sample:  # noqa: ARG001  (as the others)
-    """Return a cat, downsampled by 4 to at most (72, edge, 3) uint8."""
+def small_cat() -> Sample:
+    """Return a cat, downsampled by 4 to (72, 108, 3) uint8."""
     import torch
     from skimage import data
     from skimage.transform import resize
 
     from ..operators import Downsample
 
-    cat = data.chelsea()[4:292, 8:440][: 4 * edge, : 4 * edge]  # (288, 432, 3)
-    shrink = Downsample.lanczos(cat.shape[:2], (cat.shape[0] // 4, cat.shape[1] // 4))
+    cat = data.chelsea()[4:292, 8:440]  # (288, 432, 3)
+    shrink = Downsample.lanczos((288, 432), (72, 108))
     small = shrink.forward(torch.from_numpy(np.moveaxis(cat, -1, 0).astype(np.float32))[None])[
         0
     ].numpy()
@@ -122,6 +120,3 @@ def _by_non_local_means(image: NDArray[Any]) -> NDArray[Any]:
         image.astype(float), h=0.8 * sigma, sigma=sigma, patch_size=5, patch_distance=9
     )
     return restored
-
-
-SAMPLES = (noisy_tissue, scratched_portrait, small_cat)

@@ -62,27 +62,6 @@ def task_keys(kind: str) -> tuple[str, ...]:
     return (*TASK_KEYS, *method_of(kind).task.pixelwise)
 
 
-def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Broadcast a mask of one plane, or with one for each plane, to a stack of shape `wanted`.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match.
-    """
-    while missing.ndim > len(wanted) and len(missing) == 1:
-        missing = missing[0]
-    fits = missing.shape[-2:] == wanted[-2:] and missing.ndim <= len(wanted)
-    if not fits or not all(
-        n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)
-    ):
-        raise ValueError(
-            f"the mask (shape {missing.shape}) does not match the stack (shape {wanted}): "
-            "use a mask of one plane, or one for each plane."
-        )
-    return np.broadcast_to(missing, wanted)
-
-
 class StackSteps:
     """Restores planes in sequence, with the interface of `Steps`, but without run on and repaint.
 
@@ -175,8 +154,8 @@ class StackSteps:
                 planes.append((part.index, _task_of(part)))
         if not planes:
             raise ValueError(
-                "no pixel is missing in any plane: mark the unknown pixels in the mask "
-                "(or with NaN in the image)."
+                "nothing to restore: no pixel is missing in any plane, or no plane has data; mark "
+                "the unknown pixels in the mask (or with NaN in the image)."
             )
         return cls(planes, image, options, **how)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
-from ...restoration.stack import StackSteps, mask_of_planes
+from ...arrays import mask_of_planes
+from ...restoration.stack import StackSteps
 from .mask import EXACT
 
 if TYPE_CHECKING:
