@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...io.files import read_image, write_image
+from ...io.files import TIFF_SUFFIXES, is_result, read_image, write_image
 from ...io.image_file import FileError, ImageFile
-from ...io.tiff import tiff_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +24,9 @@ _MEASURED = {"Z": "meter", "T": "second"}
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[Any]] | None:
     """Return the reader of a result, None for any other file."""
-    import tifffile
-
-    if not isinstance(path, str):
+    if not isinstance(path, str) or not path.lower().endswith(TIFF_SUFFIXES):
         return None
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            provenance = tiff_provenance(tiff)
-    except Exception:  # noqa: BLE001  (a broken file is left to other readers)
-        return None
-    return None if provenance is None else read_layer
+    return read_layer if is_result(Path(path)) else None  # a broken file is left to other readers
 
 
 def read_layer(path: str) -> list[Any]:
