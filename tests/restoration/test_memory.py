@@ -11,5 +11,5 @@ def test_an_image_that_cannot_fit_is_refused_with_advice(monkeypatch: pytest.Mon
         "napari_deep_image_prior.restoration.memory.available_memory", lambda: 10**6
     )
     noisy = np.random.default_rng(0).normal(100, 5, (300, 300))
-    with pytest.raises(ValueError, match=r"300x300 pixels needs at least .* restore a region"):
+    with pytest.raises(ValueError, match=r"300x300 pixels needs at least .* crop it"):
         dip.iter_restore(dip.Denoise(noisy))

@@ -35,15 +35,19 @@ def test_the_provenance_names_the_number_of_threads(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "start", ["import napari_deep_image_prior._napari.panels.history", "cli.main(['--version'])"]
+    "start",
+    [
+        "import napari_deep_image_prior._napari.panels.history",
+        "from napari_deep_image_prior.cli.main import main; main(['--version'])",
+    ],
 )
 def test_threads_wait_passively_where_the_program_starts(start: str) -> None:
     code = (
-        "import os, napari_deep_image_prior.cli.main as main, napari_deep_image_prior.cli as cli\n"
+        "import os\n"
         f"try: {start}\n"
         "except SystemExit: pass\n"
         "print(os.environ.get('OMP_WAIT_POLICY'))"
-    ).replace("cli.main(", "cli.main.main(")
+    )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True

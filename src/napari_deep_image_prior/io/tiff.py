@@ -29,6 +29,7 @@ _SPACING = {"Z": ("PhysicalSizeZ", "µm"), "T": ("TimeIncrement", "s")}
 COLORED = ("RGB", "PALETTE")
 """TIFF's color models whose channels are red, green and blue."""
 JPEGS = ("JPEG", "OJPEG", "JPEG_LOSSY")
+"""Compressions whose decoder converts YCbCr to RGB."""
 KEPT = (
     "Color",
     "EmissionWavelength",
@@ -71,15 +72,7 @@ def read_tiff(path: Path) -> ImageFile:
         if model == "PALETTE":
             image = _displayed(image, series.keyframe.colormap)
             axes += "S" * (image.ndim - len(axes))
-    for axis in reversed(range(image.ndim)):  # drop axes of length 1
-        if image.shape[axis] == 1 and axes[axis] not in "YX":
-            image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
-    if axes.removesuffix("S").removesuffix("C")[-2:] != "YX":
-        raise FileError(f"{path}: its axes ({axes}, shape {image.shape}) do not end with Y and X.")
-    channel_axis = next((axes.index(letter) for letter in "SC" if letter in axes), None)
-    planes = "".join(
-        letter for axis, letter in enumerate(axes) if letter not in "YX" and axis != channel_axis
-    )
+    image, channel_axis, planes = _arranged(path, image, axes)
     channels = 1 if channel_axis is None else image.shape[channel_axis]
     return ImageFile(
         image,
@@ -96,6 +89,20 @@ def read_tiff(path: Path) -> ImageFile:
         orientation=orientation if orientation in range(1, 9) else 1,
         notes=notes,
     )
+
+
+def _arranged(path: Path, image: NDArray[Any], axes: str) -> tuple[NDArray[Any], int | None, str]:
+    """Return an image without axes of length 1, its channel axis, and the letters of its planes."""
+    for axis in reversed(range(image.ndim)):
+        if image.shape[axis] == 1 and axes[axis] not in "YX":
+            image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
+    if axes.removesuffix("S").removesuffix("C")[-2:] != "YX":
+        raise FileError(f"{path}: its axes ({axes}, shape {image.shape}) do not end with Y and X.")
+    channel_axis = next((axes.index(letter) for letter in "SC" if letter in axes), None)
+    planes = "".join(
+        letter for axis, letter in enumerate(axes) if letter not in "YX" and axis != channel_axis
+    )
+    return image, channel_axis, planes
 
 
 @contextmanager
@@ -120,14 +127,11 @@ def _check_whole(path: Path, tiff: Any, series: Any) -> None:  # noqa: ANN401  (
     held = path.stat().st_size
     pages = [page for page in series.pages if page is not None]
     claimed = max(len(series.pages), int((tiff.imagej_metadata or {}).get("images", 1)))
-    if tiff.is_imagej and len(tiff.pages) < claimed and series.nbytes <= pages[0].nbytes:
+    # ImageJ may write one page for all planes
+    is_cut = tiff.is_imagej and len(tiff.pages) < claimed and series.nbytes <= pages[0].nbytes
+    if is_cut or len(pages) < len(series.pages):
         raise FileError(
             f"{path}: the file is incomplete: it claims {claimed} planes and holds {len(pages)}."
-        )
-    if len(pages) < len(series.pages):
-        raise FileError(
-            f"{path}: the file is incomplete: it claims {len(series.pages)} planes and holds "
-            f"{len(pages)}."
         )
     ends = (
         start + count
@@ -149,7 +153,7 @@ def _color_model(path: Path, series: Any) -> str:  # noqa: ANN401
     """Return the name of the photometric interpretation; FileError if it is not supported."""
     model = getattr(series.keyframe.photometric, "name", str(series.keyframe.photometric))
     if model == "YCBCR" and getattr(series.keyframe.compression, "name", "") in JPEGS:
-        return "RGB"  # the decoder converts it
+        return "RGB"
     if model not in ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE"):
         raise FileError(
             f"{path}: the color model {model} is not supported; convert the file to RGB or gray."

@@ -33,5 +33,5 @@ def check_memory(task: Task) -> None:
     if free is not None and needed > free:
         raise ValueError(
             f"an image of {rows}x{columns} pixels needs at least {needed / 1e9:.0f} GB of memory, "
-            f"and {free / 1e9:.0f} GB are free: restore a region of it, or one part after another."
+            f"and {free / 1e9:.0f} GB are free: crop it, or restore one part after another."
         )
