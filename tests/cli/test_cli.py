@@ -342,6 +342,19 @@ def test_inputs_and_files_of_others_are_not_overwritten(
     assert main([*inpaint, "narrow.png"]) == 0  # its own result may be replaced
 
 
+def test_the_masks_of_a_folder_are_not_overwritten(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    for folder, name in (("images", "in.png"), ("masks", "mask.png")):
+        Path(folder).mkdir()
+        Path(folder, "a.png").write_bytes(Path(name).read_bytes())
+    arguments = ["inpaint", "images", "--missing", "masks", "-o", "masks", "--overwrite"]
+    assert main(arguments) == 2
+    assert "would overwrite the missing" in capsys.readouterr().err
+    assert Path("masks/a.png").read_bytes() == Path("mask.png").read_bytes()
+
+
 def test_an_interrupted_folder_is_continued(files: Path, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(files)
     Path("out").mkdir()
