@@ -1,4 +1,4 @@
-"""The corrupted images of the benchmark, and how their restorations are judged."""
+"""The corrupted images of the benchmark, and the quality measures of their restorations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.restoration import estimate_sigma
 
+from napari_deep_image_prior import Denoise, Inpaint, SuperResolve
 from napari_deep_image_prior.io.files import read_image
-from napari_deep_image_prior.methods.denoising.task import Denoise
-from napari_deep_image_prior.methods.inpainting.task import Inpaint
-from napari_deep_image_prior.methods.super_resolution.task import SuperResolve
 from napari_deep_image_prior.reproduction.cases import SIGMA, luma, make_case
 from napari_deep_image_prior.reproduction.published import TABLES
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_deep_image_prior.methods.task import Task
+    from napari_deep_image_prior import Task
 
 GRAY = ("house", "peppers", "cameraman", "montage")
 FMD = ("fmd_confocal_mice", "fmd_confocal_bpae_b", "fmd_confocal_bpae_g", "fmd_confocal_bpae_r")
@@ -29,14 +27,14 @@ FMD = ("fmd_confocal_mice", "fmd_confocal_bpae_b", "fmd_confocal_bpae_g", "fmd_c
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One corrupted image, 0..1, and the truth."""
+    """A corrupted image with intensities 0..1, and its ground truth."""
 
     task: Task
     truth: np.ndarray
     sigma: float | None = None
-    """The noise level that the classical denoisers are told."""
+    """The noise level given to the classical denoisers."""
     is_real: bool = False
-    """Real noise: the level is estimated, and brightness is fitted before comparing."""
+    """Whether the noise is real: level estimated, brightness fitted before comparison."""
 
     def psnr(self, restored: np.ndarray) -> float:
         """Return the PSNR in dB."""
@@ -44,7 +42,7 @@ class Case:
         return float(peak_signal_noise_ratio(truth, image, data_range=1))
 
     def ssim(self, restored: np.ndarray) -> float:
-        """Return the structural similarity, with a Gaussian window of sigma 1.5 as published."""
+        """Return the structural similarity, with the published Gaussian window of sigma 1.5."""
         image, truth = self._compared(restored)
         channel_axis = None if truth.ndim == 2 else self.task.channel_axis
         return float(
@@ -71,14 +69,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Suite:
-    """Images that are corrupted the same way."""
+    """Images corrupted in the same way."""
 
     title: str
     kind: str
-    """Of the task."""
+    """The kind of the task."""
     images: tuple[str, ...]
     files: tuple[str, ...]
-    """Of an image, below the folder of the data; {} stands for its name."""
+    """The files of an image, relative to the data folder; {} stands for the name of the image."""
     corrupt: Callable[[list[Path], str, int], Case]
 
     def paths(self, data: Path, image: str) -> list[Path]:
@@ -86,7 +84,7 @@ class Suite:
         return [data / file.format(image) for file in self.files]
 
     def make(self, data: Path, image: str, seed: int) -> Case:
-        """Read an image and corrupt it; the corruption follows from `seed`."""
+        """Read an image and corrupt it; `seed` determines the corruption."""
         return self.corrupt(self.paths(data, image), image, seed)
 
 
@@ -113,7 +111,7 @@ def _microscopy(paths: list[Path], _image: str, _seed: int) -> Case:
 
 
 def _published(key: str, paths: list[Path], image: str, seed: int) -> Case:
-    """Corrupt as the published table does: noise clipped to 0..255, small images at 8 bits."""
+    """Corrupt as for the published table: noise clipped to 0..255, small images with 8 bits."""
     made = make_case(TABLES[key], image, paths[0], seed)
     return Case(made.task, made.truth, SIGMA if TABLES[key].kind == "denoise" else None)
 

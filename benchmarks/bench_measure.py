@@ -1,4 +1,4 @@
-"""One measurement of the benchmark, made in a process of its own so that its memory can be told."""
+"""One measurement of the benchmark, in its own process to measure its peak memory."""
 
 from __future__ import annotations
 
@@ -17,25 +17,22 @@ import torch
 from bench_cases import SUITES, Case
 from bench_methods import CLASSICAL, PAPER, START
 
+from napari_deep_image_prior import SuperResolve, iter_restore, preset_settings
 from napari_deep_image_prior.fitting.recovery import CHECK_EVERY
-from napari_deep_image_prior.methods.registry import preset_settings
-from napari_deep_image_prior.methods.super_resolution.task import SuperResolve
-from napari_deep_image_prior.restoration.api import iter_restore
 from napari_deep_image_prior.restoration.devices import choose_device
 
 if TYPE_CHECKING:
-    from napari_deep_image_prior.fitting.settings import Settings
-    from napari_deep_image_prior.restoration.steps import Steps
+    from napari_deep_image_prior import Settings, Steps
 
 LOOK_EVERY = 20
-"""Iterations between looks at the PSNR of a fit."""
+"""Iterations between two measurements of the PSNR of a fit."""
 TIMED = 4
-"""Times that the published method's step is timed, after one that warms up."""
+"""Number of timed steps of the published method, after a warm-up step."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is measured; also what tells a measurement from others."""
+    """What is measured; identifies a measurement."""
 
     table: str
     """quality, regret or noise."""
@@ -44,23 +41,23 @@ class Job:
     method: str
     seed: int
     changes: tuple[tuple[str, object], ...] = ()
-    """Numbers of the preset that are changed."""
+    """Changed numbers of the preset."""
 
     @property
     def label(self) -> str:
-        """The method, and what was changed of it."""
+        """The method and its changes."""
         return ", ".join([self.method, *(f"{name}={value}" for name, value in self.changes)])
 
     @property
     def identity(self) -> dict[str, object]:
-        """What a record says of its job."""
+        """The entries of a record that identify its job."""
         identity = {name: getattr(self, name) for name in ("table", "suite", "image", "seed")}
         return {**identity, "method": self.label}
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Where the images are, and on what a job runs."""
+    """The folder of the images, and the hardware that a job uses."""
 
     data: Path
     device: str
@@ -116,15 +113,15 @@ def _steps(case: Case, settings: Settings, seed: int, conditions: Conditions) ->
 
 
 def settings_of(kind: str, job: Job) -> Settings:
-    """Return the settings of one of our fits, super-resolution by 4.
+    """Return the settings of one of our fits (for super-resolution, by a factor of 4).
 
     Raises
     ------
     TypeError, ValueError
-        If the changes do not suit it.
+        If the changes are invalid for the preset.
     """
     if job.method == START:
-        # the network starts by changing nothing, and steps of this size leave it so
+        # the network initially changes nothing, and steps of this size keep it so
         return replace(preset_settings(kind, "fast", factor=4), learning_rate=1e-9)
     return replace(preset_settings(kind, job.method, factor=4), **dict(job.changes))
 
@@ -138,10 +135,10 @@ def _judged(case: Case, restored, seconds: float) -> dict[str, object]:  # noqa:
 
 
 def _paper_seconds(case: Case, conditions: Conditions) -> float:
-    """Return the seconds of the whole published fit, from the best of a few of its steps."""
+    """Return the seconds of the published fit, extrapolated from its fastest timed step."""
     factor = max(case.task.factors) if isinstance(case.task, SuperResolve) else 1
     settings = preset_settings(case.task.kind, "paper", factor=factor)
-    # a GPU is waited for at every tenth step only
+    # a fit waits for a GPU only at every tenth step
     steps_at_once = 1 if choose_device(conditions.device).type == "cpu" else CHECK_EVERY
     times = []
     with _steps(case, settings, 0, conditions) as steps:
@@ -155,7 +152,7 @@ def _paper_seconds(case: Case, conditions: Conditions) -> float:
 
 
 def _regret(case: Case, job: Job, conditions: Conditions, settings: Settings) -> dict[str, object]:
-    """Follow the PSNR of a fit, to compare the image it ends with to the best on the way."""
+    """Compare the PSNR of the result with that of the best iterate."""
     count = itertools.count(1)
     looks: list[tuple[float, int]] = []
     with _steps(case, settings, job.seed, conditions) as steps:
@@ -176,7 +173,7 @@ def _regret(case: Case, job: Job, conditions: Conditions, settings: Settings) ->
 
 
 def _wake(device: str) -> None:
-    """Start a GPU before anything is timed."""
+    """Initialize a GPU before anything is timed."""
     chosen = choose_device(device)
     if chosen.type != "cpu":
         one = torch.ones((1, 1, 8, 8), device=chosen)
@@ -184,15 +181,15 @@ def _wake(device: str) -> None:
 
 
 def _peak_memory(job: Job, conditions: Conditions) -> int:
-    """Return the peak in MB: what torch held on a CUDA device, else the resident memory."""
+    """Return the peak in MB: torch's allocations on a CUDA device, else the resident memory."""
     device = choose_device(conditions.device)
     if device.type == "cuda" and job.method not in CLASSICAL[SUITES[job.suite].kind]:
         return round(torch.cuda.max_memory_allocated(device) / 1e6)
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would count the process that started this one
+    if status.exists():  # ru_maxrss would include the parent process
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return round(int(line.split()[1]) * 1024 / 1e6)
-    import resource  # there is none on Windows
+    import resource  # not available on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)

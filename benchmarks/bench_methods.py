@@ -1,7 +1,7 @@
-"""The classical methods of the benchmark; each takes a case and returns the restored image.
+"""The classical methods of the benchmark: each restores the image of a case.
 
-Patch methods and total variation are told the true noise level, or on real images
-scikit-image's estimate. Their strengths are the best of a few on the images here.
+Patch methods and total variation get the true noise level, or for real images scikit-image's
+estimate. Their strengths are the best of several on these images.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How well the noise of an image is measured, where it is known."""
+"""The accuracy of the noise estimate on images with known noise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def image_path(data: Path, image: str) -> Path:
 
 
 def estimate(data: Path, image: str, level: str, seed: int) -> dict[str, object]:
-    """Compare measured with true noise at the image's mean brightness.
+    """Compare estimated with true noise at the image's mean brightness.
 
-    Gaussian noise in levels of 0..255; photon noise in the expected counts of the brightest pixel.
+    The level of Gaussian noise is for intensities 0..255; that of photon noise is the expected
+    count of the brightest pixel.
     """
     truth = read_gray(image_path(data, image))
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The tables and the plot of the benchmark, out of its records."""
+"""The tables and the plot of the benchmark, from its records."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MARKS = "osD^vP*X<>"
 
 @dataclass(frozen=True)
 class Target:
-    """What a preset is to reach in the mean over all images of a suite."""
+    """The target of a preset for the mean over all images of a suite."""
 
     psnr: float | None = None
-    """In dB; counts only where what it is relative to has not been measured."""
+    """In dB; applies only if none of `over` has been measured."""
     over: tuple[str, ...] = ()
-    """Methods, the best of which is to be surpassed by `plus`."""
+    """Methods; the best of them must be exceeded by `plus`."""
     plus: float = 0.0
     ratio: int | None = None
-    """At most one in so many of paper time."""
+    """The time must be at most paper time divided by this."""
 
     def needed(self, means: dict[str, float]) -> float | None:
         measured = [means[method] for method in self.over if method in means]
@@ -102,7 +102,7 @@ def _distinct(records: list[Record], key: str) -> list[object]:
 
 
 def _mean(records: Iterable[Record], key: str, **where: object) -> float | None:
-    """Return the mean of those records that have the key and agree with `where`."""
+    """Return the mean of `key` over the records that have it and match `where`."""
     values = [
         record[key] for record in records if key in record and where.items() <= record.items()
     ]
@@ -122,7 +122,7 @@ def _share(ratio: float) -> str:
 
 
 def _quality(suite: str, records: list[Record]) -> str:
-    """Return the means of each method beside their targets."""
+    """Return the means of each method and their targets."""
     means = {
         str(method): _mean(records, "psnr", method=method)
         for method in _distinct(records, "method")
@@ -160,13 +160,13 @@ def _quality(suite: str, records: list[Record]) -> str:
 
 
 def _spread(records: list[Record]) -> str:
-    """Return the standard deviation of the mean over the images from seed to seed."""
+    """Return the standard deviation over seeds of the mean over images."""
     seeds = [_mean(records, "psnr", seed=seed) for seed in _distinct(records, "seed")]
     return f" ± {stdev(seeds):.2f}" if len(seeds) > 1 else ""
 
 
 def _ratio(own: list[Record], records: list[Record]) -> float | None:
-    """Return how many times over the published fits of the same images take."""
+    """Return the time of the published fits of the same images, relative to that of `own`."""
     pairs = [
         (_mean(records, "seconds", method=PAPER, image=record["image"]), record["seconds"])
         for record in own
@@ -207,7 +207,7 @@ def _images(records: list[Record]) -> str:
 
 
 def _never_worse(records: list[Record]) -> str:
-    """Return how far each image of `fast` lies above the classical estimates."""
+    """Return the gain of `fast` over the classical estimates for each image."""
     rows, gains = [], []
     for record in records:
         if str(record["method"]).split(",")[0] != "fast":
@@ -236,7 +236,7 @@ def _never_worse(records: list[Record]) -> str:
 
 
 def _regret(records: list[Record]) -> str:
-    """Return the best iterate's PSNR minus the result's, of each image."""
+    """Return the PSNR of the best iterate minus that of the result, for each image."""
     tables = []
     for method in _distinct(records, "method"):
         rows = []
@@ -350,7 +350,7 @@ def draw(records: list[Record], path: Path) -> None:
 
 
 def _draw_suite(panel, suite: str, records: list[Record], methods: list[object]) -> None:  # noqa: ANN001
-    """Draw the methods, each with a mark of its own in all panels; ours are filled."""
+    """Draw the methods, each with the same marker in all panels; ours are filled."""
     for place, method in enumerate(methods):
         seconds, quality = (_mean(records, key, method=method) for key in ("seconds", "psnr"))
         if quality is not None:

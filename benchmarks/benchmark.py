@@ -3,10 +3,9 @@
     python benchmarks/benchmark.py --data DIR --output DIR [--tables quality]
         [--only inpaint-50] [--methods fast]
 
-docs/benchmarks.md says what the folder of the data holds and how to read the tables. Each
-measurement is a line of results.jsonl in the output folder as soon as it is made; what stands there
-is not measured again. A folder belongs to one machine, device, number of threads and state of the
-code: use another one after a change.
+docs/benchmarks.md describes the data folder and the tables. Each measurement is appended to
+results.jsonl in the output folder as soon as it is done, and is not repeated. Use one output folder
+for one machine, device, number of threads and version of the code.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from bench_measure import Conditions, Job, in_child, measure, settings_of
 from bench_methods import ESTIMATE, FITS, METHODS, PAPER, START, methods
 from bench_report import draw, write_tables
 
-from napari_deep_image_prior.restoration.base import RestorationError
+from napari_deep_image_prior import RestorationError
 from napari_deep_image_prior.restoration.devices import choose_device, device_name
 
 TABLES = {
@@ -44,9 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.threads:
-        os.environ["OMP_NUM_THREADS"] = str(
-            options.threads
-        )  # for what the child processes use beside torch
+        # for the libraries other than torch in the child processes
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
         jobs = plan(options)
         results = Results(options.output, _conditions(options))
@@ -57,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             jobs, results, Conditions(options.data, options.device, options.threads)
         )
     except KeyboardInterrupt:
-        print(f"broken off; the same command goes on from {results.path}", file=sys.stderr)
+        print(f"interrupted; the same command continues from {results.path}", file=sys.stderr)
         return 130
     text = write_tables(results.records, results.conditions)
     (options.output / "benchmark.md").write_text(text, encoding="utf-8")
@@ -95,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
-    """Return what is to be measured, quickest first; missing images are reported and left out."""
+    """Return the jobs, fastest first; missing images are reported and skipped."""
     changes = tuple(
         (name, ast.literal_eval(value))
         for name, _, value in (text.partition("=") for text in options.set)
@@ -114,12 +112,12 @@ def plan(options: argparse.Namespace) -> list[Job]:
                 absent.update(missing)
                 jobs += [] if missing else _jobs(table, suite, image, options, changes)
     for path in sorted(absent):
-        print(f"{path}: not there, so not measured", file=sys.stderr)
+        print(f"{path}: not found; skipped", file=sys.stderr)
     if "quality" in options.tables and "BM3D" not in methods("denoise"):
-        print("BM3D: the package bm3d is not installed, so not measured", file=sys.stderr)
+        print("BM3D: the package bm3d is not installed; skipped", file=sys.stderr)
     if not jobs:
         raise ValueError(
-            f"nothing to measure in {options.data}: see docs/benchmarks.md for what it must hold."
+            f"nothing to measure in {options.data}: see docs/benchmarks.md for its contents."
         )
     return sorted(
         jobs, key=lambda job: (list(TABLES).index(job.table), job.seed, METHODS.index(job.method))
@@ -152,21 +150,20 @@ def _jobs(
             if method in asked and not (method == PAPER and seed):
                 job = Job(table, suite, image, method, seed, changes if method in FITS else ())
                 if method in (*FITS, START):
-                    settings_of(kind, job)  # refuses changes that do not suit, before hours of work
+                    settings_of(kind, job)  # raises for invalid changes, before hours of work
                 jobs.append(job)
     return jobs
 
 
 class Results:
-    """What has been measured: a line of JSON each."""
+    """The finished measurements, one line of JSON each."""
 
     def __init__(self, folder: Path, conditions: dict[str, object]) -> None:
         self.path, self.conditions = folder / "results.jsonl", conditions
         folder.mkdir(parents=True, exist_ok=True)
         written = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        lines = written[
-            : written.rfind("\n") + 1
-        ].splitlines()  # a line that was broken off does not count
+        # an incomplete last line is ignored
+        lines = written[: written.rfind("\n") + 1].splitlines()
         before, *self.records = [json.loads(line) for line in lines] or [conditions]
         if before != conditions:
             raise ValueError(
@@ -186,11 +183,9 @@ class Results:
 
 
 def _measure_all(jobs: list[Job], results: Results, conditions: Conditions) -> int:
-    """Measure what is not there yet; return how much of it failed."""
+    """Run the jobs without a result; return the number of failures."""
     to_do = [job for job in jobs if job not in results]
-    print(
-        f"{len(jobs) - len(to_do)} of {len(jobs)} measurements are there already", file=sys.stderr
-    )
+    print(f"{len(jobs) - len(to_do)} of {len(jobs)} measurements are already done", file=sys.stderr)
     failures = 0
     for number, job in enumerate(to_do, 1):
         name = f"[{number}/{len(to_do)}] {job.table} {job.suite} {job.image} {job.label}"
@@ -202,12 +197,12 @@ def _measure_all(jobs: list[Job], results: Results, conditions: Conditions) -> i
             print(f"{name}: failed: {error}", file=sys.stderr)
             continue
         results.add(record)
-        told = ", ".join(
+        summary = ", ".join(
             f"{key} {record[key]}"
             for key in ("psnr", "seconds", "best", "estimate")
             if key in record
         )
-        print(f"{name}: {told}", file=sys.stderr, flush=True)
+        print(f"{name}: {summary}", file=sys.stderr, flush=True)
     return failures
 
 

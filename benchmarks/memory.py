@@ -1,9 +1,9 @@
-"""Peak memory of the command line for a stack, above that of the program itself.
+"""Peak memory of the command line for a stack, in addition to that of the program itself.
 
     python benchmarks/memory.py [PLANES ...]
 
-Inpaints PLANES planes of 512x512 pixels, uint16, with two steps of a small fit each: the memory of
-a plane's fit hardly depends on the number of steps. Reads /proc, so Linux only.
+Inpaints PLANES planes of 512x512 pixels, uint16, with a small fit of two steps each; the memory of
+a fit hardly depends on the number of steps. Linux only, because it reads /proc.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from typing import Self
 import numpy as np
 import tifffile
 
+from napari_deep_image_prior import register_method
 from napari_deep_image_prior.cli.main import main
-from napari_deep_image_prior.methods.registry import method_of, register_method
+from napari_deep_image_prior.methods.registry import method_of
 
 SIZE = 512
 
 
 class Peak:
-    """The largest resident memory of this process while it is watched, in MiB."""
+    """Records the largest resident memory of this process, in MiB."""
 
     def __enter__(self) -> Self:
         self.before = self.largest = self._now()
@@ -49,7 +50,7 @@ class Peak:
 
 
 def measure(planes: int, folder: Path) -> None:
-    """Print the peak memory of a stack; the program is warmed up with one plane."""
+    """Print the peak memory of a stack, after a warm-up with one plane."""
     random = np.random.default_rng(0)
     plane = random.integers(80, 120, (SIZE, SIZE)).astype(np.uint16)
     tifffile.imwrite(

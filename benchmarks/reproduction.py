@@ -148,7 +148,7 @@ def _arrow(
 
 
 def collect(results: Path, images: Path) -> None:
-    """Copy the JSON, write the tables anew from it, cut the crops and draw the curves."""
+    """Copy the JSON, regenerate the tables from it, cut the crops and draw the curves."""
     for path in sorted(results.glob("*/*.json")):
         (RESULTS / path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, RESULTS / path.parent.name)
@@ -165,13 +165,13 @@ def collect(results: Path, images: Path) -> None:
 
 
 def shown_images(table: str) -> list[str]:
-    """Return the images of which a crop is shown: those with a run of the published method."""
+    """Return the images whose crops are shown: those with a run of the published method."""
     measured = {figure.image for figure in figures(table) if figure.method == "paper"}
     return [image for image in TABLES[table].images if image in measured]
 
 
 def shown_figures(table: str, image: str) -> list:
-    """Return what a crop shows, from left to right."""
+    """Return the figures of which crops are shown, from left to right."""
     order = methods(TABLES[table])
     of_image = [figure for figure in figures(table) if figure.image == image and figure.seed == 0]
     return sorted(of_image, key=lambda figure: (order.index(figure.method), figure.iterations))
@@ -195,7 +195,7 @@ def tables_text() -> dict[str, str]:
 
 
 def crops_text(table: str) -> str:
-    """Return the crops' lines."""
+    """Return the Markdown lines of the crops."""
     lines = []
     for image in shown_images(table):
         names = [
@@ -209,7 +209,7 @@ def crops_text(table: str) -> str:
 
 
 def inserted(document: str) -> str:
-    """Return the document with what stands between its markers made anew."""
+    """Return the document with the text between its markers regenerated."""
     for key, text in tables_text().items():
         body = re.sub("^## ", "### ", text, flags=re.MULTILINE)
         document = re.sub(
@@ -227,7 +227,7 @@ def write_tables() -> None:
 
 
 def crop(results: Path, images: Path, table: str, image: str) -> None:
-    """Write the middle of what was given, of each restoration and of the truth, side by side."""
+    """Write the centers of the input, of each restoration and of the truth side by side."""
     case = make_case(TABLES[table], image, images / TABLES[table].folder / f"{image}.png", 0)
     given, factor = np.asarray(case.task.image), TABLES[table].factor
     shown = [np.kron(given, np.ones((factor, factor) + (1,) * (given.ndim - 2)))]
@@ -273,7 +273,7 @@ def draw_curves() -> None:
 
 
 def published_bicubic(images: Path) -> None:
-    """Print the bicubic figures of Set5 x4, cropped to multiples of 32 or not."""
+    """Print the bicubic PSNR for Set5 x4, with and without cropping to multiples of 32."""
     table = TABLES["set5-x4"]
     printed = dict(zip(table.images, table.row("bicubic (published)").psnr, strict=True))
     for image in table.images:
