@@ -56,6 +56,11 @@ def python_blocks(page: Path) -> list[str]:
     return [textwrap.dedent(block) for block in blocks]
 
 
+def psnr(restored: np.ndarray, truth: np.ndarray) -> float:
+    """Return the PSNR in dB of intensities 0..1, clipped to them."""
+    return float(10 * np.log10(1 / np.mean((np.clip(restored.astype(float), 0, 1) - truth) ** 2)))
+
+
 def use_settings(
     monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings, preset: str = "fast"
 ) -> None:

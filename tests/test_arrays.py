@@ -8,6 +8,7 @@ from napari_deep_image_prior.arrays import (
     full_range_scaling,
     percentile_scaling,
     result_dtype,
+    selection,
 )
 
 KNOWN = np.ones((2, 6, 7), dtype=bool)
@@ -70,3 +71,9 @@ def test_a_result_is_float_or_the_same_as_the_input() -> None:
     assert result_dtype("float64", np.dtype("uint16")) == np.float64
     with pytest.raises(ValueError, match="'same'"):
         result_dtype("uint8", np.dtype("uint16"))
+
+
+def test_a_plane_lies_where_its_index_says_with_all_of_an_axis_where_that_is_none() -> None:
+    image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    np.testing.assert_array_equal(image[selection((None, 1))], image[:, 1])
+    np.testing.assert_array_equal(image[selection((1, 2))], image[1, 2])

@@ -7,23 +7,15 @@ import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from napari.utils.notifications import notification_manager
-from npe2 import PluginManager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.actions.before_after import SHORTCUT, compare
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.jobs.queue import queue_of
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget
+from tests._napari.conftest import open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    PluginManager.instance().discover()
-    return make_napari_viewer(ndisplay=2)
 
 
 def _press_key(viewer: Any) -> None:
@@ -42,11 +34,11 @@ def _visible(viewer: Any) -> list[str]:
     return [layer.name for layer in viewer.layers if layer.visible]
 
 
-@pytest.mark.parametrize("widget", [ResultsWidget, DenoiseWidget])
+@pytest.mark.parametrize("panel", ["Results", "Denoise"])
 def test_the_key_shows_the_source_and_then_the_result_again(
-    viewer: Any, picture: np.ndarray, widget: Any
+    viewer: Any, picture: np.ndarray, panel: str
 ) -> None:
-    viewer.window.add_dock_widget(widget(viewer))
+    open_panel(viewer, panel)
     source = viewer.add_image(picture, name="cells")
     restore_layer(viewer, source, block=True)
     viewer.add_labels(np.zeros((9, 9), dtype=int), name="mask")
@@ -74,7 +66,7 @@ def test_a_source_above_its_result_is_compared_too(viewer: Any, picture: np.ndar
 
 
 def test_layers_deleted_in_the_middle_do_not_disturb(viewer: Any, picture: np.ndarray) -> None:
-    viewer.window.add_dock_widget(ResultsWidget(viewer))
+    open_panel(viewer, "Results")
     source = viewer.add_image(picture, name="cells")
     result = restore_layer(viewer, source, block=True).layer
     _press_key(viewer)
@@ -149,7 +141,7 @@ def test_the_palette_saves_and_opens_a_result(
     for ask in ("getSaveFileName", "getOpenFileName"):
         monkeypatch.setattr(QFileDialog, ask, lambda *_: (chosen, ""))
     _command("write")
-    _, panel = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", "Results")
+    panel = open_panel(viewer, "Results")
     assert "layer" in panel.status.value  # nothing to save is said in the panel
     source = viewer.add_image(picture)
     run = restore_layer(viewer, source, block=True)

@@ -15,20 +15,10 @@ from napari_deep_image_prior._napari.layers.provenance import (
     source_plane,
     truth_plane,
 )
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import (
-    DenoiseWidget,
-    InpaintWidget,
-    SuperResolveWidget,
-)
+from tests._napari.conftest import open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 SAME = {"seed": 2, "threads": 1, "device": "cpu"}
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer()
 
 
 @pytest.fixture
@@ -200,8 +190,7 @@ def test_a_new_mask_is_seen_on_all_channels(viewer: Any, stained: np.ndarray, qt
     viewer.add_image(
         np.stack([stained] * 3), name="cells", axis_labels=("t", "c", "y", "x"), scale=(1, 2, 1, 1)
     )
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Inpaint")
     viewer.dims.set_current_step(0, 1)
     widget.new_mask.native.click()
     mask = widget.missing.value
@@ -228,8 +217,7 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
         np.stack([stained, stained]), name="labeled", axis_labels=("t", "c", "y", "x")
     )
     colors = viewer.add_image(np.zeros((4, 24, 28, 3), np.uint8), rgb=True)
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Denoise")
     for layer in (flat, colors):
         widget.image.value = layer
         assert not widget.channels.native.isVisibleTo(widget.native)
@@ -269,8 +257,7 @@ def test_results_looks_into_all_channels_of_one_fit(
         result_plane(viewer, run.layer).values.shape
         == truth_plane(viewer, result_plane(viewer, run.layer), source).values.shape
     )
-    widget = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Results")
     widget.result.value, widget.truth.value = run.layer, source
     widget.measure.native.click()
     assert "PSNR" in widget.status.value
@@ -326,8 +313,7 @@ def test_all_channels_are_enlarged_and_estimated_from_the_widget(
     viewer: Any, stained: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(stained, name="cells", axis_labels=("c", "y", "x"))
-    widget = SuperResolveWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Super-resolve")
     widget.factor.value = 2
     widget.estimate.native.click()
     qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
@@ -343,13 +329,12 @@ def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
 ) -> None:
     viewer = make_napari_viewer(show=True)
     viewer.add_image(stained, axis_labels=("c", "y", "x"))
-    inpaint = InpaintWidget(viewer)
+    inpaint = open_panel(viewer, "Inpaint")
     shown = {
         inpaint: ("image", "missing", "channel_controls", "preset", "progress"),
-        ResultsWidget(viewer): ("result", "truth", "uncertainty_row", "progress"),
+        open_panel(viewer, "Results"): ("result", "truth", "uncertainty_row", "progress"),
     }
     for widget, names in shown.items():
-        viewer.window.add_dock_widget(widget)
         natives = [getattr(widget, name).native for name in names]
 
         def lefts(panel: Any = widget.native, natives: Any = natives) -> set[int]:

@@ -5,34 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_deep_image_prior._napari.panels.tasks import (
-    DenoiseWidget,
-    InpaintWidget,
-    SuperResolveWidget,
-)
+from tests._napari.conftest import open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 
 
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer()
-
-
-def _docked(viewer: Any, make: Any) -> Any:
-    widget = make(viewer)
-    viewer.window.add_dock_widget(widget)
-    return widget
-
-
 @pytest.mark.usefixtures("quick_presets")
-@pytest.mark.parametrize("make", [DenoiseWidget, InpaintWidget, SuperResolveWidget])
+@pytest.mark.parametrize("panel", ["Denoise", "Inpaint", "Super-resolve"])
 def test_the_button_tells_time_and_memory_and_starts_nothing(
-    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, make: Any
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, panel: str
 ) -> None:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(hole.astype(int), name="holes")
-    widget = _docked(viewer, make)
+    widget = open_panel(viewer, panel)
     widget.estimate.native.click()
     assert widget.status.value == "Estimating …", "the window is not blocked"
     qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
@@ -42,7 +27,7 @@ def test_the_button_tells_time_and_memory_and_starts_nothing(
 
 
 def test_what_is_missing_is_said(viewer: Any) -> None:
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
     assert widget.status.value == "Choose an image layer first, not nothing."
 
@@ -50,7 +35,7 @@ def test_what_is_missing_is_said(viewer: Any) -> None:
 @pytest.mark.usefixtures("quick_presets")
 def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture, name="cells")
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
     widget.run.native.click()
     assert not widget._estimator.is_active
@@ -65,7 +50,7 @@ def test_closing_cancels_an_estimate(
     viewer: Any, picture: np.ndarray, qtbot: Any, closed: str
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
     estimator = widget._estimator
     worker = estimator._worker._worker  # napari's
@@ -85,7 +70,7 @@ def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = _docked(viewer, InpaintWidget)
+    widget = open_panel(viewer, "Inpaint")
     viewer.add_labels((picture > 150).astype(int), name="holes")
     widget.estimate.native.click()
     working = widget._estimator._worker._worker._gen.gi_frame.f_locals["generator"]

@@ -12,37 +12,11 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import (
-    DenoiseWidget,
-    InpaintWidget,
-    SuperResolveWidget,
-)
+from tests._napari.conftest import PLUGIN, open_panel, press
 from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
-PLUGIN = "napari-deep-image-prior"
 MEMBERS = {"image", "preset", "device", "seed", "run", "pause", "stop", "cancel"}
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any, npe2pm_: Any) -> Any:
-    return make_napari_viewer()
-
-
-@pytest.fixture
-def npe2pm_() -> Any:
-    """The plugin manager with this plugin found through its entry point, as for a user."""
-    from npe2 import PluginManager
-
-    manager = PluginManager.instance()
-    manager.discover()
-    return manager
-
-
-def _press(button: Any) -> None:
-    assert button.enabled, f"{button.name} is grayed out"
-    button.native.click()
 
 
 def _wait(qtbot: Any, condition: Any) -> None:
@@ -56,7 +30,7 @@ def _wait(qtbot: Any, condition: Any) -> None:
 def test_a_widget_opens_from_the_menu_with_its_members(
     viewer: Any, display_name: str, own: set[str]
 ) -> None:
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)
+    widget = open_panel(viewer, display_name)
     for name in MEMBERS | own:
         assert getattr(widget, name).name == name
         assert widget[name].name == name
@@ -68,37 +42,24 @@ def test_a_widget_opens_from_the_menu_with_its_members(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize(
-    ("make", "suffix"),
-    [
-        (DenoiseWidget, "denoised"),
-        (InpaintWidget, "inpainted"),
-        (SuperResolveWidget, "super-resolved"),
-    ],
+    ("panel", "suffix"),
+    [("Denoise", "denoised"), ("Inpaint", "inpainted"), ("Super-resolve", "super-resolved")],
 )
-@pytest.mark.parametrize("docked", [True, False], ids=["raw viewer", "proxied viewer"])
+@pytest.mark.parametrize("proxied", [False, True], ids=["raw viewer", "proxied viewer"])
 def test_a_widget_runs_to_its_end(
     viewer: Any,
     picture: np.ndarray,
     hole: np.ndarray,
     qtbot: Any,
-    make: Any,
+    panel: str,
     suffix: str,
-    docked: bool,
+    proxied: bool,
 ) -> None:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(hole.astype(int), name="holes")
-    if docked:
-        widget = make(viewer)
-        viewer.window.add_dock_widget(widget)
-    else:
-        names = {
-            DenoiseWidget: "Denoise",
-            InpaintWidget: "Inpaint",
-            SuperResolveWidget: "Super-resolve",
-        }
-        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, names[make])
+    widget = open_panel(viewer, panel, proxied=proxied)
     assert not widget.pause.enabled
-    _press(widget.run)
+    press(widget.run)
     assert f"cells {suffix}" in viewer.layers, "the result layer is there at once"
     assert not widget.run.enabled
     _wait(qtbot, lambda: widget.run.enabled)
@@ -113,22 +74,21 @@ def test_the_buttons_pause_resume_stop_and_start_again(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = SuperResolveWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Super-resolve")
     widget.factor.value = 2
-    _press(widget.run)
+    press(widget.run)
     _wait(qtbot, lambda: "Step" in widget.status.value and "left" in widget.status.value)
     assert "cpu" in widget.status.value or "cuda" in widget.status.value
-    _press(widget.pause)
+    press(widget.pause)
     assert widget.pause.text == "Resume"
     assert widget.status.value.startswith("Paused")
-    _press(widget.pause)
+    press(widget.pause)
     assert widget.pause.text == "Pause"
-    _press(widget.stop)
+    press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
     assert "stopped by the user" in widget.status.value
-    _press(widget.run)
-    _press(widget.cancel)
+    press(widget.run)
+    press(widget.cancel)
     _wait(qtbot, lambda: widget.run.enabled)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells super-resolved"]
 
@@ -138,28 +98,27 @@ def test_the_history_is_scrubbed_kept_and_run_on_in_the_widget(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = SuperResolveWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Super-resolve")
     assert not any(part.enabled for part in (widget.history, widget.keep, widget.run_on))
-    _press(widget.run)
+    press(widget.run)
     run = widget._run
     _wait(qtbot, lambda: len(run.history) > 2)
     assert not widget.history.enabled, "a running fit shows its newest image"
-    _press(widget.stop)
+    press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.history.value == widget.history.max == len(run.history) - 1
     assert widget.history_text.value.startswith("Showing the result, step")
     widget.history.value = 1
     np.testing.assert_array_equal(run.layer.data, run.history[1].image)
     assert widget.history_text.value.startswith(f"Showing step {run.history[1].iteration}\n")
-    _press(widget.keep)
+    press(widget.keep)
     assert f"cells super-resolved, step {run.history[1].iteration}" in viewer.layers
     widget.snapshot_memory.value = 0
     assert len(run.history) == 1
     assert widget.history_text.value.endswith("1 snapshot, 0 of 0 MB")
-    _press(widget.run_on)
+    press(widget.run_on)
     assert not widget.run.enabled
-    _press(widget.cancel)
+    press(widget.cancel)
     _wait(qtbot, lambda: widget.run.enabled)
     assert "earlier result is shown again" in widget.status.value
 
@@ -182,7 +141,7 @@ def test_the_history_is_saved_as_a_gif(
             return name, ""
 
         monkeypatch.setattr(QFileDialog, "getSaveFileName", get_name)
-        _press(widget.gif)
+        press(widget.gif)
 
     image = (
         np.stack([picture, picture / 2, 0 * picture], axis=-1).astype(np.uint8)
@@ -190,13 +149,12 @@ def test_the_history_is_saved_as_a_gif(
         else picture
     )
     viewer.add_image(image, rgb=colors, name="cells: a")
-    widget = SuperResolveWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Super-resolve")
     assert not widget.gif.enabled, "there is nothing to save yet"
-    _press(widget.run)
+    press(widget.run)
     run = widget._run
     _wait(qtbot, lambda: len(run.history) > 3)
-    _press(widget.stop)
+    press(widget.stop)
     _wait(qtbot, lambda: widget.status.value.startswith("Done"))
     run.layer.contrast_limits = (100, 200)
     answer("")
@@ -222,8 +180,7 @@ def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Denoise")
     assert widget.strength.native.isVisibleTo(widget.native)
     assert widget.strength.value == 1
     widget.strength.value = 1.4
@@ -233,19 +190,18 @@ def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
     assert widget._arguments()["strength"] == 1
     widget.preset.value = "fast"
     assert widget.strength.enabled
-    _press(widget.run)
+    press(widget.run)
     _wait(qtbot, lambda: widget.run.enabled)
     made = viewer.layers["cells denoised"].metadata["deep_image_prior"]
     assert made["task"]["strength"] == 1.4
 
 
 def test_more_options_are_folded_away(viewer: Any) -> None:
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Denoise")
     assert not widget.seed.native.isVisibleTo(widget.native)
-    _press(widget.more_toggle)
+    press(widget.more_toggle)
     assert widget.seed.native.isVisibleTo(widget.native)
-    _press(widget.more_toggle)
+    press(widget.more_toggle)
     assert not widget.seed.native.isVisibleTo(widget.native)
 
 
@@ -253,7 +209,7 @@ def test_more_options_are_folded_away(viewer: Any) -> None:
 def test_a_widget_scrolls_in_a_low_window_and_warns_of_what_a_prior_may_invent(
     viewer: Any, qtbot: Any, name: str
 ) -> None:
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    widget = open_panel(viewer, name)
     inside = widget.image.native if name != "Results" else widget.result.native
     assert widget.native.minimumSizeHint().height() < 200, "the window may be low"
     assert widget.native.minimumSizeHint().width() > inside.minimumSizeHint().width()
@@ -266,11 +222,11 @@ def test_a_widget_scrolls_in_a_low_window_and_warns_of_what_a_prior_may_invent(
 def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
-    _press(widget.run)
+    press(widget.run)
     viewer.window.remove_dock_widget(dock)
-    _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    again = open_panel(viewer, "Denoise")
     _wait(qtbot, lambda: "Step" in again.status.value)
-    _press(again.cancel)
+    press(again.cancel)
     _wait(qtbot, lambda: again.run.enabled)
 
 
@@ -281,7 +237,7 @@ def test_a_reopened_widget_takes_up_an_ended_fit(
     # a picture without noise has nothing to correct: the network's share could stay 0
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="picture")
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
-    _press(widget.run)
+    press(widget.run)
     qtbot.waitUntil(lambda: viewer.layers[-1].name.endswith("denoised"), timeout=60000)
     layer = viewer.layers[-1]
     run = widget._run
@@ -290,10 +246,10 @@ def test_a_reopened_widget_takes_up_an_ended_fit(
     viewer.window.remove_dock_widget(dock)
     del dock, widget, run
     gc.collect()
-    _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    again = open_panel(viewer, "Denoise")
     assert again.status.value == message
     before = layer.data.copy()
-    _press(again.run_on)
+    press(again.run_on)
     _wait(qtbot, lambda: again.run_on.enabled)
     assert not np.array_equal(layer.data, before)
     run = again._run
@@ -316,11 +272,10 @@ def test_of_a_stack_there_are_no_earlier_images_to_animate(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(np.stack([picture] * 2))
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Denoise")
     for planes, may in (("all", False), ("displayed", True)):
         widget.planes.value = planes
-        _press(widget.run)
+        press(widget.run)
         _wait(qtbot, lambda: widget.run.enabled and widget.keep.enabled)
         assert widget.gif.enabled is may
 
@@ -330,16 +285,14 @@ def test_what_another_widget_runs_waits_its_turn(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture)
-    first, second = DenoiseWidget(viewer), SuperResolveWidget(viewer)
-    for widget in (first, second):
-        viewer.window.add_dock_widget(widget)
+    first, second = open_panel(viewer, "Denoise"), open_panel(viewer, "Super-resolve")
     assert not first.queue.enabled
-    _press(first.run)
-    _press(second.run)
+    press(first.run)
+    press(second.run)
     assert second.status.value == "Queued: starts after 1 other."
-    _press(first.cancel)
+    press(first.cancel)
     _wait(qtbot, lambda: "Step" in second.status.value)
-    _press(second.cancel)
+    press(second.cancel)
 
 
 @pytest.mark.usefixtures("endless_presets")
@@ -352,9 +305,9 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     for name, add in (("a", widget.run), ("b", widget.queue), ("c", widget.queue)):
         widget.image.value = viewer.layers[name]
         widget.seed.value = 7 if name == "c" else 0
-        _press(add)
+        press(add)
     viewer.window.remove_dock_widget(dock)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    widget = open_panel(viewer, "Denoise")
     listed = widget._queue
 
     def lines() -> list[str]:
@@ -372,9 +325,9 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
         "waiting: c denoised (fast, seed 7)",
         "waiting: b denoised (fast)",
     ]
-    _press(widget.pause)
+    press(widget.pause)
     assert lines()[0] == "paused: a denoised (fast)"
-    _press(widget.pause)
+    press(widget.pause)
     assert lines()[0] == "running: a denoised (fast)"
     assert listed.list.currentRow() == 1
     assert not listed.up.isEnabled()
@@ -382,25 +335,23 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     listed.list.setCurrentRow(1)
     listed.remove.click()
     assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)"]
-    _press(widget.cancel)
+    press(widget.cancel)
     _wait(qtbot, lambda: "Step" in widget.status.value)
     assert widget._run.layer.name == "c denoised", "the widget shows the next one"
     assert not listed.isVisibleTo(widget.native)
-    _press(widget.cancel)
+    press(widget.cancel)
     assert [layer.name for layer in viewer.layers] == ["a", "b", "c"]
 
 
 def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    _press(widget.run)
+    widget = open_panel(viewer, "Denoise")
+    press(widget.run)
     assert widget.status.value == "Choose an image layer first, not nothing."
     assert widget.run.enabled
 
 
 def test_the_panel_invites_to_what_is_to_be_done(viewer: Any, picture: np.ndarray) -> None:
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Denoise")
     assert widget.status.value == "Open an image to begin."
     viewer.add_image(picture)
     assert widget.status.value.startswith("Press Run")
@@ -411,28 +362,29 @@ def test_the_panel_says_that_its_image_was_deleted_and_which_it_takes_now(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    _press(widget.run)
+    widget = open_panel(viewer, "Denoise")
+    press(widget.run)
     _wait(qtbot, lambda: "Step" in widget.status.value)
     viewer.layers.remove("cells")
     notice = "'cells' was deleted: the image is now 'cells denoised'.\n"
     assert widget.status.value.startswith(notice)
     _wait(qtbot, lambda: len(widget._run.misfits) > 0)
     assert widget.status.value.startswith(notice), "the next steps do not wipe it out"
-    _press(widget.stop)
+    press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith(notice + "Done: ")
-    _press(widget.run)
+    press(widget.run)
     assert "deleted" not in widget.status.value
-    _press(widget.cancel)
+    press(widget.cancel)
 
 
 def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.ndarray) -> None:
     viewer.add_image(picture, name="cells")
-    widgets = [DenoiseWidget(viewer), InpaintWidget(viewer), ResultsWidget(viewer)]
-    for widget in widgets:
-        viewer.window.add_dock_widget(widget)
+    widgets = [
+        open_panel(viewer, "Denoise"),
+        open_panel(viewer, "Inpaint"),
+        open_panel(viewer, "Results"),
+    ]
     before = [widget.native.sizeHint().width() for widget in widgets]
     viewer.add_labels(np.zeros((4, 4), dtype=int), name="mask of " * 30)
     viewer.add_image(picture, name="cells of the " * 30)
@@ -444,10 +396,9 @@ def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.nda
 
 def test_what_is_not_there_is_not_marked(viewer: Any, picture: np.ndarray) -> None:
     viewer.add_image(picture)
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Inpaint")
     widget.marked.value = "NaN"
-    _press(widget.mark)
+    press(widget.mark)
     assert widget.status.value == "No pixel of this plane is NaN: nothing was marked."
     assert len(viewer.layers) == 1, "no empty mask was added"
 
@@ -460,11 +411,10 @@ def test_a_hidden_mask_is_marked_too(viewer: Any) -> None:
     image = viewer.add_image(stack, name="cells")
     mask = viewer.add_labels(np.zeros(stack.shape, dtype=int), visible=False)
     viewer.dims.set_current_step(0, 5)  # its second plane
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Inpaint")
     widget.image.value, widget.missing.value = image, mask
     widget.marked.value = "NaN"
-    _press(widget.mark)
+    press(widget.mark)
     np.testing.assert_array_equal(
         mask.data != 0, np.isnan(stack) & (np.arange(2) == 1)[:, None, None]
     )
@@ -475,30 +425,28 @@ def test_the_panel_tells_the_noise_that_was_found_and_what_was_kept(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="cells")
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    _press(widget.run)
+    widget = open_panel(viewer, "Denoise")
+    press(widget.run)
     _wait(qtbot, lambda: widget.run.enabled)
     done, found = widget.status.value.split("\n")
     assert done.startswith("Done: ")
     assert found == widget._run.result.provenance["found"] != ""
-    _press(widget.keep)
+    press(widget.keep)
     assert widget.status.value == f"Kept as '{viewer.layers[-1].name}'."
 
 
 def test_a_new_mask_fits_its_image_and_is_ready_to_paint(viewer: Any, picture: np.ndarray) -> None:
     image = viewer.add_image(np.stack([picture] * 3), scale=(4, 0.5, 0.5), translate=(1, 2, 3))
     viewer.dims.set_current_step(0, 1)
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    _press(widget.new_mask)
+    widget = open_panel(viewer, "Inpaint")
+    press(widget.new_mask)
     mask = viewer.layers.selection.active
     assert isinstance(mask, Labels)
     assert widget.missing.value is mask
     assert mask.mode == "paint"
     assert mask.data.shape == (1, 24, 28)
     np.testing.assert_allclose(mask.data_to_world((0, 2, 3)), image.data_to_world((1, 2, 3)))
-    _press(widget.run)
+    press(widget.run)
     assert "paint the pixels" in widget.status.value
 
 
@@ -508,11 +456,10 @@ def test_what_was_painted_on_the_new_mask_is_filled(
 ) -> None:
     viewer.add_image(np.stack([picture] * 3), scale=(4, 0.5, 0.5))
     viewer.dims.set_current_step(0, 1)
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    _press(widget.new_mask)
+    widget = open_panel(viewer, "Inpaint")
+    press(widget.new_mask)
     widget.missing.value.paint((0, 10, 10), 1)
-    _press(widget.run)
+    press(widget.run)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith("Done: ")
 
@@ -525,11 +472,10 @@ def test_pixels_are_marked_by_their_values_on_a_fitting_mask(
     image[2] = 0
     viewer.add_image(image, scale=(2, 0.5, 0.5))
     viewer.dims.set_current_step(0, 1)
-    widget = InpaintWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Inpaint")
     widget.marked.value = "dead (0)"
     assert not widget.mark_value.enabled
-    _press(widget.mark)
+    press(widget.mark)
     mask = widget.missing.value
     assert mask.data.shape == (1, 24, 28)
     assert sorted(map(tuple, np.argwhere(mask.data[0]))) == [(4, 3), (4, 4), (4, 5)]
@@ -537,7 +483,7 @@ def test_pixels_are_marked_by_their_values_on_a_fitting_mask(
     widget.marked.value = "above"
     assert widget.mark_value.enabled
     widget.mark_value.value = float(picture.max()) - 0.01
-    _press(widget.mark)
+    press(widget.mark)
     assert widget.missing.value is mask, "more is added to the same mask"
     assert mask.data.sum() == 3 + (picture > picture.max() - 0.01).sum()
     mask.undo()
@@ -560,8 +506,8 @@ def test_samples_open_without_a_network(
     assert [type(layer) for layer in viewer.layers] == kinds
 
 
-def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
-    manifest = npe2pm_.get_manifest(PLUGIN)
+def test_the_manifest_offers_the_widgets_where_users_look(plugins: Any) -> None:
+    manifest = plugins.get_manifest(PLUGIN)
     assert manifest.display_name == "Deep Image Prior"
     assert [widget.display_name for widget in manifest.contributions.widgets] == [
         "Denoise",
@@ -579,4 +525,4 @@ def test_the_manifest_offers_the_widgets_where_users_look(npe2pm_: Any) -> None:
         "napari/layers/measure": [f"{PLUGIN}.results"],
     }
     for command in manifest.contributions.commands:
-        assert npe2pm_.commands.get(command.id) is not None
+        assert plugins.commands.get(command.id) is not None

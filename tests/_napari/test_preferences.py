@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior._napari.actions.restore import restore_layer
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, SuperResolveWidget
 from napari_deep_image_prior._napari.viewer.preferences import Preferences, preferences
+from tests._napari.conftest import open_panel
 from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
@@ -47,11 +46,8 @@ def test_pictures_come_no_more_often_than_was_asked_for(
 if HAS_PLUGIN_SETTINGS:
 
     @pytest.fixture
-    def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugins: Any) -> Any:
         """Where napari keeps the settings, read anew for this test."""
-        from npe2 import PluginManager
-
-        PluginManager.instance().discover()
         monkeypatch.setattr(napari.settings, "_CFG_PATH", str(tmp_path / "settings.yaml"))
         napari.settings._clear_plugin_settings_cache()
         yield tmp_path
@@ -72,8 +68,7 @@ if HAS_PLUGIN_SETTINGS:
         settings = napari.settings.get_plugin_settings("napari-deep-image-prior").restoring
         settings.device, settings.threads, settings.snapshot_megabytes = "cpu", 1, 50
         settings.preview_rate = 20
-        widget = DenoiseWidget(viewer)
-        viewer.window.add_dock_widget(widget)
+        widget = open_panel(viewer, "Denoise")
         assert (widget.device.value, widget.snapshot_memory.value) == ("cpu", 50)
         widget.run.native.click()
         assert widget._run.device == "cpu (1 thread)"
@@ -83,9 +78,9 @@ if HAS_PLUGIN_SETTINGS:
         assert widget._run.result.provenance["threads"] == 1
         settings.threads = 0
         assert (
-            restore_layer(viewer, viewer.layers["cells"], threads=2, block=True).result.provenance[
-                "threads"
-            ]
+            dip.restore_layer(
+                viewer, viewer.layers["cells"], threads=2, block=True
+            ).result.provenance["threads"]
             == 2
         )
 
@@ -107,7 +102,7 @@ if HAS_PLUGIN_SETTINGS:
         make_napari_viewer: Any, folder: Path, stored: str, words: str
     ) -> None:
         _store(folder, stored)
-        widget = SuperResolveWidget(make_napari_viewer())
+        widget = open_panel(make_napari_viewer(), "Super-resolve")
         assert widget.device.value == "auto"
         assert widget.status.value.startswith(words)
         assert "\n" not in widget.status.value

@@ -7,24 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from npe2 import PluginManager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.layers.files import get_reader, read_layer
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import ImageFile
+from tests._napari.conftest import PLUGIN, open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
-PLUGIN = "napari-deep-image-prior"
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    PluginManager.instance().discover()
-    return make_napari_viewer(ndisplay=2)
 
 
 def _stack_result(viewer: Any, picture: np.ndarray) -> tuple[Any, Any]:
@@ -61,8 +53,7 @@ def test_a_saved_result_opens_as_it_was(
     assert again.units == source.units
     for corner in [(0, 0, 0), (0, 47, 55)]:
         np.testing.assert_allclose(again.data_to_world(corner), result.data_to_world(corner))
-    widget = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Results")
     widget.result.value = again
     widget.run_again.native.click()
     run = active_run(viewer)
@@ -89,8 +80,7 @@ def test_color_results_stay_color_pictures(
 def test_results_of_the_command_line_open_with_pixel_size_and_channels(
     viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    widget = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Results")
 
     def opened(name: str) -> list[Any]:
         before = len(viewer.layers)
@@ -202,8 +192,7 @@ def test_the_save_button_asks_for_a_name_and_says_what_became_of_it(
 ) -> None:
     _, result = _stack_result(viewer, picture)
     result.name = "cells/2: 'a'"
-    widget = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_panel(viewer, "Results")
     widget.result.value = result
     asked = []
 

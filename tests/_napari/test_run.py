@@ -22,11 +22,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer(ndisplay=2)
-
-
 def _settle(qtbot: Any, run: Any, state: str) -> None:
     qtbot.waitUntil(lambda: run.state == state, timeout=30000)
 

@@ -18,15 +18,9 @@ from napari_deep_image_prior import (
     restore_layer,
 )
 from napari_deep_image_prior._napari.jobs.queue import queue_of
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import DenoiseWidget, InpaintWidget
+from tests._napari.conftest import open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer()
 
 
 @pytest.fixture
@@ -191,8 +185,7 @@ def test_a_stack_is_made_again_by_the_button_and_by_the_script(
         "mask": {"planes": "all", "task": "inpaint", "missing": hole},
     }[asked]
     first = restore_layer(viewer, source, block=True, **options).layer
-    results = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(results)
+    results = open_panel(viewer, "Results")
     results.result.value = first
     viewer.dims.set_point(0, 0)
     results.run_again.native.click()
@@ -236,9 +229,8 @@ def test_the_widget_offers_all_planes_for_stacks_only(
 ) -> None:
     viewer.add_image(stack[0], name="plane")
     viewer.add_image(stack, name="stack")
-    for make in (InpaintWidget, DenoiseWidget):
-        widget = make(viewer)
-        viewer.window.add_dock_widget(widget)
+    for panel in ("Inpaint", "Denoise"):
+        widget = open_panel(viewer, panel)
         widget.image.value = viewer.layers["plane"]
         assert not widget.planes.native.isVisibleTo(widget.native)
         widget.image.value = viewer.layers["stack"]
@@ -264,8 +256,7 @@ def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only
     truth = np.stack([picture + level for level in (0, 40, 90)])
     layer = viewer.add_image(np.stack([stack, stack[::-1]]), name="stack")  # T, Z, Y, X
     result = restore_layer(viewer, layer, planes="all", block=True).layer
-    results = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(results)
+    results = open_panel(viewer, "Results")
     results.result.value = result
     results.truth.value = viewer.add_image(np.stack([truth, truth[::-1]]), name="truth")
     told = []

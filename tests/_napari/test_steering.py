@@ -20,13 +20,13 @@ from napari_deep_image_prior._napari.actions.before_after import SHORTCUT
 from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.jobs.uncertainty import active_uncertainty
 from napari_deep_image_prior._napari.panels.controls import connect_until_destroyed, on_destroyed
+from tests._napari.conftest import PLUGIN
 from tests.conftest import QUICK, use_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
-PLUGIN = "napari-deep-image-prior"
 NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
 STEERING = (
     *("run", "queue", "pause", "stop", "cancel", "keep", "run_on", "run_on", "gif", "estimate"),
@@ -276,14 +276,11 @@ def all_presets_quick(monkeypatch: pytest.MonkeyPatch, quick_presets: None) -> N
         use_settings(monkeypatch, kind, quick, "best")
 
 
-@pytest.mark.usefixtures("all_presets_quick")
+@pytest.mark.usefixtures("all_presets_quick", "plugins")
 @pytest.mark.parametrize("seed", [0, 3])
 def test_two_hundred_random_actions_leave_nothing_behind(
     make_napari_viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    from npe2 import PluginManager
-
-    PluginManager.instance().discover()
     notification_manager.records.clear()
     before = _networks()
     viewer = make_napari_viewer()

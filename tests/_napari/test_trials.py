@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from npe2 import PluginManager
 
 from napari_deep_image_prior import repeat, restore_layer
 from napari_deep_image_prior._napari.actions.repeat import run_again
@@ -16,23 +15,13 @@ from napari_deep_image_prior._napari.layers.provenance import (
     truth_plane,
 )
 from napari_deep_image_prior._napari.layers.region import region_of
-from napari_deep_image_prior._napari.panels.results import ResultsWidget
-from napari_deep_image_prior._napari.panels.tasks import (
-    DenoiseWidget,
-    InpaintWidget,
-    SuperResolveWidget,
-)
 from napari_deep_image_prior._napari.viewer.canvas import camera, corners_shown, grid
 from napari_deep_image_prior.restoration.script import script
+from tests._napari.conftest import open_panel, press
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 REGION = ((4, 22), (6, 26))
 """18x20 pixels of the picture."""
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer(ndisplay=2)
 
 
 def _corners(layer: Any, region: Any) -> np.ndarray:
@@ -323,8 +312,7 @@ def test_results_looks_into_a_part_as_into_a_whole(
     source._source = source.source.model_copy(update={"path": str(path)})
     factor = 2 if task == "super-resolve" else None
     run = restore_layer(viewer, source, task=task, factor=factor, region=REGION, block=True)
-    results = ResultsWidget(viewer)
-    viewer.window.add_dock_widget(results)
+    results = open_panel(viewer, "Results")
     results.result.value = run.layer
     assert (
         "Part of the image: layer 'cells', rows 4 to 21, columns 6 to 25."
@@ -359,17 +347,6 @@ def test_results_looks_into_a_part_as_into_a_whole(
     np.testing.assert_array_equal(viewer.layers[-1].data, run.layer.data)
 
 
-def _docked(viewer: Any, make: Any) -> Any:
-    widget = make(viewer)
-    viewer.window.add_dock_widget(widget)
-    return widget
-
-
-def _press(button: Any) -> None:
-    assert button.enabled, f"{button.name} is grayed out"
-    button.native.click()
-
-
 def _names(viewer: Any) -> list[str]:
     return [layer.name for layer in viewer.layers]
 
@@ -387,25 +364,19 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
 ) -> None:
     source = viewer.add_image(picture, name="cells")
     shapes = viewer.add_shapes(name="part")
-    PluginManager.instance().discover()
-    plugin = ("napari-deep-image-prior", "Denoise")
-    widget = (
-        viewer.window.add_plugin_dock_widget(*plugin)[1]
-        if proxied
-        else _docked(viewer, DenoiseWidget)
-    )
+    widget = open_panel(viewer, "Denoise", proxied=proxied)
     widget.image.value = source
     buttons = (widget.beside, widget.apply, widget.discard)
     assert not any(button.enabled for button in buttons), "there is no trial yet"
-    _press(widget.trying_toggle)
+    press(widget.trying_toggle)
     assert widget.region.choices == ("visible", shapes)
     widget.region.value = shapes
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.status.value == "There is no shape on 'part': draw a rectangle on it first."
     shapes.add_rectangles([[3.5, 5.5], [3.5, 25.5], [21.5, 25.5], [21.5, 5.5]])
-    _press(widget.add_trial)
+    press(widget.add_trial)
     widget.noise.value, widget.seed.value = "gaussian", 3
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert _names(viewer) == ["cells", "part", "trial 1 (fast) of cells"]
     assert [run.layer.name for run in queue_of(viewer).jobs] == [
         "trial 1 (fast) of cells",
@@ -423,13 +394,13 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
         np.testing.assert_allclose(_corners(trial, _whole(trial)), _corners(source, REGION))
     widget.noise.value, widget.seed.value = "poisson", 0
     widget.trial.value = viewer.layers[TRIAL_2]
-    _press(widget.apply)
+    press(widget.apply)
     assert (widget.noise.value, widget.seed.value) == ("gaussian", 3)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
     whole = viewer.layers["cells denoised"]
     assert whole.data.shape == picture.shape
     assert (provenance_of(whole)["task"]["noise"], provenance_of(whole)["seed"]) == ("gaussian", 3)
-    _press(widget.discard)
+    press(widget.discard)
     assert _names(viewer) == ["cells", "part", "cells denoised"]
     assert widget.region.enabled
 
@@ -438,17 +409,17 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     for strength in (1, 0.55):
         widget.strength.value = strength
-        _press(widget.add_trial)
+        press(widget.add_trial)
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     assert _names(viewer)[1:] == [
         "trial 1 (fast) of cells",
         "trial 2 (fast, strength 0.55) of cells",
     ]
     widget.strength.value = 1
-    _press(widget.apply)
+    press(widget.apply)
     assert widget.strength.value == 0.55
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
     assert provenance_of(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
@@ -461,13 +432,13 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     viewer.add_image(
         np.stack([stained, stained + 9]), name="cells", axis_labels=("t", "c", "y", "x")
     )
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     _zoom_in(viewer)
     viewer.dims.set_current_step(0, 1)
-    _press(widget.add_trial)
+    press(widget.add_trial)
     viewer.dims.set_current_step(1, 1 - viewer.dims.current_step[1])
     widget.together.value = "separately"
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.trial.current_choice == "2: fast, channels one by one"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     trials = [
@@ -476,15 +447,15 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
     ]
     assert {layer.data.shape[:2] for layer in trials} == {(1, 2)}
     np.testing.assert_allclose(trials[0].extent.world, trials[1].extent.world)
-    _press(widget.beside)
+    press(widget.beside)
     assert sum(layer.visible for layer in viewer.layers) == 3
     widget.channels.value = "no channel axis"
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.status.value.startswith(
         "The existing trials show all channels of plane 1 of 'cells': go back"
     )
     widget.trial.value = trials[1]
-    _press(widget.apply)
+    press(widget.apply)
     assert (widget.channels.value, widget.together.value) == ("axis 1 (c)", "separately")
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=60000)
     assert provenance_of(viewer.layers["cells denoised"])["source"]["channels"] == "separately"
@@ -500,16 +471,16 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     source = viewer.add_image(picture, name="cells")
     viewer.add_image(picture, name="other")
     hidden = viewer.add_image(picture, name="hidden", visible=False)
-    widget = _docked(viewer, SuperResolveWidget)
+    widget = open_panel(viewer, "Super-resolve")
     widget.image.value, widget.factor.value = source, 2
     _zoom_in(viewer)
     before = (camera(viewer).center, camera(viewer).zoom)
     for factor in (2, 3):
         widget.factor.value = factor
-        _press(widget.add_trial)
+        press(widget.add_trial)
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     source.contrast_limits = (90, 150)
-    _press(widget.beside)
+    press(widget.beside)
     shown = ["cells", "trial 1 (fast, 2x) of cells", "trial 2 (fast, 3x) of cells"]
     assert grid(viewer).enabled
     assert widget.beside.text == "Back"
@@ -521,7 +492,7 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), (
         "moved together"
     )
-    _press(widget.beside)
+    press(widget.beside)
     assert not grid(viewer).enabled
     assert (camera(viewer).center, camera(viewer).zoom) == before
     assert [layer.name for layer in viewer.layers if not layer.visible] == ["hidden"]
@@ -536,11 +507,11 @@ def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
 ) -> None:
     source = viewer.add_image(picture, name="cells")
     viewer.add_image(picture, name="other")
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     widget.image.value = source
-    _press(widget.add_trial)
-    _press(widget.beside)
-    _press(widget.add_trial)
+    press(widget.add_trial)
+    press(widget.beside)
+    press(widget.add_trial)
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     second = viewer.layers["trial 2 (fast) of cells"]
     assert second.visible
@@ -548,16 +519,16 @@ def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
     grid(viewer).enabled = False  # by napari's own button
     assert viewer.layers["other"].visible
     assert widget.beside.text == "Side by side"
-    _press(widget.beside)
+    press(widget.beside)
     viewer.layers.remove(second)
     assert grid(viewer).enabled
     viewer.layers.remove(source)
     assert not grid(viewer).enabled, "there is nothing to compare with"
-    _press(widget.beside)
+    press(widget.beside)
     assert widget.status.value.startswith("The image of these trials is no longer in the viewer")
-    _press(widget.apply)
+    press(widget.apply)
     assert widget.status.value.startswith("The image of these trials is no longer in the viewer")
-    _press(widget.discard)
+    press(widget.discard)
     assert _names(viewer) == ["other"]
 
 
@@ -567,15 +538,15 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
 ) -> None:
     viewer.add_image(np.stack([picture, picture]), name="stack")
     other = viewer.add_image(picture, name="other")
-    widget = _docked(viewer, DenoiseWidget)
+    widget = open_panel(viewer, "Denoise")
     widget.planes.value = "all"  # a trial is of one plane all the same
     widget.image.value = viewer.layers["stack"]
     _zoom_in(viewer)
     viewer.dims.set_point(0, 1)
     for seed in range(4):
         widget.seed.value = seed
-        _press(widget.add_trial)
-    _press(widget.add_trial)
+        press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.status.value.startswith("There are 4 trials already: delete the layer of one")
     queue_of(viewer).jobs[1].cancel()
     assert [text for text, _ in widget._trials._trial_choices()] == [
@@ -584,24 +555,24 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
         "4: fast, seed 3",
     ]
     viewer.dims.set_point(0, 0)
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.status.value.startswith(
         "The existing trials show plane 1 of 'stack': go back to it, or"
     )
     widget.image.value = other
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert "go back to it" in widget.status.value
     widget.image.value = viewer.layers["stack"]
     viewer.dims.set_point(0, 1)
     viewer.reset_view()  # a later trial is of the part of the first
-    _press(widget.add_trial)
+    press(widget.add_trial)
     parts = {layer.data.shape for layer in widget._trials._trials()}
     assert len(parts) == 1
     assert parts != {(1, 24, 28)}
     assert [run.layer.name.split(" (")[0] for run in queue_of(viewer).jobs] == [
         f"trial {n}" for n in (1, 3, 4, 2)
     ]
-    _press(widget.discard)
+    press(widget.discard)
     assert queue_of(viewer).jobs == []
     assert _names(viewer) == ["stack", "other"]
     qtbot.waitUntil(lambda: not queue_of(viewer).at_work, timeout=30000)
@@ -613,30 +584,30 @@ def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
 ) -> None:
     viewer.add_image(picture, name="film")
     mask = viewer.add_labels(hole.astype(int), name="holes")
-    widget = _docked(viewer, InpaintWidget)
-    _press(widget.add_trial)
+    widget = open_panel(viewer, "Inpaint")
+    press(widget.add_trial)
     assert widget.trial_text.value.startswith(
         "The region is the whole of 'film': zoom in to try a part."
     )
     viewer.window.remove_dock_widget(widget.native)
     widget.native.deleteLater()
-    widget = _docked(viewer, InpaintWidget)
+    widget = open_panel(viewer, "Inpaint")
     assert widget.trial.current_choice == "1: fast"
     qtbot.waitUntil(lambda: widget._run.step is not None, timeout=30000)
-    _press(widget.stop)
+    press(widget.stop)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert "stopped by the user" in widget.status.value
-    _press(widget.add_trial)
-    _press(widget.cancel)
+    press(widget.add_trial)
+    press(widget.cancel)
     assert _names(viewer) == ["film", "holes", "trial 1 (fast) of film"]
-    _press(widget.add_trial)
+    press(widget.add_trial)
     viewer.layers.remove("trial 2 (fast) of film")
     assert widget.trial.choices == (viewer.layers["trial 1 (fast) of film"],)
     mask.data = 0 * mask.data
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert widget.status.value.startswith("Nothing is marked as missing")
     viewer.layers.remove("film")
-    _press(widget.add_trial)
+    press(widget.add_trial)
     assert (
         widget.status.value.startswith("Choose an image layer first")
         or "show 'film'" in widget.status.value
@@ -649,10 +620,10 @@ def test_closing_the_window_with_trials_side_by_side_is_quiet(
 ) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(picture, name="cells")
-    widget = _docked(viewer, DenoiseWidget)
-    _press(widget.add_trial)
-    _press(widget.add_trial)
-    _press(widget.beside)
+    widget = open_panel(viewer, "Denoise")
+    press(widget.add_trial)
+    press(widget.add_trial)
+    press(widget.beside)
     runs = list(queue_of(viewer).jobs)
     qtbot.waitUntil(lambda: runs[0].step is not None, timeout=30000)
     viewer.close()

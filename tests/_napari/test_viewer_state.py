@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
-from napari_deep_image_prior import iter_restore, restore_layer
+from napari_deep_image_prior import Denoise, iter_restore, restore_layer
 from napari_deep_image_prior._napari.actions.before_after import compare
 from napari_deep_image_prior._napari.jobs.mask_follower import THROTTLE_MS
 from napari_deep_image_prior._napari.jobs.queue import queue_of
@@ -18,7 +18,6 @@ from napari_deep_image_prior._napari.layers.plane import displayed_plane
 from napari_deep_image_prior._napari.layers.provenance import METADATA, provenance_of
 from napari_deep_image_prior._napari.viewer.side_by_side import comparison_in
 from napari_deep_image_prior._napari.viewer.state import state_of
-from napari_deep_image_prior.methods.denoising.task import Denoise
 from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
@@ -51,11 +50,6 @@ def test_a_viewer_has_one_state_and_another_viewer_another() -> None:
     first, second = ViewerModel(), ViewerModel()
     assert queue_of(first) is queue_of(first)
     assert queue_of(first) is not queue_of(second)
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    return make_napari_viewer(ndisplay=2)
 
 
 def _ours(layer: Layer) -> list[str]:

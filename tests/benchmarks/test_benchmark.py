@@ -13,7 +13,7 @@ import pytest
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.io.files import write_image
 from napari_deep_image_prior.io.image_file import ImageFile
-from tests.conftest import use_settings
+from tests.conftest import psnr, use_settings
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 GRAY_SUITES = ("denoise-25", "inpaint-50")
@@ -69,10 +69,6 @@ def _records(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[1:]]
 
 
-def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
-    return float(10 * np.log10(1 / np.mean((np.clip(restored, 0, 1) - truth) ** 2)))
-
-
 def test_the_table_agrees_with_the_psnr_of_the_same_fit(
     tmp_path: Path, command: Callable[..., int]
 ) -> None:
@@ -90,7 +86,7 @@ def test_the_table_agrees_with_the_psnr_of_the_same_fit(
         "inpaint-50": dip.Inpaint(np.where(missing, 0, truth), missing=missing),
     }
     for suite, task in tasks.items():
-        expected = _psnr(dip.restore(task, seed=0, device="cpu").image, truth)
+        expected = psnr(dip.restore(task, seed=0, device="cpu").image, truth)
         found = {
             r["image"]: r
             for r in _records(tmp_path)
@@ -177,7 +173,7 @@ def test_what_is_measured_is_not_measured_again(
     monkeypatch.setattr(benchmark_module, "measure", lambda *_: pytest.fail("measured again"))
     assert command(*asked) == 0
     assert measured == ["peppers"]
-    assert "3 of 4 measurements are there already" in capsys.readouterr().err
+    assert "3 of 4 measurements are already done" in capsys.readouterr().err
     again = path.read_text().splitlines()
     assert again[:4] == whole[:4]
     assert json.loads(again[4])["psnr"] == json.loads(whole[4])["psnr"]

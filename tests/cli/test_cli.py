@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_deep_image_prior import RestorationError, Steps
 from napari_deep_image_prior.cli.main import main
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import ImageFile
-from napari_deep_image_prior.restoration.base import RestorationError
-from napari_deep_image_prior.restoration.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 

@@ -4,12 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+from napari_deep_image_prior import (
+    CompactNetwork,
+    DeepImagePriorFit,
+    DenoisingFit,
+    HourglassNetwork,
+    InpaintingFit,
+    SuperResolutionFit,
+)
 from napari_deep_image_prior.fitting.networks import build_network, noise_input, padded_shape
-from napari_deep_image_prior.fitting.settings import CompactNetwork, HourglassNetwork
-from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED, DeepImagePriorFit
-from napari_deep_image_prior.methods.denoising.settings import DenoisingFit
-from napari_deep_image_prior.methods.inpainting.settings import InpaintingFit
-from napari_deep_image_prior.methods.super_resolution.settings import SuperResolutionFit
+from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED
 
 TINY = HourglassNetwork(widths=(4, 5), skips=(2, 0))
 

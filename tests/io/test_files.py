@@ -144,7 +144,9 @@ def test_a_stack_is_taken_apart_into_planes_with_their_places(
     assert count == image.size // part.image.size
 
 
-def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(tmp_path: Path) -> None:
+def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(
+    tmp_path: Path,
+) -> None:
     source = ImageFile(np.zeros((2, 9, 11), np.uint16), 0, (0.25, 0.5), "µm", ("DAPI", "GFP"))
     write_image(tmp_path / "a.tif", source)
     found = read_image(tmp_path / "a.tif")

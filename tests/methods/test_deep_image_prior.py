@@ -6,12 +6,10 @@ import pytest
 import torch
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.fitting.settings import HourglassNetwork
 from napari_deep_image_prior.methods.deep_image_prior.restorer import DeepImagePriorRestorer
-from napari_deep_image_prior.methods.deep_image_prior.settings import DeepImagePriorFit
 
-TWO_RUNS = DeepImagePriorFit(
-    HourglassNetwork(widths=(4, 4), skips=(2, 2)),
+TWO_RUNS = dip.DeepImagePriorFit(
+    dip.HourglassNetwork(widths=(4, 4), skips=(2, 2)),
     iterations=5,
     input_depth=3,
     averaging=0.9,
@@ -45,7 +43,9 @@ def test_it_goes_on_from_a_saved_state_as_if_it_had_not_been_broken_off(
     np.testing.assert_array_equal(second.estimate(), unbroken.estimate())
 
 
-def test_a_bad_step_after_going_on_is_taken_back_as_in_an_unbroken_fit(picture: np.ndarray) -> None:
+def test_a_bad_step_after_going_on_is_taken_back_as_in_an_unbroken_fit(
+    picture: np.ndarray,
+) -> None:
     settings = replace(TWO_RUNS, iterations=50, runs=1)
 
     def image(*, broken_off: bool) -> np.ndarray:

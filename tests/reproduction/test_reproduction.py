@@ -20,6 +20,7 @@ from napari_deep_image_prior.reproduction.examples import EXAMPLES
 from napari_deep_image_prior.reproduction.measuring import read_figure
 from napari_deep_image_prior.reproduction.plans import Request, plan
 from napari_deep_image_prior.reproduction.published import EXPERIMENTS, TABLES
+from tests.conftest import psnr
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 
@@ -53,10 +54,6 @@ def reproduce(images: Path, tmp_path: Path) -> Callable[..., int]:
     return call
 
 
-def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
-    return float(10 * np.log10(1 / np.mean((np.clip(restored.astype(float), 0, 1) - truth) ** 2)))
-
-
 def _luma(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         image = np.dstack([image] * 3)
@@ -84,14 +81,14 @@ def test_the_tables_agree_with_the_psnr_of_the_written_images(
         )
         if table.kind == "super-resolve":
             truth = truth[8:40, 9:41]  # the middle 32x32 of 48x50
-            expected = _psnr(_luma(np.clip(restored, 0, 1)), _luma(truth))
+            expected = psnr(_luma(np.clip(restored, 0, 1)), _luma(truth))
         else:
-            expected = _psnr(restored, truth)
+            expected = psnr(restored, truth)
         assert restored.shape == truth.shape
         *_, final = figure["psnr"].values()
         if "known pixels kept" in figure["psnr"]:
             missing = np.random.default_rng(0).random(truth.shape) < 0.5
-            expected = _psnr(np.where(missing, restored, truth), truth)
+            expected = psnr(np.where(missing, restored, truth), truth)
         assert final == pytest.approx(expected, abs=1e-3)
         short = ", SHORTENED to 4 of" if figure["method"] == "paper" else ""
         final_name = list(figure["psnr"])[-1]

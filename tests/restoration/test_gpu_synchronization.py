@@ -1,8 +1,8 @@
 """A GPU is not waited for in the loop: a step asks for no value that the GPU has.
 
-There need not be a GPU for that: torch is watched for the operations that hand a
-number to Python, on tensors of the kinds that lie on the device. Random places are
-whole numbers, drawn on the CPU whatever the device.
+No GPU is needed: the test intercepts the torch operations that hand a number to Python, on
+tensors of the kinds that are on the device. Random positions are integers, drawn on the CPU
+whatever the device.
 """
 
 import itertools
@@ -16,16 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.fitting.loop import Fit
 from napari_deep_image_prior.fitting.recovery import CHECK_EVERY
-from napari_deep_image_prior.fitting.settings import HourglassNetwork, Settings
 from napari_deep_image_prior.methods import biharmonic as filling
-from napari_deep_image_prior.methods.deep_image_prior.settings import DeepImagePriorFit
 from napari_deep_image_prior.methods.registry import method_of
 from napari_deep_image_prior.patches.nl_ridge import nl_ridge
 from tests.conftest import QUICK
 
 WAITING = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.is_nonzero.default"}
-PRIOR = DeepImagePriorFit(
-    HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=40, input_depth=3, averaging=0.9
+PRIOR = dip.DeepImagePriorFit(
+    dip.HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=40, input_depth=3, averaging=0.9
 )
 
 
@@ -72,7 +70,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_steps_between_two_looks_ask_for_nothing(
-    kind: str, settings: Settings, picture: np.ndarray
+    kind: str, settings: dip.Settings, picture: np.ndarray
 ) -> None:
     task: Any = {
         "denoise": lambda: dip.Denoise(picture, noise_std=5),

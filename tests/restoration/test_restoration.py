@@ -11,13 +11,12 @@ import pytest
 import torch
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.fitting.settings import HourglassNetwork
-from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED, DeepImagePriorFit
+from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED
 from napari_deep_image_prior.methods.registry import PRESETS
 from tests.conftest import ENDLESS, QUICK
 
-TINY_PRIOR = DeepImagePriorFit(
-    HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3
+TINY_PRIOR = dip.DeepImagePriorFit(
+    dip.HourglassNetwork(widths=(4, 4), skips=(2, 2)), iterations=5, input_depth=3
 )
 KINDS = ("denoise", "inpaint", "super-resolve")
 
@@ -223,7 +222,9 @@ def test_channels_that_share_structure_are_denoised_better_together_in_any_order
 
 
 @pytest.mark.parametrize("in_common", [1.0, 0.5])
-def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(in_common: float) -> None:
+def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(
+    in_common: float,
+) -> None:
     y, x = np.mgrid[:80, :80]
     truth = 60 * np.sin(x / 7) * np.cos(y / 11) + 40 * (x > 40)
     random = np.random.default_rng(0)
@@ -571,7 +572,7 @@ def test_the_paper_preset_is_the_published_recipe() -> None:
     denoise = dip.preset_settings("denoise", "paper")
     assert (denoise.iterations, denoise.learning_rate, denoise.averaging) == (1800, 0.01, 0.99)
     assert denoise.jitter == pytest.approx(1 / 30)
-    assert denoise.network == HourglassNetwork(align_corners=True, norm_gain="uniform"), (
+    assert denoise.network == dip.HourglassNetwork(align_corners=True, norm_gain="uniform"), (
         "as in the torch of 2017"
     )
     inpaint = dip.preset_settings("inpaint", "paper")

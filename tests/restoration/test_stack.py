@@ -29,13 +29,9 @@ from tests.conftest import QUICK
 TWO_STEPS = DeepImagePriorFit(iterations=2)
 
 
-def test_a_plane_lies_where_its_index_says_with_all_of_an_axis_where_that_is_none() -> None:
-    image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    np.testing.assert_array_equal(image[selection((None, 1))], image[:, 1])
-    np.testing.assert_array_equal(image[selection((1, 2))], image[1, 2])
-
-
-def test_planes_with_channels_fill_their_places_and_the_others_stay(picture: np.ndarray) -> None:
+def test_planes_with_channels_fill_their_places_and_the_others_stay(
+    picture: np.ndarray,
+) -> None:
     series = np.stack(
         [np.stack([picture, picture + 50, picture - 20]), np.stack([picture] * 3)]
     )  # C, T, Y, X
