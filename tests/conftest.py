@@ -21,7 +21,7 @@ from napari_deep_image_prior import (
 from napari_deep_image_prior.cli import main as cli
 from napari_deep_image_prior.methods import registry
 
-# before napari reads where: the tests neither see nor change the settings of who runs them
+# set before napari reads it: the tests neither read nor change the user's settings
 os.environ["NAPARI_CONFIG"] = str(
     Path(tempfile.mkdtemp(prefix="napari-settings-")) / "settings.yaml"
 )
@@ -45,13 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what was imported: napari collects whenever a layer goes."""
+    """Exempt the imports from garbage collection: napari collects whenever a layer is removed."""
     gc.collect()
     gc.freeze()
 
 
 def python_blocks(page: Path) -> list[str]:
-    """The Python examples of a page of the documentation."""
+    """Return the Python examples of a page of the documentation."""
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(block) for block in blocks]
 
@@ -64,7 +64,7 @@ def psnr(restored: np.ndarray, truth: np.ndarray) -> float:
 def use_settings(
     monkeypatch: pytest.MonkeyPatch, kind: str, settings: Settings, preset: str = "fast"
 ) -> None:
-    """Let a preset of a task stand for other settings."""
+    """Replace the settings of a preset of a task."""
     method = registry.method_of(kind)
     changed = replace(method, presets={**method.presets, preset: settings})
     monkeypatch.setitem(registry._METHODS, kind, changed)
@@ -82,7 +82,7 @@ def user_folder(
 
 @pytest.fixture
 def quick_presets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the preset fast take a second: what is tested with it does not depend on quality."""
+    """Make the preset fast take a second, for tests that do not depend on quality."""
     for kind, quick in QUICK.items():
         use_settings(monkeypatch, kind, quick)
 

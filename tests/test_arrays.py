@@ -16,13 +16,13 @@ KNOWN = np.ones((2, 6, 7), dtype=bool)
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
 @pytest.mark.parametrize("scaling_of", [percentile_scaling, full_range_scaling])
-def test_scaling_is_undone_exactly(dtype: str, scaling_of: object) -> None:
+def test_scaling_is_inverted_exactly(dtype: str, scaling_of: object) -> None:
     image = np.random.default_rng(0).integers(0, 200, (2, 6, 7)).astype(dtype)
     scaling = scaling_of(image, KNOWN)  # type: ignore[operator]
     np.testing.assert_allclose(scaling.invert(scaling.apply(image)), image, rtol=1e-5, atol=1e-4)
 
 
-def test_a_hot_pixel_is_neither_clipped_nor_squeezes_the_rest() -> None:
+def test_a_hot_pixel_is_neither_clipped_nor_compresses_the_rest() -> None:
     image = np.random.default_rng(0).normal(100, 10, (1, 50, 50))
     image[0, 3, 3] = 1e6
     scaled = percentile_scaling(image, np.ones_like(image, dtype=bool)).apply(image)
@@ -44,7 +44,7 @@ def test_a_flat_image_has_a_scale(value: float, scaling_of: object) -> None:
     np.testing.assert_allclose(scaling.invert(scaling.apply(image)), image, atol=1e-6)
 
 
-def test_unknown_pixels_have_no_say_in_the_scale() -> None:
+def test_unknown_pixels_do_not_affect_the_scale() -> None:
     image = np.random.default_rng(0).normal(0, 1, (1, 20, 20))
     known = np.ones_like(image, dtype=bool)
     plain = percentile_scaling(image, known)
@@ -53,7 +53,7 @@ def test_unknown_pixels_have_no_say_in_the_scale() -> None:
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, 2])
-def test_channels_go_to_the_front_and_back(axis: int | None) -> None:
+def test_channels_move_to_the_front_and_back(axis: int | None) -> None:
     image = np.arange(60).reshape((3, 4, 5) if axis is not None else (12, 5))
     first = channels_first(image, axis)
     assert first.ndim == 3
@@ -73,7 +73,7 @@ def test_a_result_is_float_or_the_same_as_the_input() -> None:
         result_dtype("uint8", np.dtype("uint16"))
 
 
-def test_a_plane_lies_where_its_index_says_with_all_of_an_axis_where_that_is_none() -> None:
+def test_an_index_selects_a_plane_and_none_selects_a_whole_axis() -> None:
     image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     np.testing.assert_array_equal(image[selection((None, 1))], image[:, 1])
     np.testing.assert_array_equal(image[selection((1, 2))], image[1, 2])

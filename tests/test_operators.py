@@ -33,7 +33,7 @@ OPERATORS = {
 
 
 @pytest.mark.parametrize("make", OPERATORS.values(), ids=OPERATORS.keys())
-def test_an_operator_is_linear_and_knows_its_adjoint(make: object) -> None:
+def test_an_operator_is_linear_and_has_its_adjoint(make: object) -> None:
     operator: Operator = make()  # type: ignore[operator]
     generator = torch.Generator().manual_seed(0)
     x, other = (
@@ -58,12 +58,12 @@ def test_downsampling_keeps_flat_images_and_does_not_shift_ramps(factor: float) 
     np.testing.assert_allclose((matrix @ ramp)[5:-5], centers[5:-5], atol=0.02 * factor)
 
 
-def test_downsampling_is_the_same_seen_in_a_mirror() -> None:
+def test_downsampling_is_symmetric() -> None:
     matrix = lanczos_matrix(32, 8)
     np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-12)
 
 
-def test_downsampling_removes_what_the_small_grid_cannot_hold() -> None:
+def test_downsampling_removes_frequencies_beyond_the_small_grid() -> None:
     finest = np.cos(np.pi * np.arange(64))
     assert np.abs(lanczos_matrix(64, 16) @ finest)[2:-2].max() < 0.001
 

@@ -55,7 +55,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    # its module has nothing that runs with `python -m`: that would pass whatever the imports are
+    # not `python -m`: this module has no main block, and would pass whatever the imports are
     linted = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
     done = subprocess.run(
         [sys.executable, "-c", linted], cwd=ROOT, capture_output=True, text=True, check=False
@@ -102,14 +102,12 @@ def test_python_in_the_documentation_runs(page: str, picture: np.ndarray, hole: 
         "print": lambda *_values: None,
     }
     for code in python_blocks(ROOT / page):
-        if (
-            "napari.Viewer" not in code
-        ):  # those are run with a window in docs/test_viewer_examples.py
+        if "napari.Viewer" not in code:  # those run with a window in docs/test_viewer_examples.py
             exec(compile(code, page, "exec"), names)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_command_lines_in_the_documentation_are_understood(page: str) -> None:
+def test_command_lines_in_the_documentation_parse(page: str) -> None:
     for line in (ROOT / page).read_text().splitlines():
         if line.startswith("deep-image-prior "):
             cli._parser().parse_args(shlex.split(line, comments=True)[1:])
@@ -118,7 +116,7 @@ def test_command_lines_in_the_documentation_are_understood(page: str) -> None:
 def test_the_documentation_builds_without_a_warning_and_has_every_public_name(
     tmp_path: Path,
 ) -> None:
-    # without the pictures of the gallery: its examples run in tests/docs/test_examples.py
+    # without figures in the gallery: its examples run in tests/docs/test_examples.py
     without = ("-D", "plot_gallery=0")
     _run("sphinx", "-W", "--keep-going", "-q", "-b", "html", *without, "docs", str(tmp_path))
     reference = (tmp_path / "api.html").read_text()
@@ -135,6 +133,6 @@ def test_pictures_in_the_documentation_are_small_and_used() -> None:
         assert picture.stat().st_size < limit, f"{picture.name} is too large for the repository"
 
 
-def test_modules_fit_one_head() -> None:
+def test_modules_are_short() -> None:
     for path in SOURCE.rglob("*.py"):
         assert path.read_text().count("\n") <= 400, f"{path.name} is too long: split it"

@@ -65,7 +65,7 @@ def test_a_source_above_its_result_is_compared_too(viewer: Any, picture: np.ndar
     assert _visible(viewer) == ["cells denoised"]
 
 
-def test_layers_deleted_in_the_middle_do_not_disturb(viewer: Any, picture: np.ndarray) -> None:
+def test_layers_deleted_during_a_comparison_do_no_harm(viewer: Any, picture: np.ndarray) -> None:
     open_panel(viewer, "Results")
     source = viewer.add_image(picture, name="cells")
     result = restore_layer(viewer, source, block=True).layer
@@ -112,7 +112,7 @@ def test_the_palette_denoises_the_active_layer_and_compares(
     viewer.layers.selection.active = cells
     _command("quick_denoise")
     waiting = queue_of(viewer).jobs[1:]
-    assert [each.layer.name for each in waiting] == ["cells denoised"], "it waits for its turn"
+    assert [each.layer.name for each in waiting] == ["cells denoised"], "it waits in the queue"
     waiting[0].cancel()
     run.wait(timeout=60)
     assert run.layer.name == "cells denoised"
@@ -142,7 +142,7 @@ def test_the_palette_saves_and_opens_a_result(
         monkeypatch.setattr(QFileDialog, ask, lambda *_: (chosen, ""))
     _command("write")
     panel = open_panel(viewer, "Results")
-    assert "layer" in panel.status.value  # nothing to save is said in the panel
+    assert "layer" in panel.status.value  # the panel reports that there is nothing to save
     source = viewer.add_image(picture)
     run = restore_layer(viewer, source, block=True)
     restored = np.array(run.layer.data)

@@ -1,4 +1,4 @@
-"""Channels of a layer: detected by axis label, restored jointly or one by one, on a real viewer."""
+"""Channels of a layer: detected by axis label, restored jointly or separately, on a real viewer."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ SAME = {"seed": 2, "threads": 1, "device": "cpu"}
 
 @pytest.fixture
 def stained(picture: np.ndarray) -> np.ndarray:
-    """Two channels of unlike brightness."""
+    """Two channels of different brightness."""
     noise = np.random.default_rng(0).normal(0, 5, (2, 24, 28))
     return np.stack([picture, 900 - 3 * picture[::-1]]) + noise
 
@@ -50,7 +50,7 @@ def test_the_labeled_axis_is_restored_jointly(viewer: Any, stained: np.ndarray, 
     np.testing.assert_array_equal(repeat(made, stained).image, run.layer.data)
 
 
-def test_one_by_one_each_channel_is_restored_as_it_would_be_alone(
+def test_separately_each_channel_is_restored_as_it_would_be_alone(
     viewer: Any, stained: np.ndarray
 ) -> None:
     source = viewer.add_image(stained, axis_labels=("c", "y", "x"), units=("pixel", "um", "um"))
@@ -66,7 +66,7 @@ def test_one_by_one_each_channel_is_restored_as_it_would_be_alone(
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_of_a_time_series_the_displayed_time_is_restored_with_its_channels(
+def test_the_displayed_time_of_a_series_is_restored_with_its_channels(
     viewer: Any, stained: np.ndarray, axis: int, channels: str
 ) -> None:
     series = np.stack([stained, stained + 30, stained + 90], axis=1 - axis)
@@ -81,7 +81,7 @@ def test_of_a_time_series_the_displayed_time_is_restored_with_its_channels(
     )
     shape = (2, 1, 48, 56) if axis == 0 else (1, 2, 48, 56)
     assert run.layer.data.shape == shape
-    # the same corners, in the plane of the third time
+    # the same corners, in the plane of the third time point
     first, last = [0, 0], [0, 0]
     first[1 - axis], last[1 - axis], last[axis] = 2, 2, 1
     np.testing.assert_allclose(
@@ -128,7 +128,7 @@ def test_an_axis_without_a_label_counts_planes_until_it_is_named(
         24,
         28,
     )
-    # all planes of what has none but its channels: one joint fit
+    # all planes of an image with only a channel axis: one joint fit
     both = restore_layer(viewer, labeled, planes="all", block=True)
     assert both.can_run_on
     assert both.layer.data.shape == stained.shape
@@ -149,7 +149,7 @@ def test_what_is_no_channel_axis_is_refused(viewer: Any, stained: np.ndarray) ->
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
-def test_a_mask_of_one_plane_counts_for_all_channels(
+def test_a_mask_of_one_plane_applies_to_all_channels(
     viewer: Any, stained: np.ndarray, hole: np.ndarray, channels: str
 ) -> None:
     source = viewer.add_image(stained, axis_labels=("c", "y", "x"))
@@ -170,7 +170,7 @@ def test_a_mask_of_one_plane_counts_for_all_channels(
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
-def test_a_mask_with_channels_counts_for_each(
+def test_a_mask_with_channels_applies_channel_by_channel(
     viewer: Any, stained: np.ndarray, hole: np.ndarray, channels: str
 ) -> None:
     source = viewer.add_image(stained, axis_labels=("c", "y", "x"))
@@ -186,7 +186,9 @@ def test_a_mask_with_channels_counts_for_each(
         restore_layer(viewer, source, task="inpaint", missing=three, channels=channels)
 
 
-def test_a_new_mask_is_seen_on_all_channels(viewer: Any, stained: np.ndarray, qtbot: Any) -> None:
+def test_a_new_mask_is_visible_on_all_channels(
+    viewer: Any, stained: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(
         np.stack([stained] * 3), name="cells", axis_labels=("t", "c", "y", "x"), scale=(1, 2, 1, 1)
     )
@@ -242,7 +244,7 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
     assert widget.status.value == "Done: 2 of 2 channels done."
 
 
-def test_results_looks_into_all_channels_of_one_fit(
+def test_results_examines_all_channels_of_one_fit(
     viewer: Any, stained: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(
@@ -275,7 +277,7 @@ def test_results_looks_into_all_channels_of_one_fit(
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
-def test_a_saved_result_opens_with_its_channels_where_it_lay(
+def test_a_saved_result_opens_with_its_channels_at_its_position(
     viewer: Any, stained: np.ndarray, tmp_path: Any, channels: str
 ) -> None:
     source = viewer.add_image(
@@ -324,7 +326,7 @@ def test_all_channels_are_enlarged_and_estimated_from_the_widget(
     assert viewer.layers["cells super-resolved"].data.shape == (2, 48, 56)
 
 
-def test_the_labels_of_a_panel_are_equally_wide_in_the_font_that_is_shown(
+def test_the_labels_of_a_panel_are_equally_wide_in_the_displayed_font(
     make_napari_viewer: Any, stained: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer(show=True)

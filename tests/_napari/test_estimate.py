@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("panel", ["Denoise", "Inpaint", "Super-resolve"])
-def test_the_button_tells_time_and_memory_and_starts_nothing(
+def test_the_button_reports_time_and_memory_and_starts_nothing(
     viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, panel: str
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -26,7 +26,7 @@ def test_the_button_tells_time_and_memory_and_starts_nothing(
     assert len(viewer.layers) == 2
 
 
-def test_what_is_missing_is_said(viewer: Any) -> None:
+def test_a_missing_image_is_reported(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
     assert widget.status.value == "Choose an image layer first, not nothing."
@@ -39,7 +39,7 @@ def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -
     widget.estimate.native.click()
     widget.run.native.click()
     assert not widget._estimator.is_active
-    assert not widget.estimate.enabled, "the fit would slow it down, and it the fit"
+    assert not widget.estimate.enabled, "the estimate and the fit would slow each other down"
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert widget.status.value.startswith("Done")
     assert widget.estimate.enabled

@@ -18,17 +18,17 @@ def _iterations(history: History) -> list[int]:
     return [snapshot.iteration for snapshot in history]
 
 
-def test_all_snapshots_are_kept_while_there_is_room() -> None:
+def test_all_snapshots_are_kept_within_the_limit() -> None:
     history = _filled(10, 1000)
     assert _iterations(history) == list(range(10))
     assert history.nbytes == 1000
 
 
 @pytest.mark.parametrize("count", [11, 20, 21, 100, 1000])
-def test_a_full_history_is_thinned_out_evenly_and_keeps_first_and_newest(count: int) -> None:
+def test_a_full_history_is_thinned_evenly_and_keeps_first_and_newest(count: int) -> None:
     history = _filled(count, 1000)
     assert history.nbytes <= 1000
-    assert len(history) >= 5, "not more is dropped than needed"
+    assert len(history) >= 5, "no more is dropped than needed"
     kept = _iterations(history)
     assert kept[0] == 0
     assert kept[-1] == count - 1
@@ -38,7 +38,7 @@ def test_a_full_history_is_thinned_out_evenly_and_keeps_first_and_newest(count: 
     assert all((snapshot.image == snapshot.iteration % 256).all() for snapshot in history)
 
 
-def test_a_lower_limit_thins_out_at_once_and_a_higher_one_makes_room() -> None:
+def test_a_lower_limit_thins_at_once_and_a_higher_one_allows_more() -> None:
     history = _filled(40, 10**6)
     history.limit = 1000
     assert _iterations(history) == [0, 8, 16, 24, 32, 39]
@@ -50,11 +50,11 @@ def test_a_lower_limit_thins_out_at_once_and_a_higher_one_makes_room() -> None:
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(250, [0, 9]), (199, [9]), (0, [9])])
-def test_the_newest_stays_however_little_room_there_is(limit: int, kept: list[int]) -> None:
+def test_the_newest_stays_however_low_the_limit(limit: int, kept: list[int]) -> None:
     assert _iterations(_filled(10, limit)) == kept
 
 
-def test_a_cleared_history_begins_anew() -> None:
+def test_a_cleared_history_starts_over() -> None:
     history = _filled(100, 1000)
     history.clear()
     assert len(history) == history.nbytes == 0

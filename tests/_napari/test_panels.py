@@ -1,4 +1,4 @@
-"""The widgets as a user meets them, on a real viewer."""
+"""The widgets as a user sees them, on a real viewer."""
 
 import gc
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_widget_runs_to_its_end(
     widget = open_panel(viewer, panel, proxied=proxied)
     assert not widget.pause.enabled
     press(widget.run)
-    assert f"cells {suffix}" in viewer.layers, "the result layer is there at once"
+    assert f"cells {suffix}" in viewer.layers, "the result layer appears at once"
     assert not widget.run.enabled
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith("Done: ")
@@ -163,7 +163,7 @@ def test_the_history_is_saved_as_a_gif(
     answer(str(tmp_path / "mine"))
     assert widget.status.value == f"Saved as {tmp_path / 'mine.gif'}"
     with PIL.Image.open(tmp_path / "mine.gif") as gif:
-        assert 1 < gif.n_frames <= len(run.history)  # equal neighbors are joined
+        assert 1 < gif.n_frames <= len(run.history)  # identical consecutive frames are merged
         gif.seek(gif.n_frames - 1)
         last = np.asarray(gif.convert("RGB")).astype(float)
     expected = (
@@ -176,7 +176,7 @@ def test_the_history_is_saved_as_a_gif(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
+def test_strength_is_visible_and_grayed_out_where_it_has_no_effect(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -196,7 +196,7 @@ def test_strength_is_at_first_sight_and_grayed_out_where_it_means_nothing(
     assert made["task"]["strength"] == 1.4
 
 
-def test_more_options_are_folded_away(viewer: Any) -> None:
+def test_more_options_are_collapsed(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     assert not widget.seed.native.isVisibleTo(widget.native)
     press(widget.more_toggle)
@@ -219,7 +219,7 @@ def test_a_widget_scrolls_in_a_low_window_and_warns_of_what_a_prior_may_invent(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_a_reopened_widget_shows_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     viewer.add_image(picture)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     press(widget.run)
@@ -231,10 +231,10 @@ def test_a_reopened_widget_takes_up_the_run(viewer: Any, picture: np.ndarray, qt
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_a_reopened_widget_takes_up_an_ended_fit(
+def test_a_reopened_widget_shows_a_finished_fit(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
-    # a picture without noise has nothing to correct: the network's share could stay 0
+    # without noise there is nothing to correct: the correction weight could stay 0
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="picture")
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     press(widget.run)
@@ -268,7 +268,7 @@ def test_the_fit_is_held_by_its_layer_and_freed_with_it(viewer: Any, picture: np
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_of_a_stack_there_are_no_earlier_images_to_animate(
+def test_a_stack_has_no_earlier_images_to_animate(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(np.stack([picture] * 2))
@@ -281,7 +281,7 @@ def test_of_a_stack_there_are_no_earlier_images_to_animate(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_another_widget_runs_waits_its_turn(
+def test_a_run_of_another_widget_waits_its_turn(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture)
@@ -343,14 +343,14 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     assert [layer.name for layer in viewer.layers] == ["a", "b", "c"]
 
 
-def test_run_without_an_image_says_what_to_do(viewer: Any) -> None:
+def test_run_without_an_image_asks_for_one(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     press(widget.run)
     assert widget.status.value == "Choose an image layer first, not nothing."
     assert widget.run.enabled
 
 
-def test_the_panel_invites_to_what_is_to_be_done(viewer: Any, picture: np.ndarray) -> None:
+def test_the_panel_states_the_next_action(viewer: Any, picture: np.ndarray) -> None:
     widget = open_panel(viewer, "Denoise")
     assert widget.status.value == "Open an image to begin."
     viewer.add_image(picture)
@@ -358,7 +358,7 @@ def test_the_panel_invites_to_what_is_to_be_done(viewer: Any, picture: np.ndarra
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_panel_says_that_its_image_was_deleted_and_which_it_takes_now(
+def test_the_panel_reports_that_its_image_was_deleted_and_which_it_uses_now(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -369,7 +369,7 @@ def test_the_panel_says_that_its_image_was_deleted_and_which_it_takes_now(
     notice = "'cells' was deleted: the image is now 'cells denoised'.\n"
     assert widget.status.value.startswith(notice)
     _wait(qtbot, lambda: len(widget._run.misfits) > 0)
-    assert widget.status.value.startswith(notice), "the next steps do not wipe it out"
+    assert widget.status.value.startswith(notice), "the next steps do not overwrite it"
     press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith(notice + "Done: ")
@@ -394,7 +394,7 @@ def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.nda
     assert [widget.native.sizeHint().width() for widget in widgets] == before
 
 
-def test_what_is_not_there_is_not_marked(viewer: Any, picture: np.ndarray) -> None:
+def test_without_bad_pixels_nothing_is_marked(viewer: Any, picture: np.ndarray) -> None:
     viewer.add_image(picture)
     widget = open_panel(viewer, "Inpaint")
     widget.marked.value = "NaN"
@@ -421,7 +421,7 @@ def test_a_hidden_mask_is_marked_too(viewer: Any) -> None:
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_panel_tells_the_noise_that_was_found_and_what_was_kept(
+def test_the_panel_reports_the_estimated_noise_and_the_kept_step(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="cells")
@@ -451,7 +451,7 @@ def test_a_new_mask_fits_its_image_and_is_ready_to_paint(viewer: Any, picture: n
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_what_was_painted_on_the_new_mask_is_filled(
+def test_pixels_painted_on_the_new_mask_are_filled(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(np.stack([picture] * 3), scale=(4, 0.5, 0.5))

@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
 HAS_PLUGIN_SETTINGS = hasattr(napari.settings, "get_plugin_settings")  # napari 0.9
 
 
-def test_without_plugin_settings_the_usual_defaults_are_taken(
+def test_without_plugin_settings_the_defaults_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr("napari.settings.get_plugin_settings", raising=False)
     assert preferences() == Preferences()
 
 
-def test_pictures_come_no_more_often_than_was_asked_for(
+def test_previews_are_no_more_frequent_than_requested(
     picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = itertools.count()
@@ -47,7 +47,7 @@ if HAS_PLUGIN_SETTINGS:
 
     @pytest.fixture
     def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugins: Any) -> Any:
-        """Where napari keeps the settings, read anew for this test."""
+        """The folder of napari's settings, which are reread for this test."""
         monkeypatch.setattr(napari.settings, "_CFG_PATH", str(tmp_path / "settings.yaml"))
         napari.settings._clear_plugin_settings_cache()
         yield tmp_path
@@ -56,7 +56,7 @@ if HAS_PLUGIN_SETTINGS:
     def _store(folder: Path, text: str) -> None:
         (folder / "napari-deep-image-prior.yaml").write_text(text)
 
-    def test_untouched_preferences_are_the_usual_defaults(folder: Path) -> None:
+    def test_unchanged_preferences_are_the_defaults(folder: Path) -> None:
         assert preferences() == Preferences()
 
     @pytest.mark.usefixtures("quick_presets")
@@ -98,7 +98,7 @@ if HAS_PLUGIN_SETTINGS:
             ("[no, settings]", "Preferences could not be read"),
         ],
     )
-    def test_preferences_that_cannot_be_used_are_told_in_one_line(
+    def test_unusable_preferences_are_reported_in_one_line(
         make_napari_viewer: Any, folder: Path, stored: str, words: str
     ) -> None:
         _store(folder, stored)

@@ -32,7 +32,7 @@ def _stack_result(viewer: Any, picture: np.ndarray) -> tuple[Any, Any]:
     return source, restore_layer(viewer, source, task="super-resolve", factor=2, block=True).layer
 
 
-def test_a_saved_result_opens_as_it_was(
+def test_a_saved_result_opens_unchanged(
     viewer: Any, picture: np.ndarray, tmp_path: Path, qtbot: Any
 ) -> None:
     source, result = _stack_result(viewer, picture)
@@ -62,7 +62,7 @@ def test_a_saved_result_opens_as_it_was(
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_color_results_stay_color_pictures(
+def test_color_results_stay_in_color(
     viewer: Any, picture: np.ndarray, tmp_path: Path, dtype: str
 ) -> None:
     colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1)
@@ -120,7 +120,7 @@ def test_other_tiffs_open_without_a_question(viewer: Any, tmp_path: Path) -> Non
     assert len(viewer.layers) == 2
 
 
-def test_only_files_that_say_how_they_were_made_are_claimed(tmp_path: Path) -> None:
+def test_only_files_with_provenance_are_claimed(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "other.tif", np.ones((9, 11), np.uint8))
     (tmp_path / "broken.tif").write_bytes(b"II*\0")
     write_image(tmp_path / "ours.tif", ImageFile(np.ones((9, 11), np.uint8)), {"seed": 1})
@@ -131,7 +131,9 @@ def test_only_files_that_say_how_they_were_made_are_claimed(tmp_path: Path) -> N
     assert get_reader(str(tmp_path / "ours.tif")) is not None
 
 
-def test_layers_of_others_are_saved_too(viewer: Any, picture: np.ndarray, tmp_path: Path) -> None:
+def test_layers_of_other_plugins_are_saved_too(
+    viewer: Any, picture: np.ndarray, tmp_path: Path
+) -> None:
     pyramid = viewer.add_image([picture, picture[::2, ::2]], multiscale=True, name="cells")
     pyramid.save(str(tmp_path / "a.ome.tif"))
     np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").image, picture)
@@ -139,7 +141,7 @@ def test_layers_of_others_are_saved_too(viewer: Any, picture: np.ndarray, tmp_pa
 
 
 @pytest.mark.parametrize("channel_axis", [None, 1])
-def test_a_saved_stack_opens_as_it_was(
+def test_a_saved_stack_opens_unchanged(
     viewer: Any, picture: np.ndarray, tmp_path: Path, channel_axis: int | None
 ) -> None:
     stack = np.stack([np.stack([picture, picture[::-1]])] * 3)  # (T, C or Z, Y, X)
@@ -167,7 +169,7 @@ def test_a_saved_stack_opens_as_it_was(
     )
 
 
-def test_stacks_of_the_command_line_open_with_their_voxels(viewer: Any, tmp_path: Path) -> None:
+def test_stacks_of_the_command_line_open_with_their_voxel_size(viewer: Any, tmp_path: Path) -> None:
     spacing = {"Z": (2.0, "µm")}
     stack = ImageFile(
         np.ones((4, 9, 11), np.uint16), None, (0.5, 0.25), "µm", planes="Z", spacing=spacing
@@ -187,7 +189,7 @@ def test_stacks_of_the_command_line_open_with_their_voxels(viewer: Any, tmp_path
     assert tuple(opened[0].scale) == (1.0, 0.5, 0.25)
 
 
-def test_the_save_button_asks_for_a_name_and_says_what_became_of_it(
+def test_the_save_button_asks_for_a_name_and_reports_the_outcome(
     viewer: Any, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, result = _stack_result(viewer, picture)

@@ -1,4 +1,4 @@
-"""The Results widget as a user meets it, on a real viewer."""
+"""The Results widget as a user sees it, on a real viewer."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_run_again_gives_the_same_image(
     again = _wait_for_run(qtbot, viewer)
     np.testing.assert_array_equal(again.layer.data, first.layer.data)
     assert again.layer is not first.layer
-    assert viewer.dims.current_step[0] == 1, "the plane on display is the restored one"
+    assert viewer.dims.current_step[0] == 1, "the displayed plane is the restored one"
 
 
 @pytest.mark.parametrize("task", ["inpaint", "super-resolve"])
@@ -89,7 +89,7 @@ def test_the_script_on_the_clipboard_gives_the_same_image(
     np.testing.assert_array_equal(names["restored"], first.layer.data[0])
 
 
-def test_the_script_of_an_image_without_a_file_says_where_to_put_it(
+def test_the_script_of_an_image_without_a_file_has_a_place_for_it(
     viewer: Any, results: Any, picture: np.ndarray
 ) -> None:
     first = _restored(viewer, results, viewer.add_image(picture, name="cells"))
@@ -102,7 +102,7 @@ def test_the_script_of_an_image_without_a_file_says_where_to_put_it(
     np.testing.assert_array_equal(names["restored"], first.layer.data)
 
 
-def test_the_widget_tells_how_a_result_was_made_as_soon_as_that_is_known(
+def test_the_widget_shows_provenance_as_soon_as_it_is_known(
     viewer: Any, results: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     assert results.provenance.value == "Choose a result layer first."
@@ -118,7 +118,7 @@ def test_the_widget_tells_how_a_result_was_made_as_soon_as_that_is_known(
     assert "has no provenance" in results.provenance.value
 
 
-def test_what_stands_against_an_action_is_said_in_one_line(
+def test_an_obstacle_to_an_action_is_reported_in_one_line(
     viewer: Any, results: Any, picture: np.ndarray
 ) -> None:
     press(results.run_again)
@@ -144,7 +144,7 @@ def test_what_stands_against_an_action_is_said_in_one_line(
     assert active_run(viewer) is None
 
 
-def test_the_residual_is_a_layer_on_its_source(
+def test_the_residual_is_a_layer_aligned_with_its_source(
     viewer: Any, results: Any, picture: np.ndarray
 ) -> None:
     source = viewer.add_image(
@@ -152,7 +152,7 @@ def test_the_residual_is_a_layer_on_its_source(
     )
     viewer.dims.set_current_step(0, 1)
     run = _restored(viewer, results, source)
-    viewer.dims.set_current_step(0, 0)  # what is on display does not matter
+    viewer.dims.set_current_step(0, 0)  # the displayed plane does not matter
     press(results.residual)
     layer = viewer.layers["cells residual"]
     np.testing.assert_allclose(layer.data[0], picture - run.result.image, atol=1e-4)
@@ -171,7 +171,7 @@ def test_residual_and_uncertainty_of_colors_are_gray_maps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def followed(_model: object) -> Iterator[None]:
-        return 0.5  # nothing in so small an image supports so short a fit
+        return 0.5  # so short a fit on so small an image gets no weight
         yield
 
     monkeypatch.setattr(
@@ -196,7 +196,7 @@ def test_residual_and_uncertainty_of_colors_are_gray_maps(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_run_on(
+def test_a_stopped_fit_is_repeated_but_not_an_intermediate_image_or_a_fit_that_was_run_on(
     viewer: Any, results: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     def refused(words: str) -> None:
@@ -220,7 +220,7 @@ def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_
     results.result.value = run.layer
     run.scrub(0)
     assert "chosen by the user as it was at step" in results.provenance.value, (
-        "the widget has heard of it"
+        "the widget has been notified"
     )
     refused("before its end")
     results.result.value = run.keep()
@@ -245,7 +245,7 @@ def test_a_stopped_fit_is_repeated_but_not_one_that_was_looked_at_on_the_way_or_
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_an_inpainting_that_was_repainted_is_not_repeated(
+def test_an_inpainting_with_a_repainted_mask_is_not_repeated(
     viewer: Any, results: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
 ) -> None:
     labels = viewer.add_labels(hole.astype(int))
@@ -276,7 +276,7 @@ def test_no_uncertainty_starts_beside_a_restoration(
 
 
 def _with_an_uncertainty(viewer: Any, picture: np.ndarray, qtbot: Any) -> Any:
-    """A long uncertainty that is under way, and a widget to denoise."""
+    """Start a long uncertainty estimate; return its panel and a panel to denoise."""
     results, panel = open_panel(viewer, "Results"), open_panel(viewer, "Denoise")
     _restored(viewer, results, viewer.add_image(picture, name="cells"))
     panel.image.value = viewer.layers["cells"]
@@ -301,7 +301,7 @@ def test_a_restoration_waits_for_an_uncertainty(
     assert first.state == "done"
 
 
-def test_a_restoration_waits_for_an_uncertainty_also_when_an_earlier_thread_ends_meanwhile(
+def test_a_restoration_waits_for_an_uncertainty_even_if_an_earlier_thread_ends_meanwhile(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     results, panel = _with_an_uncertainty(viewer, picture, qtbot)
@@ -315,7 +315,7 @@ def test_a_restoration_waits_for_an_uncertainty_also_when_an_earlier_thread_ends
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=30000)
 
 
-def test_closing_the_window_cancels_what_waits_for_an_uncertainty(
+def test_closing_the_window_cancels_runs_that_wait_for_an_uncertainty(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
@@ -345,7 +345,7 @@ def test_the_newest_result_is_chosen_until_the_user_chooses(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_closing_the_window_in_mid_run_with_all_widgets_open_is_quiet(
+def test_closing_the_window_mid_run_with_all_widgets_open_raises_nothing(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
@@ -356,14 +356,14 @@ def test_closing_the_window_in_mid_run_with_all_widgets_open_is_quiet(
     with qtbot.captureExceptions() as errors:
         viewer.close()
         qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
-        run.layer.metadata = {"deep_image_prior": {}}  # as a fit that ends late
+        run.layer.metadata = {"deep_image_prior": {}}  # like a fit that ends late
         run.changed.emit(run)
     assert not errors
     assert run.state == "cancelled"
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_an_uncertainty_under_way_can_be_cancelled_and_is_taken_up_by_a_reopened_widget(
+def test_a_running_uncertainty_can_be_cancelled_and_is_shown_by_a_reopened_widget(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(picture)
@@ -389,7 +389,7 @@ def test_an_uncertainty_under_way_can_be_cancelled_and_is_taken_up_by_a_reopened
     assert len(viewer.layers) == 2
 
 
-def test_a_failing_uncertainty_says_why(
+def test_a_failing_uncertainty_reports_the_reason(
     viewer: Any,
     results: Any,
     picture: np.ndarray,
@@ -420,7 +420,7 @@ def test_closing_the_window_ends_an_uncertainty(
     qtbot.waitUntil(lambda: not spread.is_active and spread._steps.gi_frame is None, timeout=30000)
 
 
-def test_quality_is_measured_against_a_truth_beside_that_of_the_source(
+def test_the_quality_of_result_and_source_is_measured_against_a_truth(
     viewer: Any, results: Any, picture: np.ndarray
 ) -> None:
     noisy = picture + np.random.default_rng(0).normal(0, 9, picture.shape)
@@ -443,12 +443,10 @@ def test_quality_is_measured_against_a_truth_beside_that_of_the_source(
     assert "choose images of equal shape" in results.status.value
     results.truth.value = viewer.add_image([picture, picture[::2, ::2]], multiscale=True)
     press(results.measure)
-    assert results.status.value.startswith("Result: PSNR"), "the full resolution is taken"
+    assert results.status.value.startswith("Result: PSNR"), "the full resolution is used"
 
 
-def test_nothing_of_what_can_go_wrong_leaves_a_button_dead(
-    viewer: Any, results: Any, picture: np.ndarray
-) -> None:
+def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: np.ndarray) -> None:
     buttons = (
         results.run_again,
         results.copy,

@@ -66,18 +66,18 @@ def test_the_layer_is_there_at_once_and_sharpens(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_pause_holds_and_resume_goes_on(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_pause_holds_and_resume_continues(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     run.pause()
     assert run.state == "paused"
-    qtbot.wait(300)  # what was under way when the button was pressed
+    qtbot.wait(300)  # the step that ran when the button was pressed
     held = run.step.iteration
     qtbot.wait(300)
     assert run.step.iteration == held
     run.resume()
     qtbot.waitUntil(lambda: run.step.iteration > held, timeout=30000)
-    # pressed faster than the worker can follow, the last press counts
+    # if pressed faster than the worker can follow, the last press counts
     for _ in range(3):
         run.pause()
         run.resume()
@@ -88,7 +88,7 @@ def test_pause_holds_and_resume_goes_on(viewer: Any, picture: np.ndarray, qtbot:
 
 @pytest.mark.usefixtures("endless_presets")
 @pytest.mark.parametrize("paused", [False, True])
-def test_stop_keeps_the_best_image_and_says_so(
+def test_stop_keeps_the_best_image_and_reports_it(
     viewer: Any, picture: np.ndarray, qtbot: Any, paused: bool
 ) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
@@ -155,7 +155,7 @@ def test_a_waiting_run_is_moved_cancelled_and_dropped_with_its_image(
     sources = [viewer.add_image(picture, name=name) for name in "abcd"]
     a, b, c, d = (restore_layer(viewer, source) for source in sources)
     queue_of(viewer).move(d, -5)
-    assert queue_of(viewer).jobs == [a, d, b, c], "not before the one that runs"
+    assert queue_of(viewer).jobs == [a, d, b, c], "not before the running one"
     queue_of(viewer).move(a, 1)
     queue_of(viewer).move(d, 1)
     assert queue_of(viewer).jobs == [a, b, d, c]
@@ -190,7 +190,7 @@ def test_closing_the_window_empties_the_queue(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_closing_the_window_in_mid_run_ends_the_fit(
+def test_closing_the_window_mid_run_ends_the_fit(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
@@ -213,7 +213,7 @@ def test_closing_the_window_in_mid_run_ends_the_fit(
     ],
     ids=repr,
 )
-def test_a_failing_fit_says_why_and_the_viewer_lives_on(
+def test_a_failing_fit_reports_the_reason_and_the_viewer_survives(
     viewer: Any,
     picture: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
@@ -237,7 +237,7 @@ def test_a_failing_fit_says_why_and_the_viewer_lives_on(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_color_pictures_stay_color_pictures(viewer: Any, dtype: str) -> None:
+def test_color_images_stay_in_color(viewer: Any, dtype: str) -> None:
     colors = np.random.default_rng(0).random((20, 22, 4)).astype("float32")
     colors = colors if dtype == "float32" else (colors * 200).astype(dtype)
     run = restore_layer(viewer, viewer.add_image(colors, rgb=True), block=True)
@@ -256,7 +256,7 @@ def test_a_multiscale_layer_is_restored_at_full_resolution(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(
+def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_place(
     viewer: Any, picture: np.ndarray
 ) -> None:
     loaded = []
@@ -285,7 +285,7 @@ def test_the_displayed_plane_of_a_lazy_stack_is_restored_in_its_place(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("factor", [2, 3, (2, 3)])
-def test_a_result_lies_exactly_on_a_scaled_rotated_source(
+def test_a_result_is_exactly_aligned_with_a_scaled_rotated_source(
     viewer: Any, picture: np.ndarray, factor: Any
 ) -> None:
     source = viewer.add_image(
@@ -318,7 +318,7 @@ def test_a_painted_mask_is_filled_in(viewer: Any, picture: np.ndarray, hole: np.
     assert np.abs(run.result.image - picture)[hole].mean() < 0.5 * np.abs(picture)[hole].mean()
 
 
-def test_what_does_not_fit_is_refused_in_one_line(
+def test_arguments_that_do_not_fit_are_refused_in_one_line(
     viewer: Any, picture: np.ndarray, hole: np.ndarray
 ) -> None:
     source = viewer.add_image(picture, name="cells")
@@ -343,7 +343,7 @@ def test_what_does_not_fit_is_refused_in_one_line(
     assert len(viewer.layers) == 4, "nothing was added"
 
 
-def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(
+def test_a_viewer_that_shows_no_plane_of_the_layer_is_reported(
     viewer: Any, picture: np.ndarray
 ) -> None:
     source = viewer.add_image(np.stack([picture] * 3))
@@ -361,7 +361,7 @@ def test_a_viewer_that_shows_no_plane_of_the_layer_says_so(
 
 
 @pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolve"])
-def test_the_window_stays_fluid_during_a_fit(viewer: Any, qtbot: Any, task: str) -> None:
+def test_the_window_stays_responsive_during_a_fit(viewer: Any, qtbot: Any, task: str) -> None:
     y, x = np.mgrid[:256, :256]
     image = (
         100
@@ -384,11 +384,11 @@ def test_the_window_stays_fluid_during_a_fit(viewer: Any, qtbot: Any, task: str)
     assert run.is_active
     assert run.step is not None
     run.cancel()
-    assert np.percentile(gaps, 95) < 0.1, "seconds that the event loop was held up"
+    assert np.percentile(gaps, 95) < 0.1, "seconds for which the event loop was blocked"
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_runs_do_not_keep_their_memory(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_finished_runs_free_their_memory(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), block=True)
     handle, fit = weakref.ref(run), weakref.ref(run._steps)
     viewer.layers.remove(run.layer)
@@ -402,7 +402,7 @@ def test_runs_do_not_keep_their_memory(viewer: Any, picture: np.ndarray, qtbot: 
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_an_ended_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: np.ndarray) -> None:
+def test_a_finished_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(picture, name="cells", scale=(2, 0.5))
     run = restore_layer(viewer, source, task="super-resolve", factor=2, block=True, seed=5)
     result = run.layer.data.copy()
@@ -437,7 +437,7 @@ def test_looking_back_in_a_pause_ends_with_the_pause(
         run.scrub(0)
     run.pause()
     run.scrub(0)
-    qtbot.wait(300)  # a late picture of before the pause does not disturb
+    qtbot.wait(300)  # a late preview from before the pause is ignored
     assert run.shown is run.history[0]
     kept = run.keep()
     assert kept.metadata["deep_image_prior"]["step"] == run.history[0].iteration
@@ -449,7 +449,7 @@ def test_looking_back_in_a_pause_ends_with_the_pause(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_a_stopped_fit_runs_on_where_it_was_and_cancel_brings_the_result_back(
+def test_a_stopped_fit_runs_on_and_cancel_restores_the_result(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     run = restore_layer(viewer, viewer.add_image(picture), task="super-resolve", factor=2)
@@ -477,7 +477,7 @@ def test_a_stopped_fit_runs_on_where_it_was_and_cancel_brings_the_result_back(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(
+def test_a_finished_fit_is_freed_with_its_layer_or_by_the_next_run(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(picture)
@@ -495,7 +495,7 @@ def test_an_ended_fit_is_freed_with_its_layer_or_by_the_next_run(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_an_ended_fit_is_freed_when_the_viewer_closes(
+def test_a_finished_fit_is_freed_when_the_viewer_closes(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
@@ -506,7 +506,7 @@ def test_an_ended_fit_is_freed_when_the_viewer_closes(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
+def test_pixels_painted_during_inpainting_are_filled_within_a_second(
     viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
 ) -> None:
     spoiled = picture.copy()
@@ -517,13 +517,13 @@ def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
     run = restore_layer(viewer, source, task="inpaint", missing=labels)
     qtbot.waitUntil(lambda: run.step is not None and len(run.history) > 0, timeout=30000)
     assert run.layer.data.max() > 4000
-    viewer.dims.set_current_step(0, 2)  # the mask of the plane that is restored counts
+    viewer.dims.set_current_step(0, 2)  # the mask of the restored plane counts
     viewer.dims.set_current_step(0, 1)
     labels.data_setitem((np.full(9, 1), np.repeat([4, 5, 6], 3), np.tile([20, 21, 22], 3)), 1)
     qtbot.waitUntil(lambda: run.layer.data.max() < 1000, timeout=1500)
     labels.undo()
     qtbot.waitUntil(lambda: run.layer.data.max() > 4000, timeout=1500)
-    labels.data = np.zeros_like(labels.data)  # nothing to fill in: the last mask stays
+    labels.data = np.zeros_like(labels.data)  # nothing to fill: the last mask stays
     qtbot.wait(400)
     assert run.state == "running"
     run.cancel()
@@ -539,13 +539,13 @@ def test_what_is_painted_during_an_inpainting_is_filled_within_a_second(
     ],
     ids=str,
 )
-def test_a_mask_on_another_grid_is_brought_onto_the_image(
+def test_a_mask_on_another_grid_is_resampled_to_the_image(
     viewer: Any, picture: np.ndarray, options: dict[str, Any], expected: Any
 ) -> None:
     source = viewer.add_image(picture, scale=(0.5, 0.5), translate=(7, 7))
     painted = np.zeros((9, 8), dtype=int)
     painted[2:4, 3:5] = 1
-    # the options are in the image's pixels
+    # the options are in pixels of the image
     linear = Affine(**options).affine_matrix
     onto = Affine(scale=(0.5, 0.5), translate=(7, 7)).affine_matrix @ linear
     labels = viewer.add_labels(painted, affine=onto)

@@ -1,4 +1,4 @@
-"""All planes of a stack, one after another, on a real viewer."""
+"""All planes of a stack in sequence, on a real viewer."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_each_plane_is_restored_as_it_would_be_alone(viewer: Any, stack: np.ndar
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_layer_fills_plane_by_plane_while_the_progress_counts_over_all(
+def test_the_layer_fills_plane_by_plane_and_progress_covers_all_planes(
     viewer: Any, stack: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(stack)
@@ -78,7 +78,9 @@ def test_the_layer_fills_plane_by_plane_while_the_progress_counts_over_all(
 
 @pytest.mark.usefixtures("endless_presets")
 @pytest.mark.parametrize("paused", [False, True])
-def test_stop_keeps_what_is_done(viewer: Any, stack: np.ndarray, qtbot: Any, paused: bool) -> None:
+def test_stop_keeps_the_finished_planes(
+    viewer: Any, stack: np.ndarray, qtbot: Any, paused: bool
+) -> None:
     run = restore_layer(
         viewer, viewer.add_image(stack), planes="all", task="super-resolve", factor=2
     )
@@ -111,7 +113,7 @@ def test_cancel_and_closing_free_all_fits(viewer: Any, stack: np.ndarray, qtbot:
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
+def test_a_mask_of_one_plane_applies_to_all_and_planes_without_holes_stay(
     viewer: Any, stack: np.ndarray, hole: np.ndarray
 ) -> None:
     source = viewer.add_image(stack)
@@ -143,7 +145,7 @@ def test_a_mask_of_one_plane_counts_for_all_and_planes_without_holes_stay(
         ((3, 24, 28), {"translate": (1, 0, 0)}),
     ],
 )
-def test_a_mask_that_lies_elsewhere_is_refused_for_all_planes(
+def test_a_misaligned_mask_is_refused_for_all_planes(
     viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...], placed: dict[str, Any]
 ) -> None:
     source = viewer.add_image(stack)
@@ -154,7 +156,7 @@ def test_a_mask_that_lies_elsewhere_is_refused_for_all_planes(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("shape", [(24, 28), (3, 24, 28), (1, 24, 28)])
-def test_a_mask_placed_as_a_turned_stack_is_taken(
+def test_a_mask_aligned_with_a_rotated_stack_is_accepted(
     viewer: Any, stack: np.ndarray, hole: np.ndarray, shape: tuple[int, ...]
 ) -> None:
     source = viewer.add_image(stack, scale=(3, 0.5, 0.25), rotate=30, translate=(7, 8, 9))
@@ -172,7 +174,7 @@ def test_a_mask_placed_as_a_turned_stack_is_taken(
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("asked", ["planes", "channels", "mask"])
-def test_a_stack_is_made_again_by_the_button_and_by_the_script(
+def test_a_stack_is_repeated_by_the_button_and_by_the_script(
     viewer: Any, stack: np.ndarray, hole: np.ndarray, asked: str, tmp_path: Path
 ) -> None:
     series = np.stack([stack, stack[::-1]]).astype(np.float32)  # T, C, Y, X
@@ -250,7 +252,7 @@ def test_the_widget_offers_all_planes_for_stacks_only(
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only(
+def test_results_measures_the_displayed_plane_and_examines_single_planes_only(
     viewer: Any, stack: np.ndarray, picture: np.ndarray
 ) -> None:
     truth = np.stack([picture + level for level in (0, 40, 90)])
@@ -271,7 +273,7 @@ def test_results_measures_the_plane_on_display_and_looks_into_single_planes_only
     assert told[0] != told[1]
     layer.data = layer.data + 1
     results.measure.native.click()
-    assert "Source" not in results.status.value, "it is not what was restored any more"
+    assert "Source" not in results.status.value, "it is no longer what was restored"
     for button in (results.residual, results.uncertainty):
         button.native.click()
         assert "restore the plane of interest alone" in results.status.value

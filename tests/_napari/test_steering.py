@@ -1,4 +1,4 @@
-"""Buttons, layers and choices in orders that nobody planned."""
+"""Buttons, layers and choices in random order."""
 
 import gc
 import random
@@ -49,7 +49,7 @@ STEPS = 200
 
 
 class User:
-    """One who does anything, at any time."""
+    """A user who does anything at any time."""
 
     def __init__(self, viewer: Any, seed: int, folder: Path) -> None:
         self.viewer, self.folder = viewer, folder
@@ -90,7 +90,7 @@ class User:
             act()
 
     def act(self) -> str:
-        """Do something, and tell what."""
+        """Do something, and return a description of it."""
         self.done.append(self.chance.choice(self._acts)())
         return self.done[-1]
 
@@ -194,9 +194,7 @@ class User:
         masks = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
         for mask in masks:
             place = tuple(np.array([self.chance.randrange(size)]) for size in mask.data.shape)
-            with suppress(
-                IndexError
-            ):  # napari's own, of a hidden mask: its view is of another place
+            with suppress(IndexError):  # napari's own error: a hidden mask has an outdated view
                 mask.data_setitem(place, self.chance.choice([0, 1, 1]))
         return f"paint on {len(masks)}"
 
@@ -239,7 +237,7 @@ class User:
     def _quick(self, viewer: Any) -> None:
         from napari_deep_image_prior._napari.commands import quick_denoise
 
-        if "Denoise" in self.docks:  # else it opens one that this user does not know
+        if "Denoise" in self.docks:  # otherwise it opens a panel unknown to this user
             quick_denoise(viewer)
 
     def _blink_eye(self) -> str:
@@ -249,7 +247,7 @@ class User:
         return "eye"
 
     def answer(self, *_asked: Any) -> tuple[str, str]:
-        """Answer a file dialog: with nothing, or with a file."""
+        """Answer a file dialog with nothing or with a file."""
         return self.chance.choice(
             ["", str(self.folder / "a.dip.ome.tif"), str(self.folder / "b.gif")]
         ), ""
@@ -314,19 +312,19 @@ def test_python_may_collect_a_closed_widget_before_qt_does(qtbot: Any) -> None:
     def open_and_drop() -> None:
         window = QWidget()
         panel = QWidget(window)
-        window.itself, panel.itself = window, panel  # only the garbage collection gets rid of them
+        window.itself, panel.itself = window, panel  # only the garbage collector removes them
         connect_until_destroyed(panel, ear.heard, ear.hear)
         on_destroyed(panel, ear.leave)
 
     open_and_drop()
     assert len(ear.heard) == 1
     gc.collect()
-    assert len(ear.heard) == 0, "what is left of a widget must not be called"
+    assert len(ear.heard) == 0, "the remains of a widget must not be called"
     assert ear.has_left
 
 
 class Ear:
-    """Something that hears a signal."""
+    """Something connected to a signal."""
 
     heard = Signal()
     has_left = False

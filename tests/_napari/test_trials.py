@@ -40,7 +40,7 @@ def _whole(layer: Any) -> Any:
 @pytest.mark.parametrize(
     ("task", "factor"), [("denoise", None), ("super-resolve", 2), ("super-resolve", (1.5, 3))]
 )
-def test_a_part_of_a_rotated_source_is_restored_exactly_in_its_place(
+def test_a_part_of_a_rotated_source_is_restored_exactly_in_place(
     viewer: Any, picture: np.ndarray, task: str, factor: Any
 ) -> None:
     placed = {
@@ -69,7 +69,7 @@ def test_only_the_pixels_of_the_region_count(viewer: Any, picture: np.ndarray) -
     )
 
 
-def test_colors_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(
+def test_trials_of_colors_levels_and_lazy_planes_are_aligned(
     viewer: Any, picture: np.ndarray
 ) -> None:
     da = pytest.importorskip("dask.array")
@@ -98,7 +98,7 @@ def test_colors_levels_and_planes_of_lazy_stacks_are_tried_in_their_place(
     with pytest.raises(ValueError, match="12x28 pixels"):
         restore_layer(viewer, stack, region=task_region)
     run = restore_layer(viewer, stack, region=((5, 24), (0, 28)), block=True)
-    assert {place[0] for place in loaded} == {2}, "only the plane on display is loaded"
+    assert {place[0] for place in loaded} == {2}, "only the displayed plane is loaded"
     assert run.layer.data.shape == (1, 19, 28)
     assert run.layer.data_to_world((0, 0, 0)) == stack.data_to_world((2, 5, 0))
     np.testing.assert_array_equal(source_plane(viewer, run.layer)[1].values, whole[2, 5:])
@@ -117,9 +117,7 @@ def test_the_visible_part_is_what_napari_draws(viewer: Any, picture: np.ndarray)
     assert region_of(viewer, source, "visible") is None, "all of it"
 
 
-def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(
-    viewer: Any, picture: np.ndarray
-) -> None:
+def test_the_bounding_box_of_the_selected_shape_is_used(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(
         np.stack([np.tile(picture, (4, 4))] * 3), scale=(1, 2, 2), translate=(0, 10, 10)
     )
@@ -161,7 +159,7 @@ def test_the_bounding_box_of_the_shape_that_is_meant_is_taken(
         ),
     ],
 )
-def test_a_region_that_does_not_do_is_refused_in_one_line(
+def test_an_invalid_region_is_refused_in_one_line(
     viewer: Any, picture: np.ndarray, region: Any, message: str
 ) -> None:
     source = viewer.add_image(picture, name="cells")
@@ -172,7 +170,7 @@ def test_a_region_that_does_not_do_is_refused_in_one_line(
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_part_with_all_its_channels_lies_in_its_place(
+def test_a_part_with_all_its_channels_is_aligned(
     viewer: Any, picture: np.ndarray, axis: int, channels: str
 ) -> None:
     stained = np.stack([picture, 900 - 3 * picture[::-1]])
@@ -213,7 +211,7 @@ def test_a_part_with_all_its_channels_lies_in_its_place(
 
 
 @pytest.mark.parametrize("channels", ["jointly", "separately"])
-def test_of_masks_of_channels_only_what_lies_in_the_region_counts(
+def test_only_the_region_of_masks_of_channels_counts(
     viewer: Any, picture: np.ndarray, channels: str
 ) -> None:
     stained = np.stack([picture, 900 - 3 * picture[::-1]])
@@ -235,7 +233,7 @@ def test_of_masks_of_channels_only_what_lies_in_the_region_counts(
         np.testing.assert_array_equal(again.layer.data, runs[0].layer.data)
 
 
-def test_copied_code_takes_the_part_of_all_channels(
+def test_the_copied_script_restores_the_part_of_all_channels(
     viewer: Any, picture: np.ndarray, tmp_path: Any
 ) -> None:
     path = tmp_path / "cells.npy"
@@ -258,7 +256,7 @@ def test_a_region_of_all_planes_or_of_a_volume_is_refused(viewer: Any, picture: 
         restore_layer(viewer, flat, region="visible")
 
 
-def test_of_a_mask_only_what_lies_in_the_region_counts(viewer: Any, picture: np.ndarray) -> None:
+def test_only_the_region_of_a_mask_counts(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(picture, name="film")
     holes = np.zeros((24, 28), dtype=int)
     holes[0:3, 0:3] = holes[10:12, 8:11] = 1
@@ -284,7 +282,7 @@ def test_of_a_mask_only_what_lies_in_the_region_counts(viewer: Any, picture: np.
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_is_painted_in_the_region_during_its_trial_is_filled(
+def test_pixels_painted_in_the_region_during_its_trial_are_filled(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     holes = np.zeros((24, 28), dtype=int)
@@ -301,7 +299,7 @@ def test_what_is_painted_in_the_region_during_its_trial_is_filled(
 
 
 @pytest.mark.parametrize("task", ["denoise", "super-resolve"])
-def test_results_looks_into_a_part_as_into_a_whole(
+def test_results_examines_a_part_like_a_whole_image(
     viewer: Any, picture: np.ndarray, tmp_path: Any, qtbot: Any, task: str
 ) -> None:
     from qtpy.QtWidgets import QApplication
@@ -352,14 +350,14 @@ def _names(viewer: Any) -> list[str]:
 
 
 def _zoom_in(viewer: Any, size: float = 20) -> None:
-    """Show so many pixels of the middle of the picture, along one axis."""
+    """Show `size` pixels of the middle of the picture, along one axis."""
     camera(viewer).center = (12, 14)
     corners = corners_shown(viewer)
     camera(viewer).zoom *= min(corners[-1][-2:] - corners[0][-2:]) / size
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["raw viewer", "proxied viewer"])
-def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
+def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_image(
     viewer: Any, picture: np.ndarray, qtbot: Any, proxied: bool
 ) -> None:
     source = viewer.add_image(picture, name="cells")
@@ -381,12 +379,12 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     assert [run.layer.name for run in queue_of(viewer).jobs] == [
         "trial 1 (fast) of cells",
         TRIAL_2,
-    ], "in its turn"
+    ], "after the first"
     assert widget._queue.list.item(1).text() == f"waiting: {TRIAL_2}"
     assert widget.trial_text.value.startswith(
         "18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'"
     )
-    assert not widget.region.enabled, "all trials are of one part"
+    assert not widget.region.enabled, "all trials restore the same part"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
     assert _names(viewer)[2:] == ["trial 1 (fast) of cells", TRIAL_2]
     assert provenance_of(viewer.layers[TRIAL_2])["seed"] == 3
@@ -405,7 +403,7 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_whole(
     assert widget.region.enabled
 
 
-def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
+def test_a_trial_reports_its_strength_and_the_image_is_restored_with_it(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -425,7 +423,7 @@ def test_a_trial_tells_its_strength_and_the_whole_is_restored_with_it(
     assert provenance_of(viewer.layers["cells denoised"])["task"]["strength"] == 0.55
 
 
-def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_seen(
+def test_joint_and_separate_channels_are_tried_side_by_side_for_any_displayed_channel(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     stained = np.stack([picture, 900 - 3 * picture[::-1]])
@@ -465,7 +463,7 @@ def test_joint_and_single_channels_are_tried_side_by_side_whichever_channel_is_s
 TRIAL_2 = "trial 2 (fast, noise gaussian, seed 3) of cells"
 
 
-def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back(
+def test_side_by_side_shows_only_input_and_trials_and_back_restores_the_view(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(picture, name="cells")
@@ -486,7 +484,7 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     assert widget.beside.text == "Back"
     assert [layer.name for layer in viewer.layers if layer.visible] == shown
     trials = [viewer.layers[name] for name in shown[1:]]
-    assert all(layer.name_overlay.visible for layer in (source, *trials)), "each has its name"
+    assert all(layer.name_overlay.visible for layer in (source, *trials)), "each shows its name"
     assert all(tuple(layer.contrast_limits) == (90, 150) for layer in trials)
     trials[0].contrast_limits = (80, 160)
     assert tuple(source.contrast_limits) == tuple(trials[1].contrast_limits) == (80, 160), (
@@ -498,11 +496,11 @@ def test_side_by_side_shows_given_and_trials_alone_and_back_brings_the_view_back
     assert [layer.name for layer in viewer.layers if not layer.visible] == ["hidden"]
     assert not any(layer.name_overlay.visible for layer in viewer.layers)
     source.contrast_limits = (0, 255)
-    assert tuple(trials[0].contrast_limits) == (80, 160), "each by itself again"
+    assert tuple(trials[0].contrast_limits) == (80, 160), "each on its own again"
     assert not hidden.visible
 
 
-def test_what_comes_and_goes_while_trials_are_side_by_side_joins_and_leaves(
+def test_layers_added_and_removed_side_by_side_join_and_leave(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(picture, name="cells")
@@ -539,7 +537,7 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     viewer.add_image(np.stack([picture, picture]), name="stack")
     other = viewer.add_image(picture, name="other")
     widget = open_panel(viewer, "Denoise")
-    widget.planes.value = "all"  # a trial is of one plane all the same
+    widget.planes.value = "all"  # a trial still restores one plane
     widget.image.value = viewer.layers["stack"]
     _zoom_in(viewer)
     viewer.dims.set_point(0, 1)
@@ -564,7 +562,7 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
     assert "go back to it" in widget.status.value
     widget.image.value = viewer.layers["stack"]
     viewer.dims.set_point(0, 1)
-    viewer.reset_view()  # a later trial is of the part of the first
+    viewer.reset_view()  # a later trial restores the part of the first
     press(widget.add_trial)
     parts = {layer.data.shape for layer in widget._trials._trials()}
     assert len(parts) == 1
@@ -579,7 +577,7 @@ def test_a_fifth_trial_and_one_of_another_part_are_refused_until_there_is_room(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_a_trial_is_steered_as_a_run_and_a_reopened_widget_knows_it(
+def test_a_trial_is_steered_like_a_run_and_a_reopened_widget_shows_it(
     viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="film")

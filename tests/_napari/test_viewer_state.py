@@ -1,4 +1,4 @@
-"""What the plugin keeps for a viewer and its layers, and when it is freed."""
+"""The state of the plugin for a viewer and its layers, and when it is freed."""
 
 import gc
 from typing import Any
@@ -46,14 +46,14 @@ def test_the_state_of_a_viewer_is_freed_with_it(picture: np.ndarray) -> None:
     assert [reference() for reference in kept] == [None] * len(kept)
 
 
-def test_a_viewer_has_one_state_and_another_viewer_another() -> None:
+def test_each_viewer_has_one_state_of_its_own() -> None:
     first, second = ViewerModel(), ViewerModel()
     assert queue_of(first) is queue_of(first)
     assert queue_of(first) is not queue_of(second)
 
 
 def _ours(layer: Layer) -> list[str]:
-    """The attributes of a layer that hold something of this package."""
+    """The attributes of a layer that hold objects of this package."""
     package = restore_layer.__module__.split(".", maxsplit=1)[0]
     return [name for name, value in vars(layer).items() if package in type(value).__module__]
 
@@ -76,7 +76,7 @@ def test_a_run_adds_no_attributes_to_layers(
 
 @pytest.fixture
 def repainted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """The masks that fits are given while they run."""
+    """The masks that fits receive while they run."""
     masks: list[np.ndarray] = []
     monkeypatch.setattr(
         "napari_deep_image_prior.restoration.steps.Steps.repaint",
@@ -101,7 +101,7 @@ def test_a_brush_stroke_changes_the_mask_of_a_fit_once(
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_what_is_painted_just_before_the_viewer_closes_is_ignored(
+def test_pixels_painted_just_before_the_viewer_closes_are_ignored(
     make_napari_viewer: Any,
     picture: np.ndarray,
     hole: np.ndarray,

@@ -95,7 +95,7 @@ def test_the_table_agrees_with_the_psnr_of_the_same_fit(
         assert found["house"]["psnr"] == pytest.approx(expected, abs=2e-3)
         mean = np.mean([record["psnr"] for record in found.values()])
         assert any(f"| fast | 2 of 4 | {mean:.2f} |" in line for line in text.splitlines())
-    assert "some images only" in text, "the targets are those of all the images"
+    assert "some images only" in text, "the targets apply to all images"
     assert (tmp_path / "out" / "psnr-time.png").stat().st_size > 0
 
 
@@ -124,11 +124,11 @@ def test_every_suite_and_method_is_measured(
         )
         assert f"| {record['psnr']:.2f} | " in text
         assert f"{record['psnr'] - start['psnr']:+.2f} |" in text, (
-            "the table of what is never worse"
+            "the table of the comparison with the classical estimates"
         )
 
 
-def test_the_start_of_a_fit_is_what_its_network_has_not_changed(
+def test_the_start_of_a_fit_is_the_estimate_before_training(
     benchmark_module: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = benchmark_module.Job("quality", "inpaint-50", "house", "start of fast", 0)
@@ -139,7 +139,7 @@ def test_the_start_of_a_fit_is_what_its_network_has_not_changed(
     assert benchmark_module.measure(job, conditions)["psnr"] == start
 
 
-def test_what_is_measured_is_not_measured_again(
+def test_finished_measurements_are_not_repeated(
     tmp_path: Path,
     benchmark_module: ModuleType,
     command: Callable[..., int],
@@ -162,7 +162,7 @@ def test_what_is_measured_is_not_measured_again(
     whole = path.read_text().splitlines()
     assert len(whole) == 1 + 4
 
-    path.write_text("\n".join(whole)[:-20])  # broken off while the last line was written
+    path.write_text("\n".join(whole)[:-20])  # interrupted while the last line was written
     measured = []
     measure = benchmark_module.measure
     monkeypatch.setattr(
@@ -182,7 +182,7 @@ def test_what_is_measured_is_not_measured_again(
     )
 
 
-def test_other_conditions_need_another_folder(
+def test_different_conditions_need_another_folder(
     command: Callable[..., int], capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -239,7 +239,7 @@ def test_regret_is_the_best_iterate_minus_the_result(
     assert f"| {record['best'] - record['psnr']:+.2f} |" in text
 
 
-def test_a_measurement_in_a_process_of_its_own_is_the_same(
+def test_a_measurement_in_its_own_process_is_the_same(
     benchmark_module: ModuleType, data: Path
 ) -> None:
     bench_measure = sys.modules["bench_measure"]
@@ -249,7 +249,7 @@ def test_a_measurement_in_a_process_of_its_own_is_the_same(
         measure(job, conditions) for measure in (bench_measure.measure, bench_measure.in_child)
     )
     assert here["psnr"] == there["psnr"]
-    assert 50 < there["memory"] <= here["memory"], "this process has more in its memory"
+    assert 50 < there["memory"] <= here["memory"], "this process uses more memory"
 
 
 def test_the_noise_table_holds_the_estimate(tmp_path: Path, command: Callable[..., int]) -> None:
@@ -270,7 +270,7 @@ def test_the_noise_table_holds_the_estimate(tmp_path: Path, command: Callable[..
         (("--images", "nobody"), "nothing to measure"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_the_work(
+def test_invalid_requests_are_reported_before_the_work(
     more: tuple[str, ...], message: str, command: Callable[..., int], capsys: Any
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

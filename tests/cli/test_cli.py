@@ -1,4 +1,4 @@
-"""The command line, in this process where its exit status and output are all that matters."""
+"""The command line, run in this process where only exit status and output matter."""
 
 import json
 import os
@@ -97,7 +97,7 @@ def test_tiff_keeps_dtype_pixel_size_and_provenance(files: Path) -> None:
     ],
     ids=str,
 )
-def test_all_planes_of_a_stack_are_restored_each_by_itself(
+def test_each_plane_of_a_stack_is_restored_independently(
     files: Path,
     picture: np.ndarray,
     arguments: list[str],
@@ -130,7 +130,7 @@ def test_all_planes_of_a_stack_are_restored_each_by_itself(
         np.testing.assert_array_equal(found.image[1][masks[1] == 0], stack[1][masks[1] == 0])
         assert [plane["index"] for plane in found.provenance["planes"]] == [[1]]
         return
-    # the last plane alone gives the same, but for a warm start
+    # the last plane alone gives the same, except with a warm start
     (index, alone) = list(given.parts())[-1]
     write_image("alone.tif", alone)
     assert (
@@ -142,7 +142,7 @@ def test_all_planes_of_a_stack_are_restored_each_by_itself(
         np.testing.assert_array_equal(found.image[index[0]], read_image("alone-out.tif").image)
 
 
-def test_the_planes_that_are_done_are_written_though_another_fails(
+def test_finished_planes_are_written_even_if_another_fails(
     files: Path, picture: np.ndarray, monkeypatch: Any, capsys: Any
 ) -> None:
     stack = np.stack([picture, picture + 1]).astype(np.float32)
@@ -163,7 +163,7 @@ def test_the_planes_that_are_done_are_written_though_another_fails(
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
-def test_a_mask_without_named_axes_has_one_for_each_plane(
+def test_a_mask_without_named_axes_has_one_plane_for_each_image_plane(
     files: Path, picture: np.ndarray, count: int
 ) -> None:
     stack = np.stack([picture] * count).astype(np.uint16)
@@ -173,7 +173,7 @@ def test_a_mask_without_named_axes_has_one_for_each_plane(
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning
-        )  # that planes are taken for colors is what is tested
+        )  # the planes are meant to be mistaken for colors
         tifffile.imwrite(files / "plain.tif", masks)
     arguments = ["inpaint", str(files / "many.tif"), "--missing", str(files / "plain.tif")]
     assert main([*arguments, "-o", str(files / "out.tif")]) == 0
@@ -181,7 +181,7 @@ def test_a_mask_without_named_axes_has_one_for_each_plane(
 
 
 @pytest.mark.parametrize(("planes", "index"), [("T", [[1, 0], [1, 1]]), ("Z", [[0, 1], [1, 1]])])
-def test_a_mask_with_named_axes_lies_along_these(
+def test_a_mask_with_named_axes_is_aligned_by_their_names(
     files: Path, picture: np.ndarray, planes: str, index: list[list[int]]
 ) -> None:
     write_image(
@@ -244,7 +244,7 @@ def test_bad_input_is_one_line_status_2_and_no_file(
     before = sorted(files.iterdir())
     try:
         status = main(arguments)
-    except SystemExit as error:  # argparse's own complaints
+    except SystemExit as error:  # argparse's own messages
         status = error.code
     assert status == 2
     printed = capsys.readouterr()
@@ -325,7 +325,7 @@ def test_a_plane_without_data_is_kept_and_reported(
     assert np.isnan(restored[1]).all()
 
 
-def test_inputs_and_files_of_others_are_not_overwritten(
+def test_inputs_and_other_files_are_not_overwritten(
     files: Path, capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(files)
@@ -367,7 +367,7 @@ def test_an_interrupted_folder_is_continued(files: Path, capsys: Any, monkeypatc
     assert "skipped" in capsys.readouterr().out
 
 
-def test_what_else_a_file_holds_is_reported(files: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_other_contents_of_a_file_are_reported(files: Path, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(files)
     with tifffile.TiffWriter("two.tif") as tiff:
         tiff.write(np.full((24, 28), 9, np.uint8))
@@ -386,7 +386,7 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
-def test_a_terminated_command_says_so_and_leaves_no_file(
+def test_a_terminated_command_reports_it_and_leaves_no_file(
     files: Path, capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(files)

@@ -1,4 +1,4 @@
-"""The examples of the gallery run, and show something."""
+"""The examples of the gallery run and show a figure."""
 
 import runpy
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_and_shows_a_picture(
+def test_an_example_runs_and_shows_a_figure(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MPLBACKEND", "Agg")

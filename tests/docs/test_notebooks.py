@@ -18,7 +18,7 @@ def _code(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_holds_no_outputs_that_could_be_out_of_date(path: Path) -> None:
+def test_a_notebook_has_no_stored_outputs(path: Path) -> None:
     notebook = json.loads(path.read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
@@ -28,7 +28,7 @@ def test_a_notebook_holds_no_outputs_that_could_be_out_of_date(path: Path) -> No
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_the_session_runs_and_shows_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_session_runs_and_shows_what_it_claims(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for number, code in enumerate(_code(ROOT / "docs" / "notebooks" / "session.ipynb")):
         exec(compile(code, f"session.ipynb, code cell {number}", "exec"), names)

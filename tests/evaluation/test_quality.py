@@ -1,4 +1,4 @@
-"""Residual, quality against a truth, and the spread over seeds."""
+"""Residual, quality against a truth, and uncertainty over seeds."""
 
 import math
 from typing import Any
@@ -12,12 +12,12 @@ from tests.conftest import QUICK
 
 @pytest.fixture
 def truth() -> np.ndarray:
-    """White noise: detail of every size, so that a filter is seen at its cut-off."""
+    """White noise: it has detail at all scales, so that a filter is detected at its cut-off."""
     return np.random.default_rng(0).normal(100, 20, (96, 80))
 
 
 def _low_passed(image: np.ndarray, cut_off: float) -> np.ndarray:
-    """Take away what is finer than `cut_off` cycles per pixel, sharply."""
+    """Remove frequencies above `cut_off` cycles per pixel, with a sharp edge."""
     spectrum = np.fft.fft2(image)
     distance = np.hypot(np.fft.fftfreq(image.shape[0])[:, None], np.fft.fftfreq(image.shape[1]))
     return np.fft.ifft2(np.where(distance < cut_off, spectrum, 0)).real
@@ -29,19 +29,17 @@ def test_the_truth_itself_is_perfect(truth: np.ndarray) -> None:
     assert found.ssim == pytest.approx(1)
 
 
-def test_psnr_is_that_of_its_definition(truth: np.ndarray) -> None:
+def test_psnr_follows_its_definition(truth: np.ndarray) -> None:
     assert dip.measure_quality(truth + 0.1 * np.ptp(truth), truth).psnr == pytest.approx(20)
     assert dip.measure_quality(truth + 0.01 * np.ptp(truth), truth).psnr == pytest.approx(40)
 
 
 @pytest.mark.parametrize("cut_off", [0.125, 0.25, 0.4])
-def test_the_ring_correlation_finds_what_a_filter_took_away(
-    truth: np.ndarray, cut_off: float
-) -> None:
+def test_the_ring_correlation_detects_a_low_pass_filter(truth: np.ndarray, cut_off: float) -> None:
     noise = np.random.default_rng(1).normal(0, 20, truth.shape)
     blurred = (
         _low_passed(truth, cut_off) + noise - _low_passed(noise, cut_off)
-    )  # wrong detail in place of the fine
+    )  # wrong detail instead of the fine detail
     found = dip.measure_quality(blurred, truth)
     assert found.resolution == pytest.approx(1 / cut_off, rel=0.1)
     coarse = found.frequencies < cut_off - 0.05
@@ -49,12 +47,12 @@ def test_the_ring_correlation_finds_what_a_filter_took_away(
     assert np.abs(found.ring_correlations[found.frequencies > cut_off + 0.05]).max() < 0.5
 
 
-def test_what_has_nothing_in_common_resolves_nothing(truth: np.ndarray) -> None:
+def test_unrelated_images_have_no_resolution(truth: np.ndarray) -> None:
     assert dip.measure_quality(200 - truth, truth).resolution == math.inf
 
 
 @pytest.mark.parametrize(("axis", "move"), [(None, False), (0, False), (-1, True)])
-def test_other_units_are_fitted_on_demand(truth: np.ndarray, axis: int | None, move: bool) -> None:
+def test_other_units_are_fitted_on_request(truth: np.ndarray, axis: int | None, move: bool) -> None:
     image = truth + np.random.default_rng(1).normal(0, 5, truth.shape)
     if axis is not None:
         image, truth = np.stack([image, image[::-1]]), np.stack([truth, truth[::-1]])
@@ -67,7 +65,7 @@ def test_other_units_are_fitted_on_demand(truth: np.ndarray, axis: int | None, m
     assert fitted.ssim == pytest.approx(plain.ssim, abs=0.02)
 
 
-def test_what_cannot_be_compared_is_refused_in_one_line(truth: np.ndarray) -> None:
+def test_images_that_cannot_be_compared_are_refused_in_one_line(truth: np.ndarray) -> None:
     hole = truth.copy()
     hole[3, 4] = np.nan
     for image, true, words in [
@@ -83,7 +81,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(truth: np.ndarray) -> No
         assert "\n" not in str(caught.value)
 
 
-def test_the_residual_is_the_input_minus_the_result_where_there_was_an_input(
+def test_the_residual_is_the_input_minus_the_result_at_known_pixels(
     picture: np.ndarray, hole: np.ndarray
 ) -> None:
     noisy = picture + 3
@@ -99,7 +97,7 @@ def test_the_residual_is_the_input_minus_the_result_where_there_was_an_input(
 
 
 @pytest.mark.parametrize("channels", [False, True])
-def test_the_residual_of_an_enlarged_image_is_on_the_small_pixels(channels: bool) -> None:
+def test_the_residual_of_an_enlarged_image_has_the_size_of_the_small_image(channels: bool) -> None:
     y, x = np.mgrid[:48, :60]
     large = 100 + 30 * np.sin(y / 9) + 20 * np.cos(x / 11)
     small = (
@@ -116,7 +114,9 @@ def test_the_residual_of_an_enlarged_image_is_on_the_small_pixels(channels: bool
         dip.residual(task, small)
 
 
-def test_the_uncertainty_is_the_spread_over_seeds(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_the_uncertainty_is_the_standard_deviation_over_seeds(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
     task = dip.Inpaint(np.where(hole, 0, picture), missing=hole)
     how: dict[str, Any] = {"settings": QUICK["inpaint"], "threads": 1, "dtype": "float64"}
     found = dip.uncertainty(task, seeds=3, **how)
@@ -124,11 +124,11 @@ def test_the_uncertainty_is_the_spread_over_seeds(picture: np.ndarray, hole: np.
     np.testing.assert_allclose(found.mean, np.mean(images, axis=0))
     np.testing.assert_allclose(found.std, np.std(images, axis=0, ddof=1), atol=1e-9)
     assert found.seeds == 3
-    assert (found.std[~hole] == 0).all(), "known pixels are not guessed"
+    assert (found.std[~hole] == 0).all(), "known pixels are not estimated"
     assert found.std[hole].max() > 0
 
 
-def test_the_steps_of_an_uncertainty_count_through_its_seeds(picture: np.ndarray) -> None:
+def test_the_steps_of_an_uncertainty_are_numbered_across_its_seeds(picture: np.ndarray) -> None:
     steps = list(dip.iter_uncertainty(dip.Denoise(picture), seeds=2, settings=QUICK["denoise"]))
     assert [step.result is None for step in steps] == [True] * (len(steps) - 1) + [False]
     assert sorted({step.number for step in steps}) == [1, 2]

@@ -9,7 +9,7 @@ from napari_deep_image_prior.fitting.loop import Fit, Schedule
 
 
 class Parabola:
-    """One weight that shall become 3; `spoil` is called before each loss."""
+    """A model of one weight, with its minimum at 3; `spoil` is called before each loss."""
 
     def __init__(self, spoil: object = None) -> None:
         self.network = nn.Linear(1, 1, bias=False)
@@ -41,7 +41,7 @@ def test_a_fit_finds_the_minimum_and_counts_its_steps() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, 1000.0])
-def test_a_bad_step_is_taken_back_with_weights_optimizer_and_average(value: float) -> None:
+def test_a_bad_step_is_undone_in_weights_optimizer_and_average(value: float) -> None:
     def spoil(model: Parabola) -> None:
         if model.calls == 200:
             with torch.no_grad():
@@ -92,10 +92,10 @@ def test_a_settled_fit_only_cools_down() -> None:
     assert rule.asked == 1
     fit.run_on(None)
     assert len(list(fit)) == 21
-    assert rule.asked == 2, "it judges anew"
+    assert rule.asked == 2, "it judges from the start"
 
 
-def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None:
+def test_a_fit_resumes_from_its_state_with_the_same_result() -> None:
     schedule = Schedule(60, 0.05)
     unbroken = Parabola()
     expected = [step.misfit for step in Fit(unbroken, schedule)]
@@ -110,7 +110,7 @@ def test_a_fit_goes_on_from_its_state_as_if_it_had_not_been_broken_off() -> None
     assert second.network.weight.item() == unbroken.network.weight.item()
 
 
-def test_a_fit_at_its_end_runs_on_and_a_stopped_one_goes_to_its_end() -> None:
+def test_a_completed_fit_runs_on_and_a_stopped_fit_runs_to_its_end() -> None:
     unbroken, stopped = Parabola(), Parabola()
     expected = [step.misfit for step in Fit(unbroken, Schedule(60, 0.05))]
     fit = Fit(stopped, Schedule(30, 0.05))
@@ -134,6 +134,6 @@ def test_a_cooled_fit_that_runs_on_warms_up_and_cools_down_again() -> None:
     list(fit)
     assert len(rates) == 60
     assert rates[39] < 0.01
-    assert rates[40] == pytest.approx(0.1), "the warm-up is as short as the rest"
+    assert rates[40] == pytest.approx(0.1), "the warm-up is shortened as well"
     assert rates[41:51] == pytest.approx([0.2] * 10)
     assert rates[59] < 0.01

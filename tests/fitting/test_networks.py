@@ -35,7 +35,7 @@ def test_the_published_network_has_the_published_size_and_cost() -> None:
     assert products * (512 / 64) ** 2 == pytest.approx(77.5e9, rel=0.002)
 
 
-def test_a_u_net_passes_on_every_channel_of_each_scale() -> None:
+def test_a_u_net_concatenates_every_channel_of_each_scale() -> None:
     u_net = HourglassNetwork(widths=(4, 6), skips=(0, 0), architecture="u-net")
     network = build_network(u_net, 3, 1, seed=0)
     assert network(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
@@ -102,20 +102,20 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state_alone(
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (64, 64), (65, 31)])
-def test_the_domain_holds_the_image_and_every_scale(shape: tuple[int, int]) -> None:
+def test_the_padded_shape_holds_the_image_at_every_scale(shape: tuple[int, int]) -> None:
     height, width = padded_shape(shape, TINY)
     assert height >= shape[0]
     assert width >= shape[1]
     build_network(TINY, 1, 1, seed=0)(noise_input(1, (height, width), torch.Generator()))
 
 
-def test_the_input_is_uniform_noise_up_to_a_tenth() -> None:
+def test_the_input_is_uniform_noise_from_0_to_a_tenth() -> None:
     z = noise_input(32, (16, 16), torch.Generator().manual_seed(0))
     assert z.min() >= 0
     assert 0.099 < z.max() <= 0.1
 
 
-def test_widths_and_skips_must_belong_together() -> None:
+def test_widths_and_skips_must_have_the_same_length() -> None:
     with pytest.raises(ValueError, match="one number for each scale"):
         HourglassNetwork(widths=(4, 4), skips=(4,))
     with pytest.raises(ValueError, match="upsample='cubic'"):

@@ -4,14 +4,14 @@ from napari_deep_image_prior.fitting.stopping import WINDOW, HeldOutPlateau
 
 
 def _feed(rule: HeldOutPlateau, errors: np.ndarray) -> int | None:
-    """Return the step at which the rule has settled."""
+    """Return the step at which the rule stops the fit."""
     return next(
         (step for step, error in enumerate(errors, start=1) if rule.settled(step, float(error))),
         None,
     )
 
 
-def test_the_patience_is_in_iterations_also_where_few_are_looked_at() -> None:
+def test_the_patience_is_in_iterations_even_if_few_are_checked() -> None:
     rule = HeldOutPlateau(patience=1000)
     looked_at = range(10, 5000, 10)
     settled = next(iteration for iteration in looked_at if rule.settled(iteration, 1.0))
@@ -19,13 +19,13 @@ def test_the_patience_is_in_iterations_also_where_few_are_looked_at() -> None:
     assert rule.reason.endswith(f"at iteration {settled}")
 
 
-def test_a_falling_error_goes_on() -> None:
+def test_a_falling_error_continues_the_fit() -> None:
     rule = HeldOutPlateau(patience=200)
     assert _feed(rule, np.geomspace(1, 0.1, 2000)) is None
     assert rule.reason == "all 2000 iterations done"
 
 
-def test_a_noisy_plateau_settles_after_the_patience_and_says_so() -> None:
+def test_a_noisy_plateau_stops_after_the_patience_with_a_reason() -> None:
     rule = HeldOutPlateau(patience=300)
     noise = np.random.default_rng(0).normal(1, 0.1, 3000)
     errors = noise * np.concatenate([np.geomspace(1, 0.5, 600), np.full(2400, 0.5)])
@@ -34,7 +34,7 @@ def test_a_noisy_plateau_settles_after_the_patience_and_says_so() -> None:
     assert rule.reason == f"held-out error had not improved for 300 iterations at iteration {step}"
 
 
-def test_a_rising_error_settles_from_the_best_step_on() -> None:
+def test_a_rising_error_counts_from_the_best_step() -> None:
     rule = HeldOutPlateau(patience=100)
     assert (
         _feed(rule, np.concatenate([np.linspace(1, 0.5, 4 * WINDOW), np.linspace(0.5, 2, 400)]))

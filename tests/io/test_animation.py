@@ -13,7 +13,7 @@ from napari_deep_image_prior.io.image_file import FileError
 
 def _read(path: Path) -> tuple[list[np.ndarray], list[int]]:
     with Image.open(path) as gif:
-        assert gif.info["loop"] == 0, "it goes round and round"
+        assert gif.info["loop"] == 0, "it loops forever"
         frames = [
             (np.asarray(frame.convert("RGB")), frame.info["duration"])
             for frame in ImageSequence.Iterator(gif)
@@ -21,7 +21,7 @@ def _read(path: Path) -> tuple[list[np.ndarray], list[int]]:
     return [frame for frame, _ in frames], [duration for _, duration in frames]
 
 
-def test_the_images_follow_each_other_in_their_time(tmp_path: Path, picture: np.ndarray) -> None:
+def test_the_images_follow_one_another_at_their_times(tmp_path: Path, picture: np.ndarray) -> None:
     images = [
         picture.astype(dtype) + step
         for dtype, step in [("float64", 0), ("uint8", 20), ("float32", 40)]
@@ -45,7 +45,7 @@ def test_the_contrast_is_that_of_the_last_image_and_colors_are_colors(
     assert frames[0].astype(float).mean() < frames[1].astype(float).mean()
 
 
-def test_what_cannot_be_animated_is_refused_and_nothing_is_written(
+def test_images_that_cannot_be_animated_are_refused_and_nothing_is_written(
     tmp_path: Path, picture: np.ndarray
 ) -> None:
     cases: list[tuple[Any, Any, Any, str]] = [

@@ -43,7 +43,7 @@ def test_images_survive_writing_and_reading(
     "dtype", ["float16", "float32", "float64", "int16", "uint32", "int64", "uint64"]
 )
 @pytest.mark.parametrize(("shape", "axis"), [((9, 11), None), ((2, 9, 11), 0), ((9, 11, 5), 2)])
-def test_tiff_holds_any_number_and_any_channels(
+def test_tiff_stores_any_dtype_and_any_channels(
     tmp_path: Path, dtype: str, shape: tuple[int, ...], axis: int | None
 ) -> None:
     image = np.random.default_rng(0).normal(100, 30, shape).astype(dtype)
@@ -103,7 +103,7 @@ def test_voxel_size_and_time_step_are_kept(tmp_path: Path) -> None:
     assert (found.planes, found.spacing) == ("TZ", spacing)
 
 
-def test_a_size_in_no_unit_of_length_is_none(tmp_path: Path) -> None:
+def test_a_pixel_size_without_a_unit_of_length_is_ignored(tmp_path: Path) -> None:
     notes = {"axes": "ZYX", **{f"PhysicalSize{axis}": 2 for axis in "XYZ"}}
     notes |= {f"PhysicalSize{axis}Unit": "reference frame" for axis in "XYZ"}
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), ome=True, metadata=notes)
@@ -111,7 +111,7 @@ def test_a_size_in_no_unit_of_length_is_none(tmp_path: Path) -> None:
     assert (found.pixel_size, found.unit, found.spacing) == (None, "", {})
 
 
-def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(
+def test_unnamed_axes_count_planes_and_are_named_when_written(
     tmp_path: Path,
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 9, 11), np.uint8), photometric="minisblack")
@@ -127,7 +127,7 @@ def test_axes_that_a_file_does_not_name_count_planes_and_are_named_when_written(
     ("shape", "axis"),
     [((2, 4, 9, 11), 1), ((2, 4, 9, 11), None), ((2, 9, 11, 3), 3), ((9, 11), None)],
 )
-def test_a_stack_is_taken_apart_into_planes_with_their_places(
+def test_a_stack_is_split_into_planes_with_their_indices(
     shape: tuple[int, ...], axis: int | None
 ) -> None:
     image = np.arange(np.prod(shape)).reshape(shape)
@@ -144,7 +144,7 @@ def test_a_stack_is_taken_apart_into_planes_with_their_places(
     assert count == image.size // part.image.size
 
 
-def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(
+def test_pixel_size_and_channel_names_are_kept_and_the_size_shrinks_with_the_pixels(
     tmp_path: Path,
 ) -> None:
     source = ImageFile(np.zeros((2, 9, 11), np.uint16), 0, (0.25, 0.5), "µm", ("DAPI", "GFP"))
@@ -169,7 +169,7 @@ def test_pixel_size_and_channel_names_are_kept_and_shrink_with_the_pixels(
     assert (large.pixel_size, large.spacing) == ((0.125, 0.5 / 3), stack.spacing)
 
 
-def test_the_pixel_size_of_imagej_files_is_understood(tmp_path: Path) -> None:
+def test_the_pixel_size_of_imagej_files_is_read(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "ij.tif", GRAY, imagej=True, resolution=(4, 2), metadata={"unit": "um"}
     )
@@ -194,14 +194,14 @@ def test_provenance_is_in_the_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "dtype"), [("a.png", "uint8"), ("a.tif", "uint8"), ("a.tif", "int64")]
 )
-def test_a_result_read_again_knows_how_it_was_made(tmp_path: Path, name: str, dtype: str) -> None:
+def test_a_result_keeps_its_provenance(tmp_path: Path, name: str, dtype: str) -> None:
     made = {"seed": 3, "found": "µ = 2 <&>", "task": {"kind": "denoise"}}
     write_image(tmp_path / name, ImageFile(GRAY.astype(dtype)), made)
     found = read_image(tmp_path / name)
     assert found.provenance == made
     write_image(tmp_path / name, found)
     assert read_image(tmp_path / name).provenance == made, "it stays with the image"
-    assert enlarged(found, GRAY).provenance is None, "another image was made in another way"
+    assert enlarged(found, GRAY).provenance is None, "another image has other provenance"
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"deep_image_prior": 3}', '{"other": {}}'])
@@ -217,7 +217,7 @@ def test_the_descriptions_of_other_programs_are_no_provenance(tmp_path: Path, te
         assert read_image(path).provenance is None
 
 
-def test_color_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
+def test_color_of_16_bits_is_not_silently_reduced_to_8(tmp_path: Path) -> None:
     write_image(tmp_path / "color.png", ImageFile(COLOR, 2))
     content = bytearray((tmp_path / "color.png").read_bytes())
     content[24] = 16  # the bit depth in the header
@@ -226,7 +226,7 @@ def test_color_of_16_bits_is_not_silently_cut_to_8(tmp_path: Path) -> None:
         read_image(tmp_path / "deep.png")
 
 
-def test_palettes_bitmaps_and_single_planes_are_read_as_seen(tmp_path: Path) -> None:
+def test_palettes_bitmaps_and_single_planes_are_read_as_displayed(tmp_path: Path) -> None:
     Image.fromarray(COLOR).convert("P").save(tmp_path / "p.png")
     assert read_image(tmp_path / "p.png").image.shape == (9, 11, 3)
     Image.fromarray(GRAY).convert("1").save(tmp_path / "b.png")
@@ -257,7 +257,7 @@ def test_an_unreadable_file_is_refused_with_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("planes", ["ZZ", "TT", "?Z", "Q?"])
-def test_axes_of_the_same_name_are_told_apart(tmp_path: Path, planes: str) -> None:
+def test_axes_of_the_same_name_are_distinguished(tmp_path: Path, planes: str) -> None:
     image = np.arange(2 * 3 * 9 * 11, dtype=np.uint16).reshape(2, 3, 9, 11)
     write_image(tmp_path / "a.tif", ImageFile(image, planes=planes))
     found = read_image(tmp_path / "a.tif")
@@ -265,7 +265,7 @@ def test_axes_of_the_same_name_are_told_apart(tmp_path: Path, planes: str) -> No
     np.testing.assert_array_equal(found.image, image)
 
 
-def test_what_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="too many for a TIFF"):
         write_image(
             tmp_path / "a.tif", ImageFile(np.zeros((1,) * 7 + (9, 11), np.uint8), planes="???????")
@@ -273,12 +273,12 @@ def test_what_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_of_other_channels_are_left_out(tmp_path: Path) -> None:
+def test_names_that_do_not_match_the_channels_are_omitted(tmp_path: Path) -> None:
     write_image(tmp_path / "a.tif", ImageFile(COLOR.astype(np.float32), 2, channel_names=("RGB",)))
     assert read_image(tmp_path / "a.tif").image.shape == (3, 9, 11)
 
 
-def test_a_png_cannot_hold_floats_or_stacks_and_says_what_can(tmp_path: Path) -> None:
+def test_a_png_of_floats_or_stacks_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"cannot hold a stack; write a \.tif"):
         write_image(tmp_path / "a.png", ImageFile(np.stack([GRAY, GRAY]), planes="Z"))
     with pytest.raises(FileError, match=r"write a \.tif"):
@@ -306,11 +306,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     np.testing.assert_array_equal(read_image(path).image, GRAY)
 
 
-def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     old, new = tmp_path / ".out-0123456789ab.tif", tmp_path / ".out-0123456789ac.tif"
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
     write_image(tmp_path / "out.tif", ImageFile(GRAY))
     assert not old.exists()
-    assert new.exists()  # perhaps being written
+    assert new.exists()  # may still be in use

@@ -1,4 +1,4 @@
-"""TIFF files of other programs: units, color models, channel names, and files that lie."""
+"""TIFF files of other programs: units, color models, channel names, and misleading files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _imagej(path: Path, image: np.ndarray, **metadata: Any) -> None:
     tifffile.imwrite(path, image, imagej=True, resolution=(5.0, 4.0), metadata=metadata)
 
 
-def test_sizes_in_different_units_are_brought_to_one(tmp_path: Path) -> None:
+def test_sizes_in_different_units_are_converted_to_one(tmp_path: Path) -> None:
     sizes = {"PhysicalSizeX": 500.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.25}
     tifffile.imwrite(tmp_path / "a.ome.tif", GRAY, metadata={"axes": "YX", **sizes})
     found = read_image(tmp_path / "a.ome.tif")
@@ -64,7 +64,7 @@ def test_a_negative_spacing_is_a_distance(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.tif").spacing == {"Z": (2.0, "µm")}
 
 
-def test_plain_programs_see_the_calibration(tmp_path: Path) -> None:
+def test_other_programs_read_the_calibration(tmp_path: Path) -> None:
     _imagej(tmp_path / "a.tif", GRAY, unit="um")
     write_image(tmp_path / "b.tif", read_image(tmp_path / "a.tif"))
     with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
@@ -115,7 +115,7 @@ def test_the_color_model_is_kept(
     assert sorted(again.image.ravel()) == sorted(source.image.ravel())
 
 
-def test_a_palette_gives_its_displayed_colors(tmp_path: Path) -> None:
+def test_a_palette_is_read_as_its_displayed_colors(tmp_path: Path) -> None:
     palette = np.random.default_rng(0).integers(0, 2**16, (3, 256)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", GRAY, photometric="palette", colormap=palette)
     found = read_image(tmp_path / "a.tif")

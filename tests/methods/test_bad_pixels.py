@@ -13,7 +13,7 @@ def _marked(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(int(y), int(x)) for y, x in np.argwhere(mask)]
 
 
-def test_pixels_that_are_no_numbers_are_marked(noisy: np.ndarray) -> None:
+def test_nan_pixels_are_marked(noisy: np.ndarray) -> None:
     noisy[2, 3], noisy[4, 5] = np.nan, np.inf
     assert _marked(masks.not_finite(noisy)) == [(2, 3), (4, 5)]
     assert not masks.not_finite(noisy.clip(0, 250).astype(np.float32)[10:]).any()
@@ -29,7 +29,7 @@ def test_saturated_pixels_share_the_largest_value(
     assert _marked(masks.saturated(image)) == [(5, 5), (5, 6), (5, 7)]
 
 
-def test_a_single_brightest_pixel_is_not_saturated_unless_it_is_at_the_limit_of_the_dtype() -> None:
+def test_a_single_brightest_pixel_is_saturated_only_at_the_limit_of_the_dtype() -> None:
     image = np.arange(100, dtype=np.uint8).reshape(10, 10)
     assert not masks.saturated(image).any()
     image[0, 0] = 255

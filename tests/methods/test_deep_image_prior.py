@@ -27,7 +27,7 @@ def _begun(picture: np.ndarray) -> DeepImagePriorRestorer:
 
 
 @pytest.mark.parametrize("broken_off_at", [3, 5, 7])
-def test_it_goes_on_from_a_saved_state_as_if_it_had_not_been_broken_off(
+def test_it_resumes_from_a_saved_state_with_the_same_result(
     picture: np.ndarray, broken_off_at: int
 ) -> None:
     unbroken, first, second = (_begun(picture) for _ in range(3))
@@ -43,7 +43,7 @@ def test_it_goes_on_from_a_saved_state_as_if_it_had_not_been_broken_off(
     np.testing.assert_array_equal(second.estimate(), unbroken.estimate())
 
 
-def test_a_bad_step_after_going_on_is_taken_back_as_in_an_unbroken_fit(
+def test_a_bad_step_after_resuming_is_undone_as_without_an_interruption(
     picture: np.ndarray,
 ) -> None:
     settings = replace(TWO_RUNS, iterations=50, runs=1)
@@ -81,7 +81,7 @@ def test_the_last_output_is_not_averaged(picture: np.ndarray) -> None:
     assert not np.array_equal(restorer.last_output(), restorer.estimate())
 
 
-def test_the_input_and_the_weights_are_drawn_from_streams_of_their_own(picture: np.ndarray) -> None:
+def test_the_input_and_the_weights_are_drawn_from_separate_streams(picture: np.ndarray) -> None:
     def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
         settings = replace(TWO_RUNS, runs=1)
         restorer = DeepImagePriorRestorer.for_task(
@@ -92,7 +92,7 @@ def test_the_input_and_the_weights_are_drawn_from_streams_of_their_own(picture: 
         return model._z.numpy().ravel()[: first.size] / 0.1, first
 
     (z, weights), (other_z, other_weights) = drawn(0), drawn(1)
-    # uniform numbers both: from one stream they would be the same up to their range
+    # both are uniform: from one stream they would be equal up to their range
     uniform = weights / (2 * np.abs(weights).max()) + 0.5
     assert np.abs(np.corrcoef(z, uniform)[0, 1]) < 0.9
     assert not np.array_equal(z, other_z)

@@ -45,7 +45,7 @@ def test_the_section_is_short() -> None:
     assert section.strip().count("\n") + 3 < 40
 
 
-def test_it_is_restored_in_one_go_and_step_by_step(own: ModuleType, speckled: np.ndarray) -> None:
+def test_it_is_restored_at_once_and_step_by_step(own: ModuleType, speckled: np.ndarray) -> None:
     result = dip.restore(own.Despeckle(speckled, size=5))
     np.testing.assert_array_equal(result.image, median_filter(speckled, 5))
     assert result.stop_reason == "filtered"
@@ -106,7 +106,7 @@ def test_settings_of_another_task_are_refused(own: ModuleType, speckled: np.ndar
         dip.restore(dip.Denoise(speckled), settings=own.MedianFilter())
 
 
-def test_settings_of_its_own_are_in_the_record(own: ModuleType, speckled: np.ndarray) -> None:
+def test_its_own_settings_are_in_the_record(own: ModuleType, speckled: np.ndarray) -> None:
     @dataclass(frozen=True)
     class Passes(dip.Settings):
         passes: int = 2
@@ -148,7 +148,7 @@ def test_it_restores_a_layer(
     assert run.layer.metadata["deep_image_prior"]["task"]["size"] == 5
 
 
-def test_another_package_names_it_as_an_entry_point(
+def test_another_package_provides_it_as_an_entry_point(
     own: ModuleType, speckled: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = registry.method_of("despeckle")
@@ -224,20 +224,20 @@ def test_a_mask_that_differs_by_plane_is_repeated(make_napari_viewer: Any) -> No
         again = dip.repeat(run.layer.metadata["deep_image_prior"], image).image
         np.testing.assert_array_equal(again, run.layer.data)
         colors = np.dstack([image[0]] * 3)
-        for mask in (None, masks[1] != 0):  # the cost of a task with its own kind of mask
+        for mask in (None, masks[1] != 0):  # the cost of a task with a mask of its own
             assert estimate(Erase(image[0], erased=mask)).seconds >= 0
             assert estimate(Erase(colors, channel_axis=-1, erased=mask)).seconds >= 0
         # an array, and an option that the task does not have
         one = dip.restore_layer(viewer, layer, task="erase", erased=masks[1] != 0, block=True)
         assert one.layer is not None
-        assert run.summary == one.summary == "fast"  # a mask is no part of the name
+        assert run.summary == one.summary == "fast"  # a mask is not part of the name
         with pytest.raises(TypeError, match="no option 'missing'"):
             dip.restore_layer(viewer, layer, task="erase", missing=labels)
     finally:
         dip.unregister_method("erase")
 
 
-def test_what_cannot_work_is_not_registered() -> None:
+def test_an_invalid_method_is_not_registered() -> None:
     class NoDataclass(dip.Task):
         kind = "none"
 

@@ -1,4 +1,4 @@
-"""Super-resolution across scales: what is learned from, what is judged by, and several networks."""
+"""Super-resolution across scales: training data, held-out tiles, and several networks."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ def model() -> SuperResolutionModel:
 
 
 def _with_other_truth(model: SuperResolutionModel, *, inside: bool) -> SuperResolutionModel:
-    """Change the truth within the tiles, or outside."""
+    """Change the truth inside or outside of the tiles."""
     for pair in model._pairs:
         learned = pair[-1] > 0
         true = pair[2:4]
@@ -35,12 +35,12 @@ def _with_other_truth(model: SuperResolutionModel, *, inside: bool) -> SuperReso
     return model
 
 
-def test_nothing_is_learned_from_the_tiles_and_the_misfit_is_theirs_alone(
+def test_nothing_is_learned_from_the_tiles_and_only_they_enter_the_misfit(
     model: SuperResolutionModel,
 ) -> None:
     def measured(model: SuperResolutionModel) -> tuple[float, float]:
         with torch.no_grad():
-            for weight in model.network.parameters():  # a fresh network corrects nothing
+            for weight in model.network.parameters():  # an untrained network corrects nothing
                 weight.copy_(torch.sin(torch.arange(weight.numel())).reshape(weight.shape) / 10)
             return float(model.loss()), float(model.misfit)
 
@@ -57,7 +57,7 @@ def test_nothing_is_learned_from_the_tiles_and_the_misfit_is_theirs_alone(
     assert outside[1] == pytest.approx(misfit, rel=1e-4)
 
 
-def test_the_tiles_are_the_same_parts_of_the_picture_in_copies_of_all_sizes(
+def test_the_tiles_are_the_same_parts_of_the_image_in_copies_of_all_sizes(
     model: SuperResolutionModel,
 ) -> None:
     masks = [pair[-1].numpy() for pair in model._pairs]
@@ -70,24 +70,24 @@ def test_the_tiles_are_the_same_parts_of_the_picture_in_copies_of_all_sizes(
         assert mask[int(12.5 / 96 * height), int(12.5 / 120 * width)] == 0
 
 
-def test_each_of_several_networks_is_judged_by_other_pixels() -> None:
+def test_each_network_is_judged_by_other_pixels() -> None:
     settings = replace(SETTINGS, networks=3)
     models = [SuperResolutionModel(IMAGE, (2.0, 2.0), settings, 0, number) for number in range(3)]
     judged = [1 - model._pairs[0][-1] for model in models]
-    assert float(sum(judged).max()) == 1, "none by two"
+    assert float(sum(judged).max()) == 1, "no pixel by two networks"
     assert all(float(mask.sum()) > 0 for mask in judged)
     first, second = (next(iter(model.network.parameters())) for model in models[:2])
     assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize(("sign", "trust"), [(1.0, 1.0), (-1.0, 0.0)])
-def test_a_network_is_followed_as_far_as_the_tiles_support_it(
+def test_the_correction_weight_follows_the_error_in_the_tiles(
     model: SuperResolutionModel, monkeypatch: pytest.MonkeyPatch, sign: float, trust: float
 ) -> None:
     base, true, learned = model._held_out
     missed = (true - base) * torch.where(
         learned > 0, -sign, sign
-    )  # outside it would tell the opposite
+    )  # the pixels outside would give the opposite
 
     def mean_over_views(*_arguments: Any) -> Any:
         yield

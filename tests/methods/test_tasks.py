@@ -65,7 +65,7 @@ def test_a_strength_that_is_no_number_is_refused(strength: object) -> None:
         Denoise(IMAGE, strength=strength)  # type: ignore[arg-type]
 
 
-def test_options_of_denoise_that_contradict_are_refused() -> None:
+def test_contradictory_options_of_denoise_are_refused() -> None:
     with pytest.raises(ValueError, match="omit one of them"):
         Denoise(IMAGE, noise="poisson", noise_std=3)
     with pytest.raises(ValueError, match="noise='pink'"):
@@ -82,7 +82,7 @@ def test_a_mask_that_is_not_boolean_is_refused_with_advice() -> None:
         Inpaint(IMAGE, missing=HOLE.astype(int))
 
 
-def test_a_mask_with_nothing_known_or_nothing_missing_is_refused() -> None:
+def test_a_mask_with_no_known_or_no_missing_pixel_is_refused() -> None:
     with pytest.raises(ValueError, match="every pixel"):
         Inpaint(IMAGE, missing=np.ones((8, 9), dtype=bool))
     with pytest.raises(ValueError, match="no pixel is missing"):
@@ -96,7 +96,7 @@ def test_nan_and_infinite_pixels_count_as_missing() -> None:
     assert np.asarray(task.missing).sum() == HOLE.sum() + 2
 
 
-def test_a_flat_mask_holds_for_every_channel() -> None:
+def test_a_mask_without_channels_applies_to_every_channel() -> None:
     task = Inpaint(np.zeros((8, 9, 3)), missing=HOLE, channel_axis=-1)
     assert np.asarray(task.missing).shape == (8, 9, 3)
     assert task.channel_axis == 2
@@ -114,7 +114,7 @@ def test_a_factor_that_is_no_number_for_each_axis_is_refused(factor: object) -> 
         SuperResolve(IMAGE, factor=factor)  # type: ignore[arg-type]
 
 
-def test_a_task_does_not_change_the_image_nor_let_it_be_changed() -> None:
+def test_a_task_neither_changes_the_image_nor_lets_it_be_changed() -> None:
     image = IMAGE.copy()
     task = Denoise(image)
     with pytest.raises(ValueError, match="read-only"):

@@ -13,7 +13,7 @@ from tests.conftest import QUICK
 
 Y, X = np.mgrid[:160, :160]
 SCENE = np.clip(128 + 160 * np.sin(X / 25) * np.cos(Y / 30), 0, 255)
-"""Flat at both ends: a third of it."""
+"""A third of it is flat, at both ends of the range."""
 
 
 def _noisy(sigma: float = 25, seed: int = 0) -> np.ndarray:
@@ -30,13 +30,13 @@ def test_the_mean_and_the_variance_of_clipped_noise_are_known(low: float, high: 
         assert clipping.variance(mean)[0] == pytest.approx(observed.var() / 25**2, rel=0.02)
 
 
-def test_what_is_bright_or_dark_beyond_the_range_is_at_its_end() -> None:
+def test_values_beyond_the_range_map_to_its_ends() -> None:
     model = NoiseModel(25, clipping=Clipping(0, 255, 25))
     assert list(model.invert(np.array([0.0, 3, 254, 255]) / 25)) == [0, 0, 255, 255]
 
 
 @pytest.mark.parametrize("step", [0, 1, 8])
-def test_clipped_ends_are_found(step: float) -> None:
+def test_clipping_is_detected(step: float) -> None:
     noisy = _noisy() if step == 0 else np.round(_noisy() / step) * step
     assert detect_clipping(noisy, 25) is None
     assert detect_clipping(noisy.clip(0), 25) == Clipping(0, np.inf, 25)
@@ -46,11 +46,11 @@ def test_clipped_ends_are_found(step: float) -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((20, 20)), np.eye(20), np.arange(400.0).reshape(20, 20)]
 )
-def test_an_image_without_noise_is_not_taken_for_clipped(image: np.ndarray) -> None:
+def test_no_clipping_is_detected_without_noise(image: np.ndarray) -> None:
     assert detect_clipping(image, 1e-3) is None
 
 
-def test_what_was_found_is_said() -> None:
+def test_clipping_is_in_the_description() -> None:
     assert estimate_noise(_noisy().clip(0, 255)).describe().endswith(", clipped at 0 and 255")
     assert "clipped" not in estimate_noise(_noisy()).describe()
 
@@ -77,7 +77,7 @@ def test_the_level_of_noise_is_that_before_it_was_clipped() -> None:
     assert estimate_noise(_noisy().clip(0)).std == pytest.approx(25, rel=0.05)
 
 
-def test_a_color_that_is_clipped_does_not_spoil_the_others() -> None:
+def test_a_clipped_color_does_not_degrade_the_others() -> None:
     truth = np.stack([SCENE, 128 + 0 * SCENE, 255 - SCENE])
     unclipped = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
     errors = [
@@ -86,7 +86,7 @@ def test_a_color_that_is_clipped_does_not_spoil_the_others() -> None:
     assert errors[1] < 1.5 * errors[0]
 
 
-def test_an_image_is_noised_anew_as_it_was_clipped() -> None:
+def test_a_clipped_image_is_renoised_with_the_same_clipping() -> None:
     noisy = _noisy().clip(0, 255)[None]
     even = NoiseNormalizer(noisy, [estimate_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
     anew = [
@@ -115,7 +115,7 @@ def test_a_clipped_image_is_restored_at_any_strength(strength: float) -> None:
 @pytest.mark.parametrize(
     ("size", "background", "peak"), [(96, 0.1, 1), (96, 0.3, 3), (96, 0, 4), (64, 0.1, 1)]
 )
-def test_a_few_counts_are_not_taken_for_a_clipped_tail(
+def test_low_counts_are_not_mistaken_for_clipping(
     size: int, background: float, peak: float
 ) -> None:
     y, x = np.mgrid[:size, :size] - size / 2
@@ -125,7 +125,7 @@ def test_a_few_counts_are_not_taken_for_a_clipped_tail(
     assert estimate_noise(counts, "gaussian").clipping is None
 
 
-def test_texture_is_not_taken_for_noise_where_only_it_is_not_clipped() -> None:
+def test_texture_is_not_mistaken_for_noise_where_all_else_is_clipped() -> None:
     y, x = np.mgrid[:96, :96]
     random = np.random.default_rng(0)
     texture = (
@@ -135,7 +135,7 @@ def test_texture_is_not_taken_for_noise_where_only_it_is_not_clipped() -> None:
     assert estimate_noise((cell + random.normal(0, 10, x.shape)).clip(0)).std < 15
 
 
-def test_an_area_beyond_the_end_is_noised_anew_as_it_is() -> None:
+def test_an_area_beyond_the_range_is_renoised_as_observed() -> None:
     noisy = (np.where(X < 80, 330, 150) + np.random.default_rng(0).normal(0, 25, X.shape)).clip(
         0, 255
     )[None]
@@ -151,11 +151,11 @@ def test_an_area_beyond_the_end_is_noised_anew_as_it_is() -> None:
     assert float(even.image.variance[saturated].max()) < 0.05
 
 
-def test_large_ends_are_said_in_full() -> None:
+def test_large_limits_are_written_in_full() -> None:
     assert Clipping(0, 65535, 900).describe() == "clipped at 0 and 65535"
 
 
-def test_the_first_preview_is_the_image_itself() -> None:
+def test_the_first_preview_is_the_input() -> None:
     noisy = _noisy().clip(0, 255)[None]
     known = np.ones_like(noisy, dtype=bool)
     restorer = DenoisingRestorer(noisy, known, QUICK["denoise"], 0, device=torch.device("cpu"))

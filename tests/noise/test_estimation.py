@@ -1,4 +1,4 @@
-"""Noise models: what is estimated of the noise in an image."""
+"""Noise models estimated from an image."""
 
 import sys
 
@@ -20,12 +20,12 @@ SCENE = 100 + 50 * np.sin(X / 9) * np.cos(Y / 13) + 30 * ((X // 40 + Y // 40) % 
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test the same numbers, whichever tests ran before it."""
+    """Give each test the same random numbers, whichever tests ran before it."""
     monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("sigma", [5, 15, 25, 50])
-def test_gaussian_noise_is_measured(sigma: float) -> None:
+def test_gaussian_noise_is_estimated(sigma: float) -> None:
     model = estimate_noise(SCENE + RNG.normal(0, sigma, SCENE.shape))
     assert model.photon is None
     assert model.std == pytest.approx(sigma, rel=0.15)
@@ -33,7 +33,9 @@ def test_gaussian_noise_is_measured(sigma: float) -> None:
 
 @pytest.mark.parametrize("peak", [3, 10, 100, 1000])
 @pytest.mark.parametrize(("gain", "offset"), [(1, 0), (2.5, 100)])
-def test_photon_noise_is_measured_and_made_even(peak: float, gain: float, offset: float) -> None:
+def test_photon_noise_is_estimated_and_its_variance_stabilized(
+    peak: float, gain: float, offset: float
+) -> None:
     photons = SCENE / SCENE.max() * peak * (0.1 + 0.9 * X / 160)
     image = gain * RNG.poisson(photons) + offset + RNG.normal(0, 0.3, SCENE.shape)
     model = estimate_noise(image.astype(float))
@@ -44,7 +46,7 @@ def test_photon_noise_is_measured_and_made_even(peak: float, gain: float, offset
 
 
 @pytest.mark.parametrize("peak", [3, 10, 100])
-def test_photon_noise_is_told_in_an_image_of_little_contrast(peak: float) -> None:
+def test_photon_noise_is_detected_at_low_contrast(peak: float) -> None:
     photons = peak * (0.7 + 0.3 * np.sin(X / 20) * np.cos(Y / 25))
     model = estimate_noise(np.random.default_rng(1).poisson(photons).astype(float))
     assert model.photon is not None
@@ -55,7 +57,7 @@ def test_photon_noise_is_told_in_an_image_of_little_contrast(peak: float) -> Non
 @pytest.mark.parametrize(
     ("growth", "scatter", "expected"), [(1.3, 0.02, True), (1.3, 0.15, False), (1.7, 0.15, True)]
 )
-def test_the_less_noise_grows_the_closer_it_must_follow_its_line(
+def test_weakly_growing_noise_must_follow_its_line_more_closely(
     growth: float, scatter: float, expected: bool
 ) -> None:
     means = np.linspace(0, 1, 16)
@@ -65,12 +67,12 @@ def test_the_less_noise_grows_the_closer_it_must_follow_its_line(
 
 
 @pytest.mark.parametrize("size", [36, 40, 48, 64])
-def test_the_noise_of_a_small_image_is_measured(size: int) -> None:
+def test_the_noise_of_a_small_image_is_estimated(size: int) -> None:
     noise = np.random.default_rng(1).normal(0, 25, (size, size))
     assert estimate_noise(SCENE[:size, :size] + noise).std == pytest.approx(25, rel=0.2)
 
 
-def test_stabilizing_is_undone() -> None:
+def test_stabilization_is_inverted() -> None:
     image = (RNG.poisson(SCENE) + 100).astype(float)
     for model in (estimate_noise(image), NoiseModel(3.0)):
         assert abs((model.invert(model.stabilize(image)) - image).mean()) < 0.6
@@ -78,7 +80,7 @@ def test_stabilizing_is_undone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["auto", "poisson", "poisson-gaussian"])
-def test_bright_objects_on_exactly_nothing_stay_apart(kind: str) -> None:
+def test_bright_objects_on_a_background_of_zero_stay_distinct(kind: str) -> None:
     image = np.zeros((160, 160))
     image[40:100, 40:100] = RNG.poisson(50 + 30 * np.sin(X[40:100, 40:100] / 5))
     model = estimate_noise(image, kind)
@@ -92,7 +94,7 @@ def test_bright_objects_on_exactly_nothing_stay_apart(kind: str) -> None:
     [np.zeros((64, 64)), SCENE, X.astype(float), np.exp(-((X - 80) ** 2 + (Y - 80) ** 2) / 900)],
     ids=range(4),
 )
-def test_a_clean_image_has_next_to_no_noise(image: np.ndarray) -> None:
+def test_a_clean_image_has_almost_no_noise(image: np.ndarray) -> None:
     model = estimate_noise(image.astype(float))
     assert model.photon is None
     assert model.std <= max(0.01 * np.ptp(image), 1e-6)
@@ -116,17 +118,17 @@ def test_parts_without_noise_do_not_hide_it() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (8, 8), (20, 20)])
-def test_tiny_images_have_some_answer(shape: tuple[int, int]) -> None:
+def test_tiny_images_get_an_estimate(shape: tuple[int, int]) -> None:
     assert estimate_noise(RNG.normal(10, 2, shape)).std > 0
 
 
-def test_texture_in_a_small_image_is_not_taken_for_photon_noise() -> None:
+def test_texture_in_a_small_image_is_not_mistaken_for_photon_noise() -> None:
     textures = [
         np.random.default_rng(seed).normal(0, 1, (72, 72)) * X[:72, :72] / 4 for seed in range(4)
     ]
     assert [estimate_noise(100 + texture).photon for texture in textures] == [None] * 4
     assert any(estimate_noise(100 + texture, "poisson-gaussian").photon for texture in textures), (
-        "unless asked for"
+        "unless requested"
     )
 
 
@@ -141,7 +143,7 @@ def _shared(correlation: NoiseCorrelation, shape: tuple[int, int] = SCENE.shape)
     ids=str,
 )
 @pytest.mark.parametrize("kind", ["auto", "correlated"])
-def test_noise_that_neighbors_share_is_measured(correlation: NoiseCorrelation, kind: str) -> None:
+def test_correlated_noise_is_estimated(correlation: NoiseCorrelation, kind: str) -> None:
     model = estimate_noise(SCENE + 20 * _shared(correlation), kind)
     assert model.std == pytest.approx(20, rel=0.15)
     assert (model.correlation.y, model.correlation.x) == pytest.approx(
@@ -151,7 +153,7 @@ def test_noise_that_neighbors_share_is_measured(correlation: NoiseCorrelation, k
 
 
 @pytest.mark.parametrize("sigma", [5, 25])
-def test_white_noise_and_texture_are_not_taken_for_shared_noise(sigma: float) -> None:
+def test_white_noise_and_texture_are_not_mistaken_for_correlated_noise(sigma: float) -> None:
     white = RNG.normal(0, sigma, SCENE.shape)
     ripples = (
         12 * np.sin(X * 1.1 + 3 * np.sin(Y / 9)) * (1 + np.sin(X / 17))
@@ -167,7 +169,7 @@ def test_white_noise_and_texture_are_not_taken_for_shared_noise(sigma: float) ->
     [NoiseCorrelation(), NoiseCorrelation(0.6, 0.6), NoiseCorrelation(1.0, 0.3)],
     ids=str,
 )
-def test_blocks_of_nothing_but_noise_are_as_expected(correlation: NoiseCorrelation) -> None:
+def test_statistics_of_pure_noise_are_as_expected(correlation: NoiseCorrelation) -> None:
     noise = _shared(correlation, (400, 400)).reshape(50, 8, 50, 8).swapaxes(1, 2).reshape(-1, 64)
     y, x = np.mgrid[:8, :8]
     plane = np.stack([np.ones(64), y.ravel(), x.ravel()], axis=1)
@@ -183,7 +185,7 @@ def test_blocks_of_nothing_but_noise_are_as_expected(correlation: NoiseCorrelati
     [NoiseCorrelation(0.3, 0.3), NoiseCorrelation(0.7, 0.7), NoiseCorrelation(0.2, 1.2)],
     ids=str,
 )
-def test_whitening_keeps_the_level_of_the_noise_and_is_undone(
+def test_whitening_keeps_the_noise_level_and_is_inverted(
     correlation: NoiseCorrelation,
 ) -> None:
     noise = _shared(correlation)
@@ -196,7 +198,7 @@ def test_whitening_keeps_the_level_of_the_noise_and_is_undone(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(
+def test_common_noise_of_channels_is_detected_beside_common_structure(
     share: float,
 ) -> None:
     own, common = RNG.normal(0, 20, (3, *SCENE.shape)), RNG.normal(0, 20, SCENE.shape)
@@ -209,7 +211,7 @@ def test_noise_that_channels_have_in_common_is_seen_beside_structure_in_common(
 @pytest.mark.parametrize(
     ("correlation", "expected"), [(0.0, (1, 1)), (0.7, (1.26, 1.29)), (1.5, (1.72, 2.17))]
 )
-def test_noise_that_neighbors_share_grows_when_an_image_is_halved(
+def test_the_level_of_correlated_noise_grows_when_an_image_is_halved(
     correlation: float, expected: tuple[float, float]
 ) -> None:
     assert np.sqrt(

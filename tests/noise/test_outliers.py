@@ -34,7 +34,7 @@ def _spoiled(image: np.ndarray, how: str, share: float) -> np.ndarray:
 
 @pytest.mark.parametrize("share", [1e-4, 1e-3, 1e-2, 3e-2])
 @pytest.mark.parametrize("how", ["hot", "dead", "cosmic rays"])
-def test_the_level_of_gaussian_noise_is_robust(how: str, share: float) -> None:
+def test_the_gaussian_level_is_robust_to_outliers(how: str, share: float) -> None:
     noisy = 1000 + 4 * SCENE + np.random.default_rng(0).normal(0, 30, SCENE.shape)
     clean = estimate_noise(noisy)
     model = estimate_noise(_spoiled(noisy, how, share))
@@ -52,7 +52,7 @@ def _std(model: NoiseModel, levels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("share", [1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("how", ["hot", "dead", "cosmic rays"])
-def test_the_gain_of_photon_noise_is_robust(how: str, share: float) -> None:
+def test_the_gain_of_photon_noise_is_robust_to_outliers(how: str, share: float) -> None:
     random = np.random.default_rng(0)
     noisy = random.poisson(1 + 60 * SCENE / 255) + random.normal(100, 2, SCENE.shape)
     clean, model = estimate_noise(noisy), estimate_noise(_spoiled(noisy, how, share))
@@ -74,13 +74,13 @@ def test_the_gain_of_photon_noise_is_robust(how: str, share: float) -> None:
     ],
     ids=["photograph", "single photons", "blocks", "flat", "text", "narrow"],
 )
-def test_what_is_no_outlier_is_kept(image: np.ndarray) -> None:
+def test_pixels_that_are_no_outliers_are_kept(image: np.ndarray) -> None:
     filled, outliers = without_outliers(image)
     assert outliers.mean() < 1e-3
     np.testing.assert_array_equal(filled[~outliers], image[~outliers])
 
 
-def test_the_share_is_in_the_provenance() -> None:
+def test_the_fraction_of_outliers_is_in_the_provenance() -> None:
     noisy = _spoiled(100 + SCENE[:64, :64] + RANDOM.normal(0, 5, (64, 64)), "hot", 2e-3)
     steps = dip.iter_restore(dip.Denoise(noisy), stop_after=1)
     for _ in steps:

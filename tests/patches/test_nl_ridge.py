@@ -26,7 +26,7 @@ def test_low_frequencies_are_denoised_at_smaller_scales() -> None:
     assert errors[2] < errors[1]
 
 
-def test_where_noise_is_weaker_it_is_told() -> None:
+def test_a_variance_map_improves_the_estimate_where_noise_is_weaker() -> None:
     variance = np.where(X < 80, 0.2, 1)[None].astype(np.float32)
     noisy = SCENE + np.sqrt(variance) * WHITE
     told, untold = _error(noisy, variance=variance), _error(noisy)

@@ -118,7 +118,7 @@ def _rows(text: str, label: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(f"| {label}")]
 
 
-def test_the_published_denoising_is_read_in_three_ways(
+def test_the_published_denoising_has_three_readings(
     tmp_path: Path, reproduce: Callable[..., int]
 ) -> None:
     assert reproduce("denoising", "--preset", "paper") == 0
@@ -132,7 +132,7 @@ def test_the_published_denoising_is_read_in_three_ways(
         assert f"ours, paper, {reading}, SHORTENED to 4 of 1800 iterations" in text
 
 
-def test_a_run_that_is_broken_off_goes_on_where_it_was(
+def test_an_interrupted_run_continues_where_it_stopped(
     tmp_path: Path, images: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
 ) -> None:
     asked = ("denoising", "--preset", "paper")
@@ -163,14 +163,14 @@ def test_a_run_that_is_broken_off_goes_on_where_it_was(
         lambda *arguments: measured(*arguments[:-1], lambda step, *_: steps.append(step)),
     )
     assert reproduce(*asked) == 0
-    assert steps == [7, 8], "the first steps are not done again"
+    assert steps == [7, 8], "the first steps are not repeated"
     again = json.loads(path.read_text())
     assert again["psnr"] == unbroken["psnr"]
     assert again["curve"] == unbroken["curve"]
     assert not path.with_suffix(".part").exists()
 
 
-def test_what_is_measured_is_not_measured_again(
+def test_finished_measurements_are_not_repeated(
     tmp_path: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
 ) -> None:
     asked = ("inpainting", "--preset", "fast", "--only", "house")
@@ -182,9 +182,7 @@ def test_what_is_measured_is_not_measured_again(
     assert (tmp_path / "out" / "inpainting.md").read_text() == table
 
 
-def test_the_switches_make_a_row_of_their_own(
-    tmp_path: Path, reproduce: Callable[..., int]
-) -> None:
+def test_the_switches_make_separate_rows(tmp_path: Path, reproduce: Callable[..., int]) -> None:
     for switches in ("2017", "today"):
         asked = ("--only", "butterfly", "set5-x4", "--preset", "paper", "--switches", switches)
         assert reproduce("super-resolution", *asked) == 0
@@ -203,7 +201,7 @@ def test_the_switches_make_a_row_of_their_own(
     text = (tmp_path / "out" / "super-resolution.md").read_text()
     assert len(_rows(text, "ours, paper, SHORTENED")) == 2, "in the table and in its conditions"
     assert len(_rows(text, "ours, paper, today's switches, SHORTENED")) == 2
-    assert not list((tmp_path / "out" / "set14-x4").glob("*")), "only Set5 was asked for"
+    assert not list((tmp_path / "out" / "set14-x4").glob("*")), "only Set5 was requested"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +215,7 @@ def test_the_switches_make_a_row_of_their_own(
         (("--device", "cuda:7"), "is not available"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_invalid_requests_are_reported_in_one_line(
     more: tuple[str, ...], message: str, reproduce: Callable[..., int], capsys: Any
 ) -> None:
     assert reproduce("inpainting", *more) == 2
@@ -226,7 +224,7 @@ def test_what_cannot_be_done_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_baseline_that_cannot_be_had_leaves_the_others(
+def test_an_unavailable_baseline_does_not_affect_the_others(
     tmp_path: Path, reproduce: Callable[..., int], monkeypatch: Any, capsys: Any
 ) -> None:
     monkeypatch.setitem(sys.modules, "sporco.util", None)
@@ -237,7 +235,7 @@ def test_a_baseline_that_cannot_be_had_leaves_the_others(
     assert "not measured" not in _rows(text, "ours, fast")[0]
 
 
-def test_a_shortening_beyond_the_published_number_is_none(
+def test_more_iterations_than_published_are_limited_to_the_published_number(
     tmp_path: Path, reproduce: Callable[..., int]
 ) -> None:
     request = Request(
@@ -257,7 +255,7 @@ def test_an_image_of_another_kind_is_refused_with_its_file(
     assert "house.png: must be an 8-bit gray picture" in capsys.readouterr().err
 
 
-def test_a_figure_made_with_other_settings_is_not_taken_for_todays(
+def test_a_figure_made_with_other_settings_is_not_reused(
     tmp_path: Path, reproduce: Callable[..., int], capsys: Any
 ) -> None:
     asked = ("inpainting", "--preset", "fast", "--only", "house")
@@ -269,7 +267,7 @@ def test_a_figure_made_with_other_settings_is_not_taken_for_todays(
 
 
 @pytest.mark.parametrize("spoil", ["torn", "foreign"])
-def test_a_checkpoint_that_does_not_fit_is_said_and_kept(
+def test_a_checkpoint_that_does_not_fit_is_reported_and_kept(
     spoil: str,
     tmp_path: Path,
     images: Path,
@@ -309,7 +307,7 @@ def test_a_full_disk_does_not_end_a_fit(
     assert (tmp_path / "out" / "denoising" / "house-paper-4.json").exists()
 
 
-def test_a_file_that_is_no_figure_is_said(
+def test_a_file_that_is_no_figure_is_reported(
     tmp_path: Path, reproduce: Callable[..., int], capsys: Any
 ) -> None:
     path = tmp_path / "out" / "inpainting" / "house-biharmonic.json"
@@ -327,7 +325,7 @@ def test_the_published_means_are_those_of_the_published_figures(table: Any) -> N
             assert row.mean == pytest.approx(fmean(row.psnr), abs=0.011)
 
 
-def test_all_measures_whatever_has_its_images(
+def test_all_measures_every_table_whose_images_are_present(
     tmp_path: Path, images: Path, reproduce: Callable[..., int], capsys: Any
 ) -> None:
     for path in (images / "denoising9").iterdir():
@@ -364,7 +362,7 @@ def _colorful(random: np.random.Generator) -> np.ndarray:
     return random.integers(0, 256, (64, 72, 3), dtype=np.uint8)
 
 
-def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> None:
+def test_the_pictures_are_placed_side_by_side(examples: Path, tmp_path: Path) -> None:
     where = ["--images", str(examples), "--output", str(tmp_path / "out"), "--device", "cpu"]
     assert (
         main(["reproduce", "pictures", *where, "--iterations", "2", "--preset", "fast", "paper"])
@@ -383,10 +381,10 @@ def test_the_pictures_are_set_side_by_side(examples: Path, tmp_path: Path) -> No
         assert picture.shape == (64, 72 * (1 + len(figures)) + 8 * len(figures), 3)
     assert "ours, paper, U-Net, SHORTENED to 2 of 3001 iterations" in text
     given = read_image(tmp_path / "out" / "pictures" / "vase.png").image[:, :72]
-    assert (given[20:30, 30:40] == 0).all(), "the hole is shown as it was given"
+    assert (given[20:30, 30:40] == 0).all(), "the hole is shown as in the input"
 
 
-def test_the_write_up_shows_what_its_json_says() -> None:
+def test_the_page_agrees_with_its_json() -> None:
     root = Path(__file__).parents[2]
     spec = importlib.util.spec_from_file_location(
         "reproduction", root / "benchmarks" / "reproduction.py"

@@ -47,19 +47,19 @@ TASKS = {
 
 @pytest.fixture
 def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count the time of this process alone, so that what else the machine does decides nothing."""
+    """Measure the CPU time of this process, so that other processes have no influence."""
     monkeypatch.setattr(time, "perf_counter", time.process_time)
 
 
 @pytest.mark.usefixtures("_own_time")
 @pytest.mark.parametrize("name", TASKS)
-def test_an_estimate_made_on_a_piece_is_within_a_factor_of_three(
+def test_an_estimate_from_a_crop_is_within_a_factor_of_three(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EDGE", 40)
     task, settings = TASKS[name]
     arguments: dict[str, Any] = {"settings": settings, "device": "cpu", "threads": 1}
-    estimate(task, **arguments)  # what torch does only once is not to be judged
+    estimate(task, **arguments)  # exclude what torch does only once
     guess = estimate(task, **arguments)
     start = time.perf_counter()
     done = restore(task, **arguments)
@@ -124,19 +124,17 @@ def test_any_image_that_can_be_restored_has_an_estimate(layout: str) -> None:
     ("seconds", "said"),
     [(0.1, "1 s"), (7.4, "7 s"), (43, "45 s"), (200, "3 min"), (7000, "1.9 h"), (58000, "16 h")],
 )
-def test_a_time_is_told_no_more_exactly_than_it_is_known(seconds: float, said: str) -> None:
+def test_a_time_is_reported_no_more_precisely_than_it_is_known(seconds: float, said: str) -> None:
     told = Estimate(seconds, 4.2e8, "cpu (1 thread)", may_end_early=True)
     assert str(told) == f"At most about {said} and 0.4 GB on cpu (1 thread)."
 
 
 @pytest.mark.usefixtures("_own_time")
-def test_the_published_enlargement_is_rehearsed_as_small_as_the_rest(
+def test_the_cost_of_the_published_enlargement_is_measured_on_an_equally_small_crop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task, settings = SuperResolve(IMAGE, factor=4), TASKS["paper"][1]
-    estimate(
-        task, settings=settings, device="cpu", threads=1
-    )  # what torch does only once is not to be judged
+    estimate(task, settings=settings, device="cpu", threads=1)  # exclude what torch does only once
     sizes: list[tuple[int, ...]] = []
     rehearse = module.iter_restore
     monkeypatch.setattr(

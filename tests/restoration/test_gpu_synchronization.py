@@ -1,4 +1,4 @@
-"""A GPU is not waited for in the loop: a step asks for no value that the GPU has.
+"""The loop does not wait for a GPU: a step reads no value from it.
 
 No GPU is needed: the test intercepts the torch operations that hand a number to Python, on
 tensors of the kinds that are on the device. Random positions are integers, drawn on the CPU
@@ -28,7 +28,7 @@ PRIOR = dip.DeepImagePriorFit(
 
 
 class Watch(TorchDispatchMode):
-    """Counts what would make a GPU be waited for."""
+    """Counts the operations that would wait for a GPU."""
 
     is_stepping = False
 
@@ -69,7 +69,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     [*QUICK.items(), ("denoise", PRIOR), ("inpaint", PRIOR), ("super-resolve", PRIOR)],
 )
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_steps_between_two_looks_ask_for_nothing(
+def test_steps_between_two_checks_do_not_wait_for_the_gpu(
     kind: str, settings: dip.Settings, picture: np.ndarray
 ) -> None:
     task: Any = {
@@ -83,16 +83,16 @@ def test_steps_between_two_looks_ask_for_nothing(
     restorer = served_by.for_task(task, settings, torch.device("cpu"), 0)
     steps = restorer.steps()
     for step in steps:
-        if step.misfit is not None:  # the fit has begun, and looked at its first step
+        if step.misfit is not None:  # the fit has started and checked its first step
             break
     with Watch() as watch:
         list(itertools.islice(steps, CHECK_EVERY - 2))
         assert watch.waits == 0
         next(steps)
-    assert watch.waits == 1, "the look at every tenth step is seen"
+    assert watch.waits == 1, "the check at every tenth step is counted"
 
 
-def test_the_first_estimate_of_denoising_asks_for_nothing() -> None:
+def test_the_first_estimate_of_denoising_does_not_wait_for_the_gpu() -> None:
     noisy = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (2, 40, 33))).float()
     with Watch() as watch:
         list(nl_ridge(noisy))
@@ -100,7 +100,7 @@ def test_the_first_estimate_of_denoising_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
-def test_a_fill_is_the_same_whether_it_may_look_or_not(
+def test_a_fill_is_the_same_whether_or_not_it_reads_from_the_device(
     share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(0)

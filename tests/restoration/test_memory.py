@@ -1,4 +1,4 @@
-"""Images that cannot fit into memory are refused before anything is allocated."""
+"""Images that do not fit into memory are refused before anything is allocated."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
-"""Records and files that an earlier version wrote open, and give the same image again.
+"""Records and files of an earlier version open and give the same image.
 
-`tests/records` was written before the settings had the names of today (GuidedFit, MaskedFit, ...).
+`tests/records` was written before the settings got their current names (GuidedFit, MaskedFit, ...).
 """
 
 import json
@@ -15,7 +15,7 @@ from napari_deep_image_prior.io.files import read_image
 RECORDS = Path(__file__).parents[1] / "records"
 INPUT = np.load(RECORDS / "input.npy")
 ROUNDING = 0.5
-"""Intensities by which another processor or torch may differ, of about 120."""
+"""Largest difference in intensity, of about 120, that another processor or torch may cause."""
 
 
 @pytest.mark.parametrize("name", ["denoise", "inpaint", "super-resolve", "paper"])
@@ -48,7 +48,7 @@ def test_an_old_file_of_a_stack_opens_and_is_repeated(name: str, source: str) ->
     )
 
 
-def test_an_old_result_saved_from_napari_opens_where_it_lay() -> None:
+def test_an_old_result_saved_from_napari_opens_at_its_position() -> None:
     from napari_deep_image_prior._napari.layers.files import read_layer
 
     ((image, options, kind),) = read_layer(str(RECORDS / "layer.dip.ome.tif"))

@@ -1,4 +1,4 @@
-"""Records come from files that anybody may have written: they are data, checked once."""
+"""Records come from files of unknown origin: they are data, checked once."""
 
 import ast
 import base64
@@ -59,7 +59,7 @@ def _changed(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[
     return changed
 
 
-def test_a_record_with_anything_in_any_place_is_refused_in_one_line_or_repeated(
+def test_a_record_with_any_value_in_any_place_is_refused_in_one_line_or_repeated(
     record: dict[str, Any], picture: np.ndarray
 ) -> None:
     tried, refusals = 0, []
@@ -93,7 +93,7 @@ def test_a_record_with_anything_in_any_place_is_refused_in_one_line_or_repeated(
         (("source", "plane"), ["0]; import os"], "source.plane"),
     ],
 )
-def test_what_would_exhaust_the_machine_or_run_as_code_is_refused(
+def test_records_that_would_exhaust_the_machine_or_run_code_are_refused(
     record: dict[str, Any], picture: np.ndarray, path: tuple[str, ...], value: Any, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
@@ -116,13 +116,13 @@ def test_a_mask_is_unpacked_no_further_than_its_image(
         dip.repeat(_changed(record, ("task", "missing_zlib"), bomb), picture)
 
 
-def test_a_record_that_is_none_is_refused() -> None:
+def test_what_is_no_record_is_refused() -> None:
     for nothing in (None, 3, "record", [1]):
         with pytest.raises(ValueError, match="not a provenance record"):
             checked_record(nothing)
 
 
-def test_threads_are_bounded(picture: np.ndarray) -> None:
+def test_the_number_of_threads_is_limited(picture: np.ndarray) -> None:
     with pytest.raises(ValueError, match=f"from 1 to {MAX_THREADS}"):
         dip.iter_restore(dip.Denoise(picture), threads=MAX_THREADS + 1)
 

@@ -1,4 +1,4 @@
-"""A result is made again from its provenance."""
+"""A result is repeated from its provenance."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_name_of_the_preset_is_kept_while_it_means_the_same(picture: np.ndar
 
 
 @pytest.mark.parametrize("kind", list(QUICK))
-def test_a_fit_that_was_stopped_is_repeated_up_to_there(
+def test_a_stopped_fit_is_repeated_up_to_the_same_step(
     picture: np.ndarray, hole: np.ndarray, kind: str
 ) -> None:
     task = {task.kind: task for task in _tasks(picture, hole)}[kind]
@@ -107,7 +107,7 @@ def _on_the_way(picture: np.ndarray, hole: np.ndarray) -> tuple[dict[str, Any], 
 
 
 @pytest.mark.parametrize("steer", [_run_on, _repainted, _on_the_way])
-def test_a_fit_that_was_steered_is_not_repeated_as_if_it_had_not_been(
+def test_a_fit_that_was_steered_is_not_repeated(
     picture: np.ndarray, hole: np.ndarray, steer: Any
 ) -> None:
     made, words = steer(picture, hole)
@@ -117,7 +117,7 @@ def test_a_fit_that_was_steered_is_not_repeated_as_if_it_had_not_been(
             again()
         assert "\n" not in str(caught.value)
     assert repeated_task(made, picture).kind == made["task"]["kind"], (
-        "what was asked for is still known"
+        "the requested settings are still known"
     )
 
 
@@ -135,9 +135,7 @@ def test_another_image_is_refused(picture: np.ndarray) -> None:
             dip.repeat(made, image)
         assert "\n" not in str(caught.value)
     swapped = picture.astype(picture.dtype.newbyteorder(">"))
-    assert dip.repeat(made, swapped).iterations == made["iterations"], (
-        "only the order of the bytes is another"
-    )
+    assert dip.repeat(made, swapped).iterations == made["iterations"], "only the byte order differs"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +190,7 @@ def test_the_script_gives_the_same_image(
 
 
 @pytest.mark.parametrize(("axis", "index"), [(0, "[1]"), (1, "[:, 1]"), (3, "[..., 1]")])
-def test_the_script_finds_the_channel_that_the_layer_was_made_of(
+def test_the_script_selects_the_channel_of_the_layer(
     picture: np.ndarray, axis: int, index: str, tmp_path: Path
 ) -> None:
     channels = np.stack([picture, picture[::-1]]).astype(np.uint8)
@@ -207,7 +205,7 @@ def test_the_script_finds_the_channel_that_the_layer_was_made_of(
     np.testing.assert_array_equal(names["restored"], first.image)
 
 
-def test_the_script_asks_for_an_image_that_is_not_in_the_file_any_more(
+def test_the_script_asks_for_an_image_that_is_no_longer_in_the_file(
     picture: np.ndarray, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "a.npy", picture + 1)

@@ -100,7 +100,7 @@ def test_any_size_works(kind: str, shape: tuple[int, int], method: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("slope", "offset"), [(40.0, 0.0), (0.001, 5.0), (3.0, 30000.0)])
-def test_a_linear_change_of_units_changes_the_result_alike(
+def test_a_linear_change_of_units_changes_the_result_in_the_same_way(
     kind: str, slope: float, offset: float
 ) -> None:
     image = _image((24, 30), None)
@@ -130,7 +130,7 @@ def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(
     task = _task(kind, _image((20, 25), None))
     chosen = QUICK[kind] if settings == "lean" else TINY_PRIOR
     torch.manual_seed(5)
-    np.random.seed(5)  # noqa: NPY002  (the caller's legacy state is what is looked at)
+    np.random.seed(5)  # noqa: NPY002  (the caller's legacy state is what is tested)
     states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     first, second, other = (dip.restore(task, settings=chosen, seed=seed) for seed in (4, 4, 5))
     assert torch.equal(torch.get_rng_state(), states[0])
@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_image_and_leaves_the_random_state_alone(
     assert first.history == second.history
     assert (
         first.history != other.history
-    )  # the images are equal where a network so short fitted is not followed
+    )  # without a weight for so short a fit, the images are equal
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -185,7 +185,7 @@ def test_known_pixels_stay_as_they_are(picture: np.ndarray, hole: np.ndarray) ->
     np.testing.assert_allclose(result.image[~hole], picture[~hole], rtol=1e-6)
 
 
-def test_an_enlarged_image_shrinks_to_the_small_one_again(picture: np.ndarray) -> None:
+def test_an_enlarged_image_downsamples_to_the_small_image(picture: np.ndarray) -> None:
     from napari_deep_image_prior.operators import Downsample
 
     large = dip.restore(dip.SuperResolve(picture, factor=4), settings=QUICK["super-resolve"]).image
@@ -204,7 +204,7 @@ def test_noise_of_known_strength_is_mostly_removed() -> None:
     assert np.std(result.image - truth) < 0.4 * np.std(noisy - truth)
 
 
-def test_channels_that_share_structure_are_denoised_better_together_in_any_order() -> None:
+def test_channels_with_common_structure_are_denoised_better_jointly_in_any_order() -> None:
     y, x = np.mgrid[:64, :64]
     shared = 60 * np.sin(x / 5) * np.cos(y / 7) + 40 * (x > 30)
     truth = np.stack([shared, 0.8 * shared, 50 - 0.9 * shared])
@@ -222,7 +222,7 @@ def test_channels_that_share_structure_are_denoised_better_together_in_any_order
 
 
 @pytest.mark.parametrize("in_common", [1.0, 0.5])
-def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(
+def test_channels_with_common_noise_are_denoised_as_well_jointly_as_separately(
     in_common: float,
 ) -> None:
     y, x = np.mgrid[:80, :80]
@@ -242,7 +242,7 @@ def test_channels_that_share_noise_are_denoised_as_well_as_one_by_one(
     assert np.square(together - truth).mean() < 1.2 * np.square(alone - truth).mean()
 
 
-def test_a_channel_of_white_noise_is_not_spoiled_by_one_whose_noise_neighbors_share() -> None:
+def test_a_channel_with_white_noise_is_not_degraded_by_one_with_correlated_noise() -> None:
     y, x = np.mgrid[:112, :112]
     truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
     white = np.random.default_rng(0).normal(0, 20, (2, 112, 112))
@@ -258,7 +258,7 @@ def test_a_channel_of_white_noise_is_not_spoiled_by_one_whose_noise_neighbors_sh
     assert np.square(together[0] - truth).mean() < 1.2 * np.square(alone - truth).mean()
 
 
-def test_noise_that_neighbors_share_is_removed() -> None:
+def test_correlated_noise_is_removed() -> None:
     y, x = np.mgrid[:112, :112]
     truth = 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * (x > 60)
     white = np.random.default_rng(0).normal(0, 20, truth.shape)
@@ -279,7 +279,7 @@ def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) ->
     for strength in (0.5, 1, 2, 4):
         task = dip.Denoise(counts, noise=noise, strength=strength)
         images[strength] = dip.restore(task, settings=replace(QUICK["denoise"], region=64)).image
-    # differences of differences: of the picture itself there is little in them
+    # second differences contain little of the picture itself
     grain = [np.abs(np.diff(images[strength], n=2, axis=0)).mean() for strength in (0.5, 1, 2)]
     assert grain[0] > 2 * grain[1]
     assert grain[1] > 1.1 * grain[2]
@@ -287,7 +287,7 @@ def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) ->
     np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
 
 
-def test_a_strength_below_one_removes_that_share_of_the_noise_and_fills_unknown_pixels() -> None:
+def test_a_strength_below_one_removes_that_fraction_of_the_noise_and_fills_unknown_pixels() -> None:
     noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
     noisy[3, 4:7] = np.nan
     whole, half = (
@@ -300,7 +300,7 @@ def test_a_strength_below_one_removes_that_share_of_the_noise_and_fills_unknown_
     assert half.provenance["found"] == "noise of standard deviation 10, 50 % of it removed"
 
 
-def test_more_strength_than_there_is_noise_is_told() -> None:
+def test_a_strength_beyond_the_noise_is_reported() -> None:
     noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
     twice = dip.restore(dip.Denoise(noisy, noise_std=5, strength=2), settings=QUICK["denoise"])
     assert twice.provenance["found"] == "noise of standard deviation 5, assumed 2 times as strong"
@@ -308,7 +308,7 @@ def test_more_strength_than_there_is_noise_is_told() -> None:
     np.testing.assert_array_equal(again.image, twice.image)
 
 
-def test_strength_is_refused_where_no_noise_level_is_known() -> None:
+def test_strength_is_refused_without_a_known_noise_level() -> None:
     task = dip.Denoise(np.ones((8, 8)), strength=2)
     for how in ({"preset": "paper"}, {"settings": dip.DeepImagePriorFit(iterations=2)}):
         with pytest.raises(ValueError, match="strength=2 is not supported by the published method"):
@@ -316,7 +316,7 @@ def test_strength_is_refused_where_no_noise_level_is_known() -> None:
 
 
 @pytest.mark.parametrize("noise", ["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"])
-def test_every_kind_of_noise_is_served(noise: str) -> None:
+def test_every_noise_model_is_supported(noise: str) -> None:
     y, x = np.mgrid[:64, :64]
     truth = 30 + 25 * np.sin(x / 9) * np.sin(y / 7)
     counts = np.random.default_rng(0).poisson(truth)
@@ -327,7 +327,7 @@ def test_every_kind_of_noise_is_served(noise: str) -> None:
     assert abs(result.image.mean() - truth.mean()) < 1, "photon counts keep their mean"
 
 
-def test_steps_count_up_and_the_last_one_holds_the_result() -> None:
+def test_steps_are_numbered_and_the_last_one_has_the_result() -> None:
     task = dip.Denoise(_image((20, 25), None))
     steps = list(dip.iter_restore(task, settings=TINY_PRIOR))
     assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 5]
@@ -347,7 +347,7 @@ def test_leaving_the_loop_ends_the_fit(kind: str) -> None:
             break
     with pytest.raises(dip.RestorationError, match="no result"):
         steps.result  # noqa: B018
-    gc.disable()  # memory must not wait for the collector, which knows nothing of a GPU's
+    gc.disable()  # memory must not wait for the collector, which ignores that of a GPU
     try:
         del steps
         assert generator() is None
@@ -372,7 +372,7 @@ def test_stop_keeps_the_best_image_so_far(kind: str, after: int) -> None:
     assert steps.result.stop_reason.startswith("stopped by the user")
 
 
-def test_the_published_method_run_on_is_the_same_as_unbroken() -> None:
+def test_the_published_method_run_on_is_the_same_as_without_a_stop() -> None:
     task = dip.Denoise(_image((20, 25), None))
     settings = replace(TINY_PRIOR, averaging=0.9, weight_noise=0.01)
     unbroken = dip.restore(task, settings=replace(settings, iterations=10))
@@ -403,12 +403,10 @@ def test_a_stopped_fit_runs_on_to_its_planned_end(kind: str, after: int) -> None
     assert final is steps.result is not stopped
     assert final.iterations >= 40
     assert "stopped by the user" not in final.stop_reason
-    assert len(stopped.history) < len(final.history) or after == 70, (
-        "a result is not changed any more"
-    )
+    assert len(stopped.history) < len(final.history) or after == 70, "a result no longer changes"
 
 
-def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
+def test_a_stopped_inpainting_run_on_is_the_same_as_without_a_stop() -> None:
     task = _task("inpaint", _image((20, 25), None))
     steps = dip.iter_restore(task, settings=QUICK["inpaint"])
     for step in steps:
@@ -421,7 +419,7 @@ def test_a_stopped_inpainting_run_on_is_the_same_as_unbroken() -> None:
     )
 
 
-def test_an_inpainting_starts_from_the_network_of_a_similar_one(
+def test_inpainting_starts_from_the_network_of_a_similar_fit(
     picture: np.ndarray, hole: np.ndarray
 ) -> None:
     settings = replace(QUICK["inpaint"], iterations=40, learning_rate=1e-3)
@@ -443,14 +441,14 @@ def test_an_inpainting_starts_from_the_network_of_a_similar_one(
     list(fresh)
     other = torch.cat([w.ravel() for w in fresh._consumer.network.values()])
     assert (began_there - ended).norm() < 0.2 * (other - ended).norm(), (
-        "it goes on from where the other ended"
+        "it continues from where the other ended"
     )
     with pytest.raises(ValueError, match="started from the network of another image"):
         dip.repeat(second.result.provenance, picture + 1)
     assert "warm_start" not in cold.provenance
 
 
-def test_only_the_quick_inpainting_gives_and_takes_a_start(
+def test_only_the_quick_inpainting_fit_supports_a_warm_start(
     picture: np.ndarray, hole: np.ndarray
 ) -> None:
     inpainting = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
@@ -467,7 +465,7 @@ def test_only_the_quick_inpainting_gives_and_takes_a_start(
             other.start_from(inpainting)
 
 
-def test_only_an_ended_fit_that_was_not_freed_runs_on() -> None:
+def test_only_a_finished_fit_that_was_not_freed_runs_on() -> None:
     task = dip.Denoise(_image((20, 25), None))
     steps = dip.iter_restore(task, settings=TINY_PRIOR)
     assert not steps.can_run_on
@@ -514,7 +512,7 @@ def test_a_mask_repainted_during_the_fit_takes_effect(
         assert after == 40 or later < begun
 
 
-def test_the_published_fit_of_a_repainted_mask_is_that_of_the_mask() -> None:
+def test_the_published_fit_with_a_repainted_mask_equals_a_fit_with_that_mask() -> None:
     image = _image((20, 25), None)
     first, second = (np.random.default_rng(seed).random(image.shape) < 0.2 for seed in (1, 2))
     for mask in (first, second):
@@ -526,7 +524,7 @@ def test_the_published_fit_of_a_repainted_mask_is_that_of_the_mask() -> None:
     np.testing.assert_allclose(steps.result.image, expected.image, rtol=1e-6)
 
 
-def test_only_a_mask_that_fits_is_taken_over(picture: np.ndarray, hole: np.ndarray) -> None:
+def test_only_a_mask_that_fits_is_accepted(picture: np.ndarray, hole: np.ndarray) -> None:
     steps = dip.iter_restore(dip.Inpaint(picture, missing=hole), settings=QUICK["inpaint"])
     for mask in (hole[:5], np.ones_like(hole), np.zeros_like(hole)):
         with pytest.raises(ValueError, match="missing"):
@@ -535,7 +533,7 @@ def test_only_a_mask_that_fits_is_taken_over(picture: np.ndarray, hole: np.ndarr
         dip.iter_restore(dip.Denoise(picture)).repaint(hole)
 
 
-def test_provenance_tells_how_to_do_it_again() -> None:
+def test_provenance_is_sufficient_to_repeat() -> None:
     task = dip.Denoise(_image((20, 25), None).astype(np.uint8), noise="gaussian")
     result = dip.restore(task, settings=QUICK["denoise"], seed=11)
     made = json.loads(json.dumps(result.provenance, allow_nan=False))
@@ -562,7 +560,7 @@ def test_provenance_tells_how_to_do_it_again() -> None:
 @pytest.mark.parametrize(
     "settings", [*PUBLISHED.values(), *QUICK.values()], ids=lambda settings: type(settings).__name__
 )
-def test_settings_go_to_json_and_back(settings: Any) -> None:
+def test_settings_survive_json(settings: Any) -> None:
     assert (
         dip.settings_from_dict(json.loads(json.dumps(dip.settings_to_dict(settings)))) == settings
     )
@@ -573,7 +571,7 @@ def test_the_paper_preset_is_the_published_recipe() -> None:
     assert (denoise.iterations, denoise.learning_rate, denoise.averaging) == (1800, 0.01, 0.99)
     assert denoise.jitter == pytest.approx(1 / 30)
     assert denoise.network == dip.HourglassNetwork(align_corners=True, norm_gain="uniform"), (
-        "as in the torch of 2017"
+        "as in torch of 2017"
     )
     inpaint = dip.preset_settings("inpaint", "paper")
     assert (inpaint.iterations, inpaint.learning_rate, inpaint.jitter) == (11000, 0.001, 0.03)
@@ -633,7 +631,7 @@ def test_settings_of_another_task_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("times", [10, 5000])
-def test_a_learning_rate_far_too_high_is_worse_than_the_classical_estimate_by_little(
+def test_a_learning_rate_far_too_high_is_hardly_worse_than_the_classical_estimate(
     kind: str, times: float
 ) -> None:
     y, x = np.mgrid[:48, :48]
@@ -656,7 +654,7 @@ def test_a_learning_rate_far_too_high_is_worse_than_the_classical_estimate_by_li
         )
 
 
-def test_threads_are_what_was_asked_for_and_given_back() -> None:
+def test_the_number_of_threads_is_as_requested_and_restored_afterwards() -> None:
     before = torch.get_num_threads()
     steps = dip.iter_restore(dip.Denoise(_image((20, 25), None)), settings=TINY_PRIOR, threads=1)
     assert "1 thread" in steps.device

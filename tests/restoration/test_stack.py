@@ -1,4 +1,4 @@
-"""Planes and channels restored one after another, without a window."""
+"""Planes and channels restored in sequence, without a window."""
 
 import gc
 import json
@@ -29,7 +29,7 @@ from tests.conftest import QUICK
 TWO_STEPS = DeepImagePriorFit(iterations=2)
 
 
-def test_planes_with_channels_fill_their_places_and_the_others_stay(
+def test_planes_with_channels_are_restored_in_place_and_the_others_stay(
     picture: np.ndarray,
 ) -> None:
     series = np.stack(
@@ -47,7 +47,7 @@ def test_planes_with_channels_fill_their_places_and_the_others_stay(
     np.testing.assert_array_equal(steps.image[:, 1], series[:, 1].astype(np.float32))
 
 
-def test_the_script_of_a_plane_with_channels_takes_all_of_them(picture: np.ndarray) -> None:
+def test_the_script_of_a_plane_with_channels_loads_all_of_them(picture: np.ndarray) -> None:
     made = restore(
         Denoise(np.stack([picture, picture]), channel_axis=0), settings=TWO_STEPS
     ).provenance
@@ -74,7 +74,7 @@ def test_each_plane_to_inpaint_starts_from_the_one_before_in_a_quarter_of_the_st
     assert [made["iterations"] for made in warm.result.provenance["planes"]] == [40, 10, 10]
     assert [made["iterations"] for made in cold.result.provenance["planes"]] == [40, 40, 40]
     np.testing.assert_array_equal(warm.image[0], cold.image[0])
-    assert warm.result.history[40:50] != cold.result.history[40:50], "begun with another network"
+    assert warm.result.history[40:50] != cold.result.history[40:50], "started from another network"
     assert ["warm_start" in made for made in warm.result.provenance["planes"]] == [
         False,
         True,
@@ -113,9 +113,7 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(
         repeat(steps.result.provenance, series)
 
 
-def test_a_stack_as_it_was_on_the_way_is_not_made_again(
-    picture: np.ndarray, hole: np.ndarray
-) -> None:
+def test_an_intermediate_stack_is_not_repeated(picture: np.ndarray, hole: np.ndarray) -> None:
     series = np.stack([picture, picture + 3])
     steps = _holed(series, hole)
     next(steps)
@@ -127,7 +125,7 @@ def test_a_stack_as_it_was_on_the_way_is_not_made_again(
 
 @pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
 @pytest.mark.parametrize("joint", [False, True])
-def test_a_stack_is_made_again_from_its_provenance(
+def test_a_stack_is_repeated_from_its_provenance(
     picture: np.ndarray, hole: np.ndarray, kind: str, joint: bool
 ) -> None:
     rng = np.random.default_rng(0)
@@ -146,7 +144,7 @@ def test_a_stack_is_made_again_from_its_provenance(
         }[kind]()
         parts.append(StackPart(index, lambda pixels=pixels, task=task: (pixels, task)))
     if kind != "super-resolve":
-        parts[-1] = StackPart(index, lambda pixels=pixels: (pixels, None))  # stays as it is
+        parts[-1] = StackPart(index, lambda pixels=pixels: (pixels, None))  # stays unchanged
     options = {"settings": QUICK[kind], "seed": 4, "threads": 1}
     first = StackSteps.of(
         (2, 2), parts, options, warm_start=True, channel_axis=None if joint else 1
@@ -165,7 +163,7 @@ def test_a_stack_is_made_again_from_its_provenance(
 def partly_failing(
     picture: np.ndarray, hole: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[tuple[bool, ...]], StackSteps]:
-    """Make a stack of which some planes cannot be fitted: their networks diverge."""
+    """Make a stack with planes that cannot be fitted, because their networks diverge."""
     made = InpaintingRestorer.for_task
     cannot_start = InpaintingFit(
         CompactNetwork(widths=(16, 16), depth=1), iterations=40, crop=48, learning_rate=1e38
@@ -220,7 +218,7 @@ def test_a_stack_whose_planes_all_fail_is_an_error_after_three_of_them(
         assert len(steps._failed) == tried
 
 
-def test_a_plane_that_fails_first_is_told_frees_its_memory_and_is_not_made_again(
+def test_a_plane_that_fails_first_is_reported_frees_its_memory_and_is_not_repeated(
     picture: np.ndarray, partly_failing: Callable[..., StackSteps], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []

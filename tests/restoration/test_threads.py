@@ -1,4 +1,4 @@
-"""CPU threads: one core is spared, waiting threads sleep, and triton meets no other LLVM."""
+"""CPU threads: one core is left free, and waiting threads sleep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_deep_image_prior.restoration import threads
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (8, 7)])
-def test_one_core_is_spared(monkeypatch: pytest.MonkeyPatch, cores: int, expected: int) -> None:
+def test_one_core_is_left_free(monkeypatch: pytest.MonkeyPatch, cores: int, expected: int) -> None:
     monkeypatch.setattr(threads, "usable_cores", lambda: cores)
     monkeypatch.setattr("torch.get_num_threads", lambda: 64)
     assert threads.default_threads() == expected
