@@ -24,7 +24,7 @@ WINDOW = (1366, 768)
 SHOWN = (900, 506)
 COLORS = 64
 SHARES = (0.01, 0.04, 0.08, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
-"""The shares of the steps after which the window is photographed."""
+"""Fractions of the steps at which the window is captured."""
 MOMENT, REST = 500, 1800
 """How long a frame is shown, in milliseconds: during the fit, and before and after it."""
 
@@ -46,7 +46,7 @@ def main() -> None:
     for share in SHARES:
         while widget.progress.value <= share * widget.progress.max:
             QApplication.processEvents()
-            time.sleep(0.01)  # the fit needs the cores
+            time.sleep(0.01)  # leave the cores to the fit
             if widget.run.enabled:
                 break
         frames.append(_window(viewer))
@@ -72,13 +72,13 @@ def _window(viewer: napari.Viewer) -> Image.Image:
 
 
 def _settle() -> None:
-    """Let the layout, the canvas and the thumbnails get up to date."""
+    """Let the layout, the canvas and the thumbnails update."""
     for _ in range(20):
         QApplication.processEvents()
 
 
 def _write(frames: list[Image.Image], durations: list[int]) -> None:
-    """Write all frames with one palette, without dithering: what stays the same costs nothing."""
+    """Write all frames with one palette and without dithering: unchanged pixels cost nothing."""
     together = Image.new("RGB", (SHOWN[0], SHOWN[1] * len(frames)))
     for number, frame in enumerate(frames):
         together.paste(frame, (0, number * SHOWN[1]))

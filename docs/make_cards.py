@@ -1,4 +1,4 @@
-"""Make docs/images/card-*.png: parts of the bundled samples, given and restored, for docs/index.md.
+"""Make docs/images/card-*.png: parts of the bundled samples before and after, for docs/index.md.
 
     python docs/make_cards.py
 
@@ -18,13 +18,13 @@ from napari_deep_image_prior.evaluation.samples import noisy_tissue, scratched_p
 
 FOLDER = Path(__file__).parent / "images"
 EDGE, GAP = 280, 8
-"""Of each of the two images, and between them, in pixels."""
+"""Edge of each image, and gap between the two, in pixels."""
 PARTS = {
     "denoise": (noisy_tissue, np.s_[30:130, 80:180], (100, 160)),
     "inpaint": (scratched_portrait, np.s_[30:170, 40:180], (0, 255)),
     "super-resolve": (small_cat, np.s_[40:180, 90:230], (0, 255)),
 }
-"""The sample, the part of the result, and the range that is shown."""
+"""The sample, the displayed part of the result, and its contrast limits."""
 
 
 def main() -> None:

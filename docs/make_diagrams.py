@@ -41,12 +41,12 @@ class Diagram:
         self._axes.axis("off")
 
     def note(self, column: float, row: float, text: str) -> None:
-        """Write what a row is about."""
+        """Label a row."""
         x, y = column * STEP_X, -row * STEP_Y
         self._axes.text(x, y, text, fontsize=8, style="italic", color="#555555", va="center")
 
     def box(self, column: float, row: float, text: str, kind: str) -> Place:
-        """Draw a box, and return its place for the arrows."""
+        """Draw a box and return its position for the arrows."""
         x, y = column * STEP_X, -row * STEP_Y
         self._axes.add_patch(
             FancyBboxPatch(

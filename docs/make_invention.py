@@ -1,4 +1,4 @@
-"""Make docs/images/invention.png: three synthetic scenes whose restoration is wrong, with truth.
+"""Make docs/images/invention.png: three synthetic scenes that are restored wrongly, with truth.
 
     python docs/make_invention.py
 
@@ -30,7 +30,7 @@ Row = tuple[str, list["NDArray[np.float64]"], list[str]]
 
 
 def filaments() -> Row:
-    """Lines that cross an unknown stripe: every other one is cut beneath it."""
+    """Lines that cross an unknown stripe; every other line is cut within it."""
     canvas = np.zeros((SIZE, SIZE))
     stripe = slice(76, 84)
     for number, row in enumerate(range(20, SIZE, 20)):
@@ -42,7 +42,7 @@ def filaments() -> Row:
     missing[:, stripe] = True
     result = dip.restore(dip.Inpaint(truth, missing=missing)).image
     middle = [float(result[row, 80] - BACKGROUND) for row in range(20, SIZE, 20)]
-    say("light left in the middle of the stripe, whole and cut lines in turn", middle)
+    say("intensity in the middle of the stripe, whole and cut lines alternating", middle)
     return (
         "Inpaint",
         [truth, np.where(missing, np.nan, truth), result],
@@ -51,7 +51,7 @@ def filaments() -> Row:
 
 
 def pairs_and_rods() -> Row:
-    """Pairs of points at the left, short rods at the right, sampled four times as coarsely."""
+    """Pairs of points at the left and short rods at the right, sampled with 4x larger pixels."""
     pair, rod = np.zeros(8), np.zeros(8)
     pair[[1, 6]] = 0.5
     rod[:] = 1 / 8
@@ -73,7 +73,7 @@ def pairs_and_rods() -> Row:
 
 
 def faint_spots() -> Row:
-    """Spots from bright to hardly there, in noise."""
+    """Spots from bright to barely visible, in noise."""
     canvas = np.zeros((SIZE, SIZE))
     heights = (60, 40, 25, 15, 10, 7)
     rows, columns = range(16, SIZE, 25), range(16, SIZE, 18)
@@ -86,12 +86,12 @@ def faint_spots() -> Row:
     result = dip.restore(dip.Denoise(noisy)).image
     for row, height in zip(rows, heights, strict=True):
         left = [float(result[row, column] - BACKGROUND) for column in columns]
-        say(f"spots of height {height}: what is left of them", left)
+        say(f"spots of height {height}: height in the result", left)
     return "Denoise", [truth, noisy, result], ["truth", "noise added", "result"]
 
 
 def draw(rows: list[Row]) -> None:
-    """Draw the scenes, one a row."""
+    """Draw one scene per row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 8.7), dpi=100, layout="constrained")
@@ -107,7 +107,7 @@ def draw(rows: list[Row]) -> None:
 
 
 def say(what: str, values: list[float]) -> None:
-    """Print a line of figures."""
+    """Print a line of numbers."""
     sys.stdout.write(f"{what}: {', '.join(f'{value:.3g}' for value in values)}\n")
 
 

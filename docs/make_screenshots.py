@@ -1,4 +1,4 @@
-"""Make the pictures of napari in docs/images, those of the README included.
+"""Make the screenshots of napari in docs/images, including those of the README.
 
 Needs a display of at least 1366x768; on Linux without one:
 
@@ -40,7 +40,7 @@ def main(names: list[str]) -> None:
 
 
 def denoise(name: str) -> None:
-    """Before, during, and after in the light theme."""
+    """Before, during, and after the fit, the last in the light theme."""
     viewer, widget = _open("noisy", "Denoise")
     _save(viewer, f"{name}-start")
     _run(viewer, widget, name)
@@ -49,7 +49,7 @@ def denoise(name: str) -> None:
 
 
 def inpaint(name: str) -> None:
-    """With the mask, during, and after the button Stop."""
+    """With the mask, during the fit, and after Stop."""
     viewer, widget = _open("scratched", "Inpaint")
     widget.image.value, widget.missing.value = viewer.layers[0], viewer.layers[1]
     _save(viewer, f"{name}-start")
@@ -60,7 +60,7 @@ def inpaint(name: str) -> None:
 
 
 def super_resolve(name: str) -> None:
-    """Before, during, and after."""
+    """Before, during, and after the fit."""
     viewer, widget = _open("small", "Super-resolve")
     _save(viewer, f"{name}-start")
     _run(viewer, widget, name)
@@ -68,7 +68,7 @@ def super_resolve(name: str) -> None:
 
 
 def trial(name: str) -> None:
-    """Three trials of a part side by side, each stopped early, as one does."""
+    """Three trials of a part side by side, each stopped early."""
     viewer, widget = _open("noisy", "Denoise")
     widget.trying_toggle.native.click()
     viewer.scene.camera.zoom *= 2
@@ -91,7 +91,7 @@ def trial(name: str) -> None:
 
 
 def steer(name: str) -> None:
-    """Show an earlier step of a paused fit, one that was kept, and two more that wait."""
+    """Show an earlier step of a paused fit, a kept step, and two queued fits."""
     viewer, widget = _open("noisy", "Denoise")
     widget.run.native.click()
     _wait(lambda: widget.progress.value > 0.45 * widget.progress.max)
@@ -127,7 +127,7 @@ def marking(name: str) -> None:
 
 
 def results(name: str) -> None:
-    """Residual, uncertainty and figures of a short denoising."""
+    """Residual, uncertainty and quality of a short denoising run."""
     viewer, widget = _open("noisy", "Denoise")
     truth = viewer.add_image(noisy_tissue().truth, name="truth", visible=False)
     widget.run.native.click()
@@ -155,7 +155,7 @@ def _open(sample: str, display_name: str) -> tuple[napari.Viewer, Any]:
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, display_name)
     widget.image.value = viewer.layers[0]
     _settle()
-    viewer.reset_view()  # to the size that the canvas has beside the panel
+    viewer.reset_view()  # fits the view to the canvas beside the panel
     return viewer, widget
 
 
@@ -181,11 +181,11 @@ def _save_side_by_side(viewer: napari.Viewer, name: str, saved: str = "") -> Non
 def _wait(condition: Callable[[], bool]) -> None:
     while not condition():
         QApplication.processEvents()
-        time.sleep(0.01)  # the fit needs the cores
+        time.sleep(0.01)  # leave the cores to the fit
 
 
 def _settle() -> None:
-    """Let the layout, the canvas and the thumbnails get up to date."""
+    """Let the layout, the canvas and the thumbnails update."""
     for _ in range(20):
         QApplication.processEvents()
 
