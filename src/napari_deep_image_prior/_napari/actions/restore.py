@@ -78,7 +78,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         "all", a mask of one plane applies to all planes, and changes during the fit are ignored.
     channel_axis : int, None or "auto"
         The layer's channel axis, before Y and X. All channels of a plane are restored, into one
-        layer. "auto": the axis that `axis_labels` call c or channel; None: no channel axis.
+        layer. "auto": the axis labeled c or channel in `axis_labels`; None: no channel axis.
     channels : {"jointly", "separately"}
         One fit for all channels, which is faster, or one fit for each, often better for channels
         with little in common. A mask of one channel applies to all channels. Separate fits ignore
@@ -89,8 +89,8 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         selected one of several), or rows and columns in pixels. It is clipped to the image.
     warm_start : bool
         For inpainting several planes with a fast preset: start each fit from the network of the
-        plane before, with a quarter of the steps. Quality is the same, in nearly a quarter of the
-        time. False: fit each plane independently.
+        previous plane, with a quarter of the steps. This takes little more than a quarter of the
+        time, at the same quality. False: fit each plane independently.
     block : bool
         Return only when the run has ended.
     **options

@@ -125,7 +125,7 @@ def add_trial(
     trial = Trial(number, image, plane, part, arguments)
     state_of(viewer).part(_Trials).of[run.layer] = trial
     run.summary = ""
-    # the differences first: long names are elided
+    # the options first, because long names are elided
     run.layer.name = f"trial {number} ({trial.summary}) of {image.name}"
     queue_of(viewer).changed.emit()  # the queue lists show its name
     return run
@@ -135,7 +135,7 @@ def discard_trials(viewer: ViewerModel, kind: str) -> None:
     """Remove the trial layers of a task; running and waiting trials are cancelled."""
     viewer = unwrap_proxy(viewer)
     trials = trials_of(viewer, kind)
-    # the waiting ones first: otherwise each would begin before it is cancelled
+    # waiting runs first: otherwise each would start before it is cancelled
     for run in reversed(runs_of(viewer)):
         if run.layer in trials:
             run.cancel()

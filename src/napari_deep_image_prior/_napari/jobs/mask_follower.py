@@ -30,7 +30,7 @@ class MaskFollower:
         self._throttler = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing)
         self._throttler.setTimeout(THROTTLE_MS)
         self._throttler.triggered.connect(self._update_fit)
-        # the first while a stroke is drawn, the last by undo and redo as well
+        # labels_update is emitted during a stroke, set_data also by undo and redo
         for event in (
             labels.events.labels_update,
             labels.events.paint,

@@ -77,7 +77,7 @@ class Run:
 
     @property
     def viewer(self) -> ViewerModel:
-        """The viewer that it is in; RuntimeError if that no longer exists."""
+        """The viewer of the run; RuntimeError if it no longer exists."""
         viewer = self._viewer()
         if viewer is None:
             raise RuntimeError("the viewer of this restoration no longer exists.")

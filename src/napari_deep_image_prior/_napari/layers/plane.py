@@ -186,7 +186,7 @@ def plane_at(
     ValueError
         If the layer has no such plane.
     """
-    # level 0 of a multiscale layer: the whole would give the coarsest level
+    # level 0 of a multiscale layer: np.asarray of its data gives the coarsest level
     # a dask array is indexed first, so that only the plane is loaded
     pixels = layer.data[0] if layer.multiscale else layer.data
     inside = all(i is None or 0 <= i < size for i, size in zip(index, pixels.shape, strict=False))
@@ -258,8 +258,8 @@ def placement(
 ) -> dict[str, Any]:
     """Return the layer options that align a result of (Y, X) `shape` with its source plane.
 
-    `leading` is its number of planes along each axis before Y and X, if not that of the source:
-    fewer planes span several each.
+    `leading` is the number of its planes along each axis before Y and X, if not that of the source;
+    if there are fewer, each spans several source planes.
     """
     layer = plane.layer
     shrink = np.array([*plane.leading, *plane.size]) / np.array(

@@ -185,7 +185,7 @@ def _truth_channels(result: Plane, truth: Image) -> Channels:
 
 
 def latest_result(viewer: ViewerModel) -> Layer:
-    """Return the active layer if it is a result, or its top result, or the top result of all.
+    """Return the active layer if it is a result, else its top result, else the top result.
 
     Raises
     ------

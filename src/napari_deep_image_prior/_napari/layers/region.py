@@ -30,7 +30,7 @@ ACCEPTED = (
     "((y0, y1), (x0, x1))."
 )
 EXACT = 1e-6
-"""Tolerance in pixels for a pixel center to lie inside of a rectangle."""
+"""Tolerance in pixels for a pixel center to lie inside a rectangle."""
 
 
 def region_of(viewer: ViewerModel, image: Image, region: RegionLike | None) -> Region | None:
