@@ -35,7 +35,7 @@ def test_the_state_of_a_viewer_is_freed_with_it(picture: np.ndarray) -> None:
         **steps.result.provenance,
         "source": {"layer": "cells", "plane": [], "path": None, "rgb": False},
     }
-    queue_of(viewer).keep(run)
+    queue_of(viewer).remember(run)
     assert (
         comparison_in(viewer).of("denoise") is None
     )  # while shown, napari's links hold the layers

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.io.files import read_image, write_image
-from napari_deep_image_prior.io.image_file import FileError, ImageFile, enlarged
+from napari_deep_image_prior.io.image_file import FileError, ImageFile, result_file
 
 GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
 COLOR = np.random.default_rng(0).integers(0, 250, (9, 11, 3)).astype(np.uint8)
@@ -155,7 +155,7 @@ def test_pixel_size_and_channel_names_are_kept_and_the_size_shrinks_with_the_pix
         "µm",
         ("DAPI", "GFP"),
     )
-    large = enlarged(found, np.zeros((2, 36, 44), np.uint16))
+    large = result_file(found, np.zeros((2, 36, 44), np.uint16))
     assert large.pixel_size == (0.0625, 0.125)
     stack = ImageFile(
         np.zeros((5, 9, 11), np.uint16),
@@ -165,7 +165,7 @@ def test_pixel_size_and_channel_names_are_kept_and_the_size_shrinks_with_the_pix
         planes="Z",
         spacing={"Z": (2.0, "µm")},
     )
-    large = enlarged(stack, np.zeros((5, 18, 33), np.uint16))
+    large = result_file(stack, np.zeros((5, 18, 33), np.uint16))
     assert (large.pixel_size, large.spacing) == ((0.125, 0.5 / 3), stack.spacing)
 
 
@@ -201,7 +201,7 @@ def test_a_result_keeps_its_provenance(tmp_path: Path, name: str, dtype: str) ->
     assert found.provenance == made
     write_image(tmp_path / name, found)
     assert read_image(tmp_path / name).provenance == made, "it stays with the image"
-    assert enlarged(found, GRAY).provenance is None, "another image has other provenance"
+    assert result_file(found, GRAY).provenance is None, "another image has other provenance"
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"deep_image_prior": 3}', '{"other": {}}'])

@@ -13,9 +13,8 @@ from .jobs.current import active_run, runs_of
 from .jobs.uncertainty import active_uncertainty
 from .layers.files import get_reader, write_layer
 from .viewer.messages import sentence
+from .viewer.preferences import PLUGIN
 from .viewer.proxies import unwrap_proxy
-
-PLUGIN = "napari-deep-image-prior"
 
 
 def quick_denoise(viewer: Viewer) -> None:

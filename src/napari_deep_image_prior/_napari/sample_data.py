@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evaluation.samples import Sample, noisy_tissue, scratched_portrait, small_cat
-from ..methods.inpainting.task import Inpaint
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple
@@ -32,7 +31,7 @@ def _layers(sample: Sample) -> list[Any]:
     layers: list[Any] = [
         (np.array(sample.task.image), {"name": sample.name, "rgb": sample.is_rgb}, "image")
     ]
-    if isinstance(sample.task, Inpaint):
-        painted = np.asarray(sample.task.missing).any(axis=-1).astype(np.uint8)
-        layers.append((painted, {"name": f"{sample.name} missing"}, "labels"))
+    for name in sample.task.pixelwise:
+        painted = np.asarray(getattr(sample.task, name)).any(axis=-1).astype(np.uint8)
+        layers.append((painted, {"name": f"{sample.name} {name}"}, "labels"))
     return layers

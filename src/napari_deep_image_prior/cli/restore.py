@@ -18,7 +18,7 @@ from ..io.files import (
     read_image,
     write_image,
 )
-from ..io.image_file import FileError, ImageFile, enlarged
+from ..io.image_file import FileError, ImageFile, result_file
 from .progress import run_with_progress, summary
 from .termination import terminable
 
@@ -128,7 +128,7 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     check_writable(output, source, np.dtype(np.float32) if options.dtype == "float32" else None)
     dtype = _dtype(source, path, output, options)
     result = run_with_progress(_steps(source, path, options, dtype), name=path.name)
-    write_image(output, enlarged(source, result.image), result.provenance)
+    write_image(output, result_file(source, result.image), result.provenance)
     print(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return fail(f"{path.name}: {result.stop_reason}", EXIT_FAILED)

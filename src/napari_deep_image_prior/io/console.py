@@ -11,7 +11,10 @@ ON_TERMINAL, ELSEWHERE = 0.2, 30.0
 
 
 class ProgressLine:
-    """Shows progress: one updated line on a terminal, occasional lines in a log."""
+    """Shows progress: one updated line on a terminal, occasional lines in a log.
+
+    Not `tqdm`: it would be a further dependency, and the text comes from the fit, not from a bar.
+    """
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()

@@ -71,14 +71,14 @@ class ImageFile:
         ]
         for place in np.ndindex(*counts):
             index = tuple(None if axis == self.channel_axis else i for axis, i in enumerate(place))
-            axis = self.channel_axis and self.channel_axis - sum(
-                i is not None for i in index[: self.channel_axis]
-            )
+            axis = None
+            if self.channel_axis is not None:  # the axes of planes before it are dropped
+                axis = self.channel_axis - sum(i is not None for i in index[: self.channel_axis])
             image = self.image[selection(index)]
             yield index, replace(self, image=image, channel_axis=axis, planes="", spacing={})
 
 
-def enlarged(source: ImageFile, image: NDArray[Any]) -> ImageFile:
+def result_file(source: ImageFile, image: NDArray[Any]) -> ImageFile:
     """Return an image of the same area with the metadata of `source` and its own pixel size."""
     size = source.pixel_size
     if size is not None:

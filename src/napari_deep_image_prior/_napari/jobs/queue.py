@@ -81,7 +81,7 @@ class Queue:
             else:
                 self.request_thread(first)
 
-    def keep(self, job: Job) -> None:
+    def remember(self, job: Job) -> None:
         """Record that a job has ended and its fit is still in memory."""
         if job not in self.ended:
             self.ended.append(job)

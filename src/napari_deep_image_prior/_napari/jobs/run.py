@@ -317,7 +317,7 @@ class Run:
         self._ended_with = Snapshot(
             outcome.image, iteration, outcome.iterations, outcome.provenance
         )
-        self._queue.keep(self)  # a panel may be closed and opened again
+        self._queue.remember(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)
         self._queue.restored.emit(self)

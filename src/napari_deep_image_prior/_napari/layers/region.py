@@ -29,7 +29,7 @@ ACCEPTED = (
     "use 'visible', a Shapes layer with a rectangle, or rows and columns in pixels as "
     "((y0, y1), (x0, x1))."
 )
-EXACT = 1e-6
+TOLERANCE = 1e-6
 """Tolerance in pixels for a pixel center to lie inside a rectangle."""
 
 
@@ -92,8 +92,8 @@ def _given(region: Sequence[Sequence[int]]) -> Region:
 def _around(image: Image, points: Iterable[NDArray[Any]]) -> Region:
     """Return the pixels whose centers lie in the bounding box of world points."""
     inside = np.array([image.world_to_data(point) for point in points])[:, -2:]
-    first = np.ceil(inside.min(axis=0) - EXACT).astype(int)
-    last = np.floor(inside.max(axis=0) + EXACT).astype(int) + 1
+    first = np.ceil(inside.min(axis=0) - TOLERANCE).astype(int)
+    last = np.floor(inside.max(axis=0) + TOLERANCE).astype(int) + 1
     return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
 
 
