@@ -33,4 +33,4 @@ def summary(result: Restoration) -> str:
     """Return the cost of a result and why it ended, in one line."""
     made = result.provenance
     cost = f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}"
-    return f"{cost}; {result.stop_reason}"
+    return "; ".join(filter(None, [cost, made["found"], result.stop_reason]))

@@ -21,6 +21,7 @@ from .correlated import (
     plane_basis,
     residual_statistics,
 )
+from .counts import are_photon_counts
 from .model import NoiseModel
 from .outliers import without_outliers
 
@@ -71,8 +72,9 @@ def estimate_noise(
     image : (Y, X) float array, without NaNs
     kind : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
         "gaussian" is white; "correlated" is spatially correlated Gaussian noise. "poisson" is
-        variance = a * intensity, so the image's dark level must be 0. "auto" assumes "gaussian"
-        below about 104x104 pixels, where texture and other noise cannot be distinguished.
+        variance = a * intensity, so the image's dark level must be 0. Below about 104x104 pixels,
+        where texture and other noise cannot be distinguished, "auto" detects photon counts (gain 1,
+        offset 0), and else assumes "gaussian".
     std : float, optional
         Known standard deviation, in intensity units.
     known : (Y, X) bool array, optional
@@ -83,6 +85,26 @@ def estimate_noise(
     -------
     NoiseModel
     """
+    if kind == "auto" and std is None:
+        blocks = _noisy_blocks(image, known)
+        if len(blocks) < PHOTON_BLOCKS:
+            if _are_counts(image, known):
+                return NoiseModel(1.0, (1.0, 0.0))
+            model = _without_outliers(image, kind, std, known)
+            return replace(model, is_small=True)
+    return _without_outliers(image, kind, std, known)
+
+
+def _are_counts(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> bool:
+    known = np.ones(image.shape, dtype=bool) if known is None else known
+    blocks = _blocks(image)[_blocks(known).all(axis=1)]
+    means, variances, _ = _block_residuals(blocks)
+    return bool(known.any()) and are_photon_counts(image[known], means, variances)
+
+
+def _without_outliers(
+    image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
+) -> NoiseModel:
     filled, outliers = without_outliers(image)
     share = float(outliers.mean())
     if not share:

@@ -35,6 +35,9 @@ class NoiseModel:
     outliers: float = 0.0
     """Share of the pixels that deviate far beyond the noise and were not used for the estimate."""
 
+    is_small: bool = False
+    """Whether the image was too small to detect photon noise, and Gaussian noise is assumed."""
+
     def stabilize(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply the variance-stabilizing transform: the noise has standard deviation 1 afterwards.
 
@@ -87,9 +90,9 @@ class NoiseModel:
 
     def describe(self) -> str:
         """Return the model as one line of text."""
-        return self._described() + (
-            f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
-        )
+        ignored = f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
+        small = ", assumed Gaussian because the image is small" if self.is_small else ""
+        return self._described() + ignored + small
 
     def _described(self) -> str:
         correlated = ", spatially correlated" if self.correlation else ""

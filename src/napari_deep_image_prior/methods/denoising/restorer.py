@@ -23,7 +23,7 @@ from ...fitting.base import Progress
 from ...fitting.loop import Fit, relative_to, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
-from ...generators import silent
+from ...generators import mapped, silent
 from ...noise.estimation import estimate_noise
 from ..base import (
     SelfSupervisedRestorer,
@@ -31,14 +31,16 @@ from ..base import (
     scaled_and_filled,
     with_correction_weights,
 )
+from .dim import combined, is_dim, with_kept_means
 from .normalization import NoiseNormalizer
 from .settings import DenoisingFit
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from ...noise.model import NoiseModel
     from ..base import Rehearsal
     from .normalization import NormalizedImage
     from .task import Denoise
@@ -175,8 +177,11 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         # up to 1, the strength is the fraction of the noise that is removed; above 1, the noise
         # level is overestimated by that factor, before normalization
         self._fraction, self._overestimation = min(strength, 1.0), max(strength, 1.0)
-        self._normalizer = NoiseNormalizer(image, models, self._overestimation, device, seed)
-        self._noisy = self._normalizer.image.noisy
+        self._models, self._device, self._seed = models, device, seed
+        self._is_dim = any(map(is_dim, image, models))
+        self._normalizer: NoiseNormalizer | None = None
+        if not self._is_dim:
+            self._normalize(image, models)
         self._first: Tensor | None = None
         self._regions = Crops(settings.region, seed)
         self._model = DenoisingModel(len(image), settings, device, seed)
@@ -190,14 +195,34 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         elif self._fraction < 1:
             self.noise_summary += f", {100 * strength:.0f} % of it removed"
 
+    def _normalize(self, image: NDArray[np.float64], models: Sequence[NoiseModel]) -> None:
+        self._normalizer = NoiseNormalizer(
+            image, models, self._overestimation, self._device, self._seed
+        )
+        self._noisy = self._normalizer.image.noisy
+
+    def _prepared(self) -> Generator[float, None, NoiseNormalizer]:
+        """Normalize the noise; for dim shot noise, of the combination with coarser scales."""
+        if self._normalizer is None:
+            self._normalize(
+                *(
+                    yield from combined(
+                        self._image, self._models, self._overestimation, self._device
+                    )
+                )
+            )
+        return cast("NoiseNormalizer", self._normalizer)
+
     def steps(self) -> Iterator[Progress]:
         """Make the first estimate, then fit the network to correct it."""
+        total = (2 + self._settings.draws) * PARTS + self._fit.end
+        normalizer = yield from mapped(self._prepared(), lambda _: Progress(1, total))
         if self._first is None:
-            image = self._normalizer.image
+            image = normalizer.image
             self._first = yield from self._nonlocal_estimate(image, 0, self._overestimation)
         while self._drawn < self._settings.draws + 1:
             clean = self._regions.draw([self._first], 1)[0]
-            renoised = self._normalizer.renoise(clean)
+            renoised = normalizer.renoise(clean)
             estimate = yield from self._nonlocal_estimate(renoised, (1 + self._drawn) * PARTS)
             use = (
                 self._model.learn_from
@@ -254,12 +279,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def finish(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return the first estimate plus the weighted correction, averaged over the eight views."""
+        normalizer = yield from silent(self._prepared())
         if self._first is None:  # stopped before the first estimate was complete
-            image = self._normalizer.image
+            image = normalizer.image
             self._first = yield from silent(image.first_estimate(self._overestimation))
         estimate = self._first
         self._correction_weight = (
-            (yield from self._recorrupted_weight()) if self._rule.has_errors else 0.0
+            (yield from self._recorrupted_weight(normalizer)) if self._rule.has_errors else 0.0
         )
         if self._correction_weight > 0:
             correction = yield from self._model.mean_correction(self._noisy, estimate)
@@ -267,26 +293,28 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return self._restored(estimate)
 
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        restored = self._normalizer.restored(estimate)
+        restored = cast("NoiseNormalizer", self._normalizer).restored(estimate)
+        if self._is_dim:
+            restored = with_kept_means(restored, self._image, self._known, self._models)
         if self._fraction == 1:
             return restored
         removed = self._fraction * (restored - self._image)
         return np.where(self._known, self._image + removed, restored)
 
-    def _recorrupted_weight(self) -> Generator[None, None, float]:
+    def _recorrupted_weight(self, normalizer: NoiseNormalizer) -> Generator[None, None, float]:
         """Return the correction weight, 0 to 1, from recorrupted pairs (Pang et al., CVPR 2021).
 
         With sampled noise n, y + a n and y - n / a have the same truth and independent noise. The
         first is denoised; the second is the target of a least-squares fit of the weight.
         """
-        image = self._normalizer.image
+        image = normalizer.image
         covariance = power = 0.0
         level = math.sqrt(1 + ALPHA**2)
         for _ in range(RECORRUPTIONS):
             noisy_and_variance = torch.cat([image.noisy, image.variance])
             y, variance = self._regions.draw([noisy_and_variance], 1)[0].chunk(2)
             # of the image's own noise level
-            noise = self._normalizer.sample_noise(y) * variance.sqrt() / self._overestimation
+            noise = normalizer.sample_noise(y) * variance.sqrt() / self._overestimation
             recorrupted = (y + ALPHA * noise) / level  # the noise level of y
             estimate = yield from silent(
                 replace(image, noisy=recorrupted, variance=variance).first_estimate(
