@@ -7,10 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.cli import main as cli
@@ -64,6 +66,10 @@ def test_imports_point_one_way() -> None:
     assert " 0 broken" in done.stdout
 
 
+@pytest.mark.skipif(
+    Version(version("torch")) < Version("2.13"),
+    reason="the type stubs of older torch and numpy differ; the newest versions are checked",
+)
 def test_types_are_strict() -> None:
     _run("mypy")
 

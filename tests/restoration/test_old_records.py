@@ -14,7 +14,7 @@ from napari_deep_image_prior.io.files import read_image
 
 RECORDS = Path(__file__).parents[1] / "records"
 INPUT = np.load(RECORDS / "input.npy")
-ROUNDING = 0.5
+ROUNDING = 1.0
 """Largest difference in intensity, of about 120, that another processor or torch may cause."""
 
 
