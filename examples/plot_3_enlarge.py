@@ -16,7 +16,7 @@ import napari_deep_image_prior as dip
 from napari_deep_image_prior.evaluation.samples import small_cat
 
 # %%
-# The sample is a photograph, downsampled four times. This is its left half.
+# The sample is a photograph, downsampled by a factor of 4. This is its left half.
 
 sample = small_cat()
 small, truth = sample.task.image[:, :54], sample.truth[:, :216]

@@ -40,7 +40,7 @@ for image, missing in zip(damaged, dead, strict=True):
     previous = steps
 
 # %%
-# In napari, *planes: all* does this. The command line does it for every TIFF stack.
+# In napari, *planes: all* does this. The command line does it for all TIFF stacks.
 
 restored = np.stack(planes)
 figure, axes = plt.subplots(2, 3, figsize=(8, 5.6), layout="constrained")

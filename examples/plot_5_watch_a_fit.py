@@ -2,7 +2,7 @@
 Watch a fit step by step
 ========================
 
-A restoration is an iterator: inspect each step, and stop when you like.
+A restoration is an iterator: you can inspect each step, and stop at any time.
 """
 
 from dataclasses import replace
@@ -20,7 +20,8 @@ settings = replace(dip.preset_settings("inpaint", "fast"), iterations=240, batch
 
 # %%
 # Each step reports the held-out error, relative to the error of the classical estimate.
-# A step has a preview if ``wants_image`` returns True. ``stop`` ends the fit and keeps its result.
+# A step includes an image if ``wants_image`` returns True. ``stop`` ends the fit and keeps its
+# result.
 
 errors, previews = [], {}
 with dip.iter_restore(task, settings=settings) as steps:
@@ -34,7 +35,7 @@ with dip.iter_restore(task, settings=settings) as steps:
 print(steps.result.stop_reason)
 
 # %%
-# The curve of a single step is noisy, because each step draws different crops.
+# The error of a single step is noisy, because each step draws different crops.
 
 smooth = np.convolve(errors, np.ones(25) / 25, mode="valid")
 shown = sorted(previews)[:3]

@@ -18,13 +18,13 @@ result = dip.restore(task, settings=short)
 
 # %%
 # The residual is the input minus the result. It should look like noise.
-# Edges or cells in the residual were removed from the image.
+# Edges or cells that are visible in the residual were removed from the image.
 
 residual = dip.residual(task, result.image)
 print(f"mean {residual.mean():.2f}, standard deviation {residual.std():.2f}")
 
 # %%
-# Several seeds give several results. Where they differ, the data do not determine the
+# Different seeds give different results. Where they differ, the data do not determine the
 # result. Where they agree, they can still share an error, because all of them use the same prior.
 
 uncertainty = dip.uncertainty(task, seeds=2, settings=short)

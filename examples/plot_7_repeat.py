@@ -27,13 +27,13 @@ print("seed:", record["seed"])
 print("stopped because:", record["stop_reason"])
 
 # %%
-# The image is identical, bit for bit, with the same versions on the same kind of machine.
+# With the same versions on the same kind of machine, the image is identical, bit for bit.
 
 again = dip.repeat(record, noisy)
 print("the same image:", np.array_equal(again.image, result.image))
 
 # %%
-# A different input raises an error: the record has a fingerprint of the original.
+# A different input raises an error: the record contains a fingerprint of the original image.
 
 try:
     dip.repeat(record, noisy + 1)

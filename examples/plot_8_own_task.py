@@ -2,8 +2,9 @@
 Add a custom task
 =================
 
-A task is three classes and one entry in the registry. After registration,
-``restore``, ``repeat``, the command line and napari support it.
+A task is three classes and one entry in the registry. After registration, ``restore``, ``repeat``
+and ``restore_layer`` support it. The command line does as well, if a package with an entry point
+registers the task (see ``CONTRIBUTING.md``).
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ dip.register_method(
         past_participle="flattened",
         presets={"fast": TotalVariation()},
         restorers={TotalVariation: FlattenRestorer},
-        options=(dip.Option(name="weight", type=float, default=20.0, help="how flat"),),
+        options=(dip.Option(name="weight", type=float, default=20.0, help="smoothing strength"),),
     )
 )
 
@@ -88,6 +89,6 @@ for axis, image, title in zip(
 plt.show()
 
 # %%
-# Registration ends with the process. In a longer session, you can remove the method again.
+# The registration ends with the process. In a longer session, you can remove the method again.
 
 dip.unregister_method("flatten")
