@@ -196,6 +196,24 @@ def test_strength_is_visible_and_grayed_out_where_it_has_no_effect(
     assert made["task"]["strength"] == 1.4
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_outliers_are_filled_where_the_panel_says_so(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    hot = picture.copy()
+    hot[7, 9] = 60_000
+    viewer.add_image(hot, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    assert widget.outliers.value == "keep"
+    widget.outliers.value = "fill"
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    result = viewer.layers["cells denoised"]
+    assert result.metadata["deep_image_prior"]["task"]["outliers"] == "fill"
+    assert result.data.max() < 2 * picture.max()
+    assert "outlying pixels filled" in widget.status.value
+
+
 def test_more_options_are_collapsed(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     assert not widget.seed.native.isVisibleTo(widget.native)

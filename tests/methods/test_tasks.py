@@ -72,6 +72,31 @@ def test_contradictory_options_of_denoise_are_refused() -> None:
         Denoise(IMAGE, noise="pink")  # type: ignore[arg-type]
 
 
+def test_an_unknown_treatment_of_outliers_is_refused() -> None:
+    with pytest.raises(ValueError, match="outliers='drop' is unknown; choose one of keep, fill"):
+        Denoise(IMAGE, outliers="drop")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_outliers_to_fill_are_unknown_in_their_channel(axis: int) -> None:
+    image = np.random.default_rng(0).normal(100, 5, (32, 32, 2))
+    image[5, 6, 0], image[20, 9, 1], image[1, 1, 0] = 4000, -900, np.nan
+    outlying = abs(image - 100) > 500
+    task = Denoise(np.moveaxis(image, 2, axis), channel_axis=axis, outliers="fill")
+    expected = np.moveaxis(outlying | np.isnan(image), 2, axis)
+    np.testing.assert_array_equal(task.unknown, expected)
+    kept = Denoise(np.moveaxis(image, 2, axis), channel_axis=axis)
+    np.testing.assert_array_equal(kept.unknown, np.moveaxis(np.isnan(image), 2, axis))
+
+
+def test_an_image_full_of_outliers_is_kept() -> None:
+    image = np.random.default_rng(0).normal(100, 5, (64, 64))
+    image[np.random.default_rng(1).random((64, 64)) < 0.15] = 4000
+    task = Denoise(image, outliers="fill")
+    assert not task.unknown.any()
+    assert task.detected == "no outlying pixels to fill"
+
+
 def test_a_mask_of_another_shape_is_refused_with_both_shapes() -> None:
     with pytest.raises(ValueError, match=r"\(8, 8\).*\(8, 9\)"):
         Inpaint(IMAGE, missing=HOLE[:, :8])

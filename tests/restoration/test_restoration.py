@@ -308,6 +308,24 @@ def test_a_strength_beyond_the_noise_is_reported() -> None:
     np.testing.assert_array_equal(again.image, twice.image)
 
 
+@pytest.mark.parametrize("how", ["denoise", "paper"])
+def test_outliers_to_fill_are_replaced_and_their_share_is_reported(how: str) -> None:
+    random = np.random.default_rng(0)
+    noisy = random.normal(100, 5, (64, 64))
+    hot = random.random(noisy.shape) < 0.004
+    noisy[hot] = 4000
+    settings = QUICK["denoise"] if how == "denoise" else dip.DeepImagePriorFit(iterations=2)
+    kept, filled = (
+        dip.restore(dip.Denoise(noisy, outliers=outliers), settings=settings)
+        for outliers in ("keep", "fill")
+    )
+    assert abs(filled.image - 100).max() < 20
+    assert abs(kept.image - 100).max() > 100
+    assert f"{100 * hot.mean():.2g} % outlying pixels filled" in filled.provenance["found"]
+    assert filled.provenance["task"]["outliers"] == "fill"
+    assert "outliers" not in kept.provenance["task"]
+
+
 def test_strength_is_refused_without_a_known_noise_level() -> None:
     task = dip.Denoise(np.ones((8, 8)), strength=2)
     for how in ({"preset": "paper"}, {"settings": dip.DeepImagePriorFit(iterations=2)}):

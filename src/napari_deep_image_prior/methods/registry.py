@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from ..fitting.settings import Settings
 from .deep_image_prior.settings import PUBLISHED, DeepImagePriorFit
 from .denoising import settings as denoising
-from .denoising.task import Denoise, NoiseKind
+from .denoising.task import Denoise, NoiseKind, Outliers
 from .inpainting import settings as inpainting
 from .inpainting.task import Inpaint
 from .super_resolution import settings as super_resolution
@@ -308,6 +308,13 @@ register_method(
                 type=float,
                 help="denoising strength relative to the estimated noise, 0.25 to 4: "
                 "below 1 removes less, above 1 smooths more (default 1)",
+            ),
+            Option(
+                name="outliers",
+                default="keep",
+                choices=get_args(Outliers),
+                help="fill: treat hot and dead pixels, cosmic rays and other single outlying "
+                "pixels as unknown (default keep)",
             ),
         ),
     )

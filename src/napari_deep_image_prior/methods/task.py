@@ -110,6 +110,11 @@ class Task:
         return unknown
 
     @property
+    def detected(self) -> str:
+        """What the task detected in the image, in one line; may be empty."""
+        return ""
+
+    @property
     def options(self) -> dict[str, Any]:
         """Values of the fields other than the image and its channel axis, by name."""
         return {name: getattr(self, name) for name in self.option_names()}

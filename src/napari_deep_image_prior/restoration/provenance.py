@@ -58,7 +58,7 @@ def provenance(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "found": noise_summary,
+        "found": "; ".join(filter(None, [noise_summary, spec.task.detected])),
         "seconds": round(seconds, 2),
         "iterations": len(history),
         "stop_reason": reason,

@@ -8,7 +8,14 @@ from ...methods.registry import method_of
 
 SELECTION = ("task", "planes", "missing", "channel_axis", "channels")
 """Options that select what to restore, not how."""
-DEFAULTS = {"device": "auto", "seed": 0, "noise": "auto", "strength": 1, "settings": None}
+DEFAULTS = {
+    "device": "auto",
+    "seed": 0,
+    "noise": "auto",
+    "strength": 1,
+    "outliers": "keep",
+    "settings": None,
+}
 """Values that are left out."""
 MINOR = ("seed", "device", "dtype", "threads")
 """Options that come last."""

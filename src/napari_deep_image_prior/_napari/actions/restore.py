@@ -94,9 +94,9 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     block : bool
         Return only when the run has ended.
     **options
-        `noise`, `noise_std` and `strength` of `Denoise`; `preset`, `settings`, `device`, `seed`,
-        `dtype` and `threads` of `restore` (the default for threads is napari's preference, or one
-        less than the number of cores).
+        `noise`, `noise_std`, `strength` and `outliers` of `Denoise`; `preset`, `settings`,
+        `device`, `seed`, `dtype` and `threads` of `restore` (the default for threads is napari's
+        preference, or one less than the number of cores).
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Labels
 
-from ...methods.denoising.task import STRONGEST, WEAKEST, NoiseKind
+from ...methods.denoising.task import STRONGEST, WEAKEST, NoiseKind, Outliers
 from ..actions.mark_pixels import mark_pixels
 from ..layers.channels import Channels
 from ..layers.plane import empty_mask
@@ -26,6 +26,10 @@ NOISE_HELP = (
 STRENGTH_HELP = (
     "1 removes the estimated noise. Lower values keep part of it as grain (0.5: half). "
     "Higher values smooth more, and remove faint detail along with the noise."
+)
+OUTLIERS_HELP = (
+    "Hot and dead pixels, cosmic rays and other single pixels far beyond the noise. keep: leave "
+    "them in the image. fill: treat them as unknown. Single bright points are filled too."
 )
 NO_STRENGTH = "Not available for preset paper, which has no noise level. Choose fast or best."
 PLAUSIBLE = "plausible, not measured. Do not count, measure or diagnose on it."
@@ -51,7 +55,10 @@ class DenoiseWidget(RestorationWidget):
         strength = FloatSlider(
             name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP
         )
-        return [noise, strength]
+        outliers = ComboBox(
+            name="outliers", choices=get_args(Outliers), value="keep", tooltip=OUTLIERS_HELP
+        )
+        return [noise, strength, outliers]
 
     def _enable_strength(self, preset: str) -> None:
         self.strength.enabled = preset != "paper"
@@ -60,7 +67,11 @@ class DenoiseWidget(RestorationWidget):
     def _task_arguments(self) -> dict[str, Any]:
         # the slider's values are only near to multiples of 0.05
         strength = round(self.strength.value, 2) if self.strength.enabled else 1.0
-        return {"noise": self.noise.value, "strength": strength}
+        return {
+            "noise": self.noise.value,
+            "strength": strength,
+            "outliers": self.outliers.value,
+        }
 
 
 class InpaintWidget(RestorationWidget):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
+from ...arrays import channels_back, channels_first
 from ..task import Task
 from .settings import DenoisingFit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ...fitting.settings import Settings
 
 NoiseKind = Literal["auto", "gaussian", "correlated", "poisson", "poisson-gaussian"]
+Outliers = Literal["keep", "fill"]
 WEAKEST, STRONGEST = 0.25, 4.0
 """Range of `Denoise.strength`."""
 
@@ -39,6 +44,11 @@ class Denoise(Task):
         Denoising strength, 0.25 to 4. 1 removes the noise that was estimated or given. Below 1
         only this fraction of the noise is removed; above 1 the noise is assumed to be that many
         times stronger than estimated.
+    outliers : {"keep", "fill"}
+        What becomes of pixels that deviate from their neighbors far beyond the noise: hot and dead
+        pixels, cosmic rays, but also single bright points of the specimen. "fill" treats them as
+        unknown. More than about 4 % of a channel are not detected reliably. The noise estimate
+        leaves them out in any case.
     channel_axis : int, optional
         The axis of `image` that holds the channels (colors, stains).
 
@@ -63,6 +73,7 @@ class Denoise(Task):
     noise: NoiseKind = "auto"
     noise_std: float | None = None
     strength: float = 1.0
+    outliers: Outliers = "keep"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,10 +81,48 @@ class Denoise(Task):
             raise ValueError(
                 f"noise={self.noise!r} is unknown; choose one of {', '.join(get_args(NoiseKind))}."
             )
+        if self.outliers not in get_args(Outliers):
+            raise ValueError(
+                f"outliers={self.outliers!r} is unknown; choose one of "
+                f"{', '.join(get_args(Outliers))}."
+            )
         if self.noise_std is not None:
             _check_noise_std(self.noise_std, self.noise)
             self._set(noise_std=float(self.noise_std))
         self._set(strength=_checked_strength(self.strength))
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Mask of the NaN and infinite pixels, and of outliers that are filled."""
+        unknown = super().unknown
+        return unknown | self._outlying if self.outliers == "fill" else unknown
+
+    @cached_property
+    def _outlying(self) -> NDArray[np.bool_]:
+        """Mask of the outliers of each channel, in the image's shape."""
+        from ...noise.outliers import without_outliers
+
+        image = channels_first(np.asarray(self.image), self.channel_axis)
+        marked = np.empty(image.shape, dtype=bool)
+        for channel, outliers in zip(image, marked, strict=True):
+            finite = np.isfinite(channel)
+            filled = np.where(finite, channel, np.median(channel[finite])).astype(np.float64)
+            outliers[:] = without_outliers(filled)[1] & finite
+        return channels_back(marked, self.channel_axis)
+
+    @property
+    def detected(self) -> str:
+        """The share of outliers that are filled."""
+        if self.outliers == "keep":
+            return ""
+        share = 100 * float(self._outlying.mean())
+        return f"{share:.2g} % outlying pixels filled" if share else "no outlying pixels to fill"
+
+    def _described_options(self) -> dict[str, Any]:
+        described = super()._described_options()
+        if self.outliers == "keep":  # as in records of versions without this option
+            del described["outliers"]
+        return described
 
     def check_settings(self, settings: Settings) -> None:
         """Raise ValueError if a strength is given for the published method."""
