@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 
 Index = tuple[int | None, ...]
@@ -32,7 +32,8 @@ class Scaling:
         """Map a (C, Y, X) image to the network's range, without clipping."""
         # float64 preserves large offsets (camera pedestals, 32-bit integers)
         offset, scale = self._columns()
-        return ((image.astype(np.float64) - offset) / scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # of pixels without data, such as -3.4e38
+            return ((image.astype(np.float64) - offset) / scale).astype(np.float32)
 
     def invert(self, image: NDArray[Any]) -> NDArray[np.float64]:
         """Map a (C, Y, X) image from the network's range to intensity units."""
@@ -82,6 +83,17 @@ def channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any
 def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
     """Invert `channels_first`."""
     return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
+
+
+def unmasked(image: ArrayLike) -> NDArray[Any]:
+    """Return an image as an array; hidden pixels of a numpy masked array become NaN."""
+    array = np.asarray(image)
+    hidden = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
+    if hidden is None or not hidden.any() or array.dtype.kind not in "uif":
+        return array
+    floats = array.astype(np.result_type(array.dtype, np.float32))
+    floats[hidden] = np.nan
+    return floats
 
 
 def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -214,6 +214,35 @@ def test_outliers_are_filled_where_the_panel_says_so(
     assert "outlying pixels filled" in widget.status.value
 
 
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("what", ["no data", "transparency", "masked array", "inverted mask"])
+def test_the_panel_reports_what_may_be_a_mistake(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, what: str
+) -> None:
+    image, expected = picture.astype(np.float32), ""
+    if what == "no data":
+        image, expected = np.where(hole, -9999, image), "-9999 and count as unknown (no data)."
+    elif what == "transparency":
+        image = np.dstack([picture] * 3 + [255 * hole]).astype(np.uint8)
+        expected = "The transparency of 'cells' is left out"
+    elif what == "masked array":
+        image = np.ma.masked_array(np.where(hole, 60_000, picture).astype(np.uint16), hole)
+    viewer.add_image(image, name="cells", rgb=image.ndim == 3)
+    widget = open_panel(viewer, "Inpaint" if what == "inverted mask" else "Denoise")
+    if what == "inverted mask":
+        labels = np.ones(picture.shape, dtype=np.uint8)
+        labels[3:6] = 0
+        viewer.add_labels(labels, name="mask")
+        expected = "if the mask marks the known pixels, invert it."
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert expected in widget.status.value
+    result = viewer.layers[-1].data
+    if what in ("no data", "masked array"):
+        assert result.min() > -500
+        assert result.max() < 10_000
+
+
 def test_more_options_are_collapsed(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     assert not widget.seed.native.isVisibleTo(widget.native)

@@ -15,6 +15,7 @@ import tifffile
 
 from napari_deep_image_prior import RestorationError, Steps
 from napari_deep_image_prior.cli.main import main
+from napari_deep_image_prior.cli.masks import read_mask
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import ImageFile
 
@@ -446,3 +447,66 @@ def test_an_interruption_during_the_imports_is_one_line() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "deep-image-prior: error: interrupted.\n"
+
+
+def _strokes(hole: np.ndarray, kind: str) -> np.ndarray:
+    """Return a mask as drawn in a paint program, (Y, X) or (Y, X, 4)."""
+    random = np.random.default_rng(0)
+    opaque = (255 * hole).astype(np.uint8)
+    if kind == "compressed":
+        noise = np.rint(np.abs(random.normal(0, 4, hole.shape)))
+        return np.where(hole, 255 - noise, noise).astype(np.uint8)
+    if kind == "black strokes":
+        return np.dstack([np.zeros((*hole.shape, 3), np.uint8), opaque])
+    return np.dstack([np.full((*hole.shape, 3), 255, np.uint8), opaque])
+
+
+@pytest.mark.parametrize("kind", ["compressed", "black strokes", "white strokes"])
+def test_masks_of_paint_programs_mark_what_was_painted(
+    files: Path, hole: np.ndarray, kind: str, capsys: Any
+) -> None:
+    strokes = _strokes(hole, kind)
+    write_image(files / "painted.png", ImageFile(strokes, None if strokes.ndim == 2 else 2))
+    source = read_image(files / "in.png")
+    found = read_mask(source, files / "in.png", files / "painted.png")
+    np.testing.assert_array_equal(found, hole)
+    assert ("compression noise" in capsys.readouterr().err) == (kind == "compressed")
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 250], [0, 255], list(range(256))])
+def test_labels_are_no_compression_noise(files: Path, labels: list[int], capsys: Any) -> None:
+    mask = np.resize(np.array(labels, dtype=np.uint8), (24, 28))
+    write_image(files / "labels.png", ImageFile(mask))
+    found = read_mask(read_image(files / "in.png"), files / "in.png", files / "labels.png")
+    np.testing.assert_array_equal(found, mask != 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_inverted_mask_and_missing_data_are_reported_in_one_line(
+    files: Path, picture: np.ndarray, hole: np.ndarray, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    known = np.zeros(hole.shape, dtype=np.uint8)
+    known[3:6] = 1
+    write_image(files / "inverted.png", ImageFile(1 - known))
+    assert main(["inpaint", "in.png", "--missing", "inverted.png", "-o", "a.png"]) == 0
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "in.png: " in line
+    assert "invert it" in line
+    write_image(files / "gaps.tif", ImageFile(np.where(hole, -9999, picture).astype(np.float32)))
+    assert main(["denoise", "gaps.tif", "-o", "filled.tif"]) == 0
+    printed = capsys.readouterr()
+    assert "of the pixels are -9999 and count as unknown (no data).\n" in printed.err
+    assert "no data" in printed.out
+    assert read_image(files / "filled.tif").image.min() > -500
+
+
+def test_transparency_of_an_image_is_reported(
+    files: Path, picture: np.ndarray, hole: np.ndarray, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    colors = np.dstack([picture] * 3 + [255 * hole]).astype(np.uint8)
+    write_image(files / "clear.png", ImageFile(colors, 2))
+    assert main(["denoise", "clear.png", "-o", "out.png"]) == 0
+    assert "its transparency is restored like a color" in capsys.readouterr().err

@@ -145,3 +145,53 @@ def test_a_task_neither_changes_the_image_nor_lets_it_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         np.asarray(task.image)[0, 0] = 5
     image[0, 0] = 7  # the caller's own array stays writable
+
+
+@pytest.mark.parametrize("value", [-9999, -3.4028234663852886e38, 9.969209968386869e36, -32768])
+@pytest.mark.parametrize("share", [0.001, 0.4, 0.9])
+def test_values_that_mean_no_data_are_unknown(value: float, share: float) -> None:
+    random = np.random.default_rng(0)
+    image = random.uniform(200, 3000, (64, 64)).astype(np.float32)
+    empty = random.random(image.shape) < share
+    image[empty] = value
+    for task in (
+        Denoise(image),
+        SuperResolve(image, factor=2),
+        Inpaint(image, missing=~empty & (image > 2900)),
+    ):
+        assert (task.unknown & empty).sum() == empty.sum()
+        assert f"of the pixels are {value:g} and count as unknown (no data)" in task.caution
+        assert "(no data)" in task.detected
+    np.testing.assert_array_equal(Denoise(image).unknown, empty)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.array([[-32768, 32767]], dtype=np.int16),
+        np.arange(-9999, 1).reshape(100, 100),
+        np.array([[-999.0, -400, 3], [-20, 1, 900]]),
+        np.full((4, 4), -9999.0),
+        np.array([[0, 65535, 1]], dtype=np.uint16),
+        np.array([[1e25, 1.5e25, 5e24]]),
+    ],
+)
+def test_extreme_values_of_data_are_known(image: np.ndarray) -> None:
+    assert not Denoise(image).unknown.any()
+    assert Denoise(image).caution == ""
+
+
+def test_the_hidden_pixels_of_a_masked_array_are_unknown() -> None:
+    counts = np.arange(72, dtype=np.uint16).reshape(8, 9)
+    task = Denoise(np.ma.masked_array(counts, HOLE))
+    np.testing.assert_array_equal(task.unknown, HOLE)
+    np.testing.assert_array_equal(np.asarray(task.image)[~HOLE], counts[~HOLE])
+    assert np.asarray(Denoise(np.ma.masked_array(counts)).image).dtype == np.uint16
+    filled = Inpaint(np.ma.masked_array(counts, HOLE), missing=np.zeros_like(HOLE))
+    np.testing.assert_array_equal(filled.unknown, HOLE)
+
+
+def test_a_mask_of_nearly_everything_is_doubted_but_missing_data_are_not() -> None:
+    assert "invert it" in Inpaint(IMAGE, missing=~HOLE).caution
+    assert Inpaint(IMAGE, missing=HOLE).caution == ""
+    assert Inpaint(np.where(HOLE, IMAGE, np.nan), missing=np.zeros_like(HOLE)).caution == ""

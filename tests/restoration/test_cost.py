@@ -136,10 +136,10 @@ def test_the_cost_of_the_published_enlargement_is_measured_on_an_equally_small_c
     task, settings = SuperResolve(IMAGE, factor=4), TASKS["paper"][1]
     estimate(task, settings=settings, device="cpu", threads=1)  # exclude what torch does only once
     sizes: list[tuple[int, ...]] = []
-    rehearse = module.iter_restore
+    rehearse = module.new_steps
     monkeypatch.setattr(
         module,
-        "iter_restore",
+        "new_steps",
         lambda task, **options: (sizes.append(task.result_shape), rehearse(task, **options))[1],
     )
     guess = estimate(task, settings=settings, device="cpu", threads=1)

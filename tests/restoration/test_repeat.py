@@ -225,3 +225,20 @@ def test_the_script_of_a_color_picture_leaves_out_the_transparency(
     source = {"layer": "cells", "plane": [], "path": str(tmp_path / "a.png"), "rgb": True}
     exec(script(first.provenance | {"source": source}), names)
     np.testing.assert_array_equal(names["restored"], first.image)
+
+
+def test_a_masked_array_is_restored_and_repeated(picture: np.ndarray, hole: np.ndarray) -> None:
+    masked = np.ma.masked_array(picture.astype(np.uint16), hole)
+    masked.data[hole] = 60_000
+    first = dip.restore(dip.Denoise(masked), settings=QUICK["denoise"])
+    assert first.image.max() < 1000
+    np.testing.assert_array_equal(dip.repeat(first.provenance, masked).image, first.image)
+
+
+def test_missing_data_are_filled_with_a_warning(picture: np.ndarray, hole: np.ndarray) -> None:
+    image = np.where(hole, -3.4028234663852886e38, picture).astype(np.float32)
+    for task in (dip.Denoise(image), dip.Inpaint(image, missing=np.zeros_like(hole))):
+        with pytest.warns(UserWarning, match=r"-3\.4.*count as unknown \(no data\)"):
+            result = dip.restore(task, settings=QUICK[task.kind])
+        assert result.image.min() > -500
+        assert "no data" in result.provenance["found"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import mask_of_planes, rounding_hides_signal
+from ..arrays import rounding_hides_signal
 from ..io.console import complain
 from ..io.files import (
     PNG_SUFFIXES,
@@ -19,6 +19,8 @@ from ..io.files import (
     write_image,
 )
 from ..io.image_file import FileError, ImageFile, result_file
+from ..restoration.cautions import collected_cautions
+from .masks import mask_file, read_mask
 from .progress import run_with_progress, summary
 from .termination import terminable
 
@@ -34,41 +36,6 @@ if TYPE_CHECKING:
     from ..restoration.base import RestorationSteps
 
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
-
-
-def _mask_file(path: Path, given: Path) -> Path:
-    """Return the file of an image's mask: that given, or of the image's name in a folder."""
-    return given / path.name if given.is_dir() else given
-
-
-def _read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
-    """Return the mask from a file for an image, or for each plane of a stack."""
-    mask = read_image(_mask_file(path, given))
-    missing: NDArray[np.bool_] = np.asarray(mask.image != 0)
-    # in a file without axis names, masks of planes may look like channels
-    has_planes = (
-        mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
-    )
-    if mask.channel_axis is not None and not has_planes:  # a mask saved as a color picture
-        colors = np.moveaxis(missing, mask.channel_axis, -1)
-        # the last channel is the opacity
-        transparent = mask.channel_axis == mask.image.ndim - 1 and colors.shape[-1] in (2, 4)
-        missing = np.asarray((colors[..., :-1] if transparent else colors).any(axis=-1))
-    if not source.planes:
-        return missing
-    if (
-        mask.planes
-        and "".join(letter for letter in source.planes if letter in mask.planes) == mask.planes
-    ):
-        # axes that the mask lacks are broadcast
-        lengths = dict(zip(mask.planes, missing.shape, strict=False))
-        missing = missing.reshape(
-            [lengths.get(letter, 1) for letter in source.planes] + list(missing.shape[-2:])
-        )
-    axes = len(source.leading) + 2
-    return mask_of_planes(
-        missing, tuple(source.image.shape[i] for i in range(axes) if i != source.channel_axis)
-    )
 
 
 @terminable()
@@ -106,7 +73,7 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
     if not output.exists():
         return
     given = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
-    masks = {name: _mask_file(path, mask) for name, mask in given.items() if mask is not None}
+    masks = {name: mask_file(path, mask) for name, mask in given.items() if mask is not None}
     for name, source in {"input": path, **masks}.items():
         if source.exists() and output.samefile(source):
             raise FileError(f"{output}: would overwrite the {name}; choose another name or folder.")
@@ -123,16 +90,29 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         return 0
     source = read_image(path)
     _check_overwriting(output, path, options)
-    for note in source.notes:
+    for note in (*source.notes, *_transparency(source)):
         complain(f"{path.name}: {note}", error=False)
     check_writable(output, source, np.dtype(np.float32) if options.dtype == "float32" else None)
     dtype = _dtype(source, path, output, options)
-    result = run_with_progress(_steps(source, path, options, dtype), name=path.name)
+    with collected_cautions() as cautions:
+        steps = _steps(source, path, options, dtype)
+    for caution in cautions:
+        complain(f"{path.name}: {caution}", error=False)
+    result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)
     print(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return fail(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
     return 0
+
+
+def _transparency(source: ImageFile) -> tuple[str, ...]:
+    """Return a line on the transparency of a color image, if not all pixels have the same."""
+    if source.channel_axis != source.image.ndim - 1 or source.channel_count not in (2, 4):
+        return ()
+    if source.is_color is False or np.ptp(source.image[..., -1]) == 0:
+        return ()
+    return ("its transparency is restored like a color, and transparent pixels like any others.",)
 
 
 def _dtype(source: ImageFile, path: Path, output: Path, options: argparse.Namespace) -> str:
@@ -170,7 +150,7 @@ def _steps(
 
     method: Method = options.method
     masks = {
-        name: _read_mask(source, path, getattr(options, name))
+        name: read_mask(source, path, getattr(options, name))
         for name in method.task.pixelwise
         if getattr(options, name, None) is not None
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..restoration.api import iter_restore
+from ..restoration.api import new_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def _restoring(task: Task, seeds: int, options: dict[str, Any]) -> Iterator[Seed
     squares = np.zeros(task.result_shape)  # summed deviations from the mean, by Welford's update
     started = time.perf_counter()
     for number in range(1, seeds + 1):
-        with iter_restore(task, **options, seed=number - 1) as steps:
+        with new_steps(task, **options, seed=number - 1) as steps:
             steps.wants_image = lambda: False
             for step in steps:
                 if step.result is None:

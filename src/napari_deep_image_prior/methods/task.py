@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import channels_back, channels_first
 from ..encoding import decoded, encoded, fingerprint
-from .validation import check_finite, checked_image
+from .validation import check_finite, checked_image, no_data_summary, unknown_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,9 @@ class Task:
     Parameters
     ----------
     image : (Y, X) array, or with channels at `channel_axis`
-        Any integer or float dtype. NaN and infinite pixels are unknown.
+        Any integer or float dtype. Unknown are NaN and infinite pixels, pixels that a numpy masked
+        array hides, and those with a value far from all others that means "no data" (-9999,
+        -3.4e38).
     channel_axis : int, optional
         The axis of `image` that holds the channels.
 
@@ -105,14 +107,18 @@ class Task:
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """Mask of the unknown (NaN or infinite) pixels, in the image's shape."""
-        unknown: NDArray[np.bool_] = ~np.isfinite(np.asarray(self.image))
-        return unknown
+        """Mask of the unknown pixels (NaN, infinite or no data), in the image's shape."""
+        return unknown_pixels(np.asarray(self.image))
 
     @property
     def detected(self) -> str:
         """What the task detected in the image, in one line; may be empty."""
-        return ""
+        return no_data_summary(np.asarray(self.image))
+
+    @property
+    def caution(self) -> str:
+        """What may be a mistake in the image or the mask, in one line; may be empty."""
+        return no_data_summary(np.asarray(self.image))
 
     @property
     def options(self) -> dict[str, Any]:

@@ -6,13 +6,65 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import unmasked
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+SENTINELS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -(2.0**31))
+"""Values that mean "no data" if all other pixels are far from them."""
+HUGE = 1e20
+"""Absolute value from which on an extreme value far from all others means "no data"."""
+
+
+def no_data_values(image: NDArray[Any]) -> list[float]:
+    """Return the values that mean "no data", such as -9999 or -3.4e38: far from all others.
+
+    Their distance from the others is at least the range of these, and their absolute value at least
+    twice the largest of these.
+    """
+    if image.dtype.kind == "u":
+        return []
+    finite = np.isfinite(image)
+    known = image if finite.all() else image[finite]
+    values = []
+    for extreme in (np.min, np.max):
+        value = float(extreme(known)) if known.size else 0.0
+        if value not in SENTINELS and abs(value) < HUGE:
+            continue
+        others = known[known != value]
+        if others.size == 0:
+            continue
+        low, high = float(others.min()), float(others.max())
+        distance = low - value if value < low else value - high
+        if distance >= high - low and abs(value) >= 2 * max(abs(low), abs(high)):
+            values.append(value)
+            known = others
+    return values
+
+
+def unknown_pixels(image: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the mask of NaN and infinite pixels, and of those that mean "no data"."""
+    unknown: NDArray[np.bool_] = ~np.isfinite(image)
+    for value in no_data_values(image):
+        unknown |= image == value
+    return unknown
+
+
+def no_data_summary(image: NDArray[Any]) -> str:
+    """Return the share of pixels that mean "no data" as text; empty if there are none."""
+    values = no_data_values(image)
+    shares = (f"{100 * float((image == value).mean()):.2g} %" for value in values)
+    parts = [
+        f"{share} of the pixels are {value:g}" for share, value in zip(shares, values, strict=True)
+    ]
+    return f"{' and '.join(parts)} and count as unknown (no data)" if parts else ""
+
+
 def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[Any], int | None]:
     """Return a read-only view of the image, and the channel axis counted from the front."""
-    array = np.asarray(image)
+    array = unmasked(image)
     if array.dtype == bool:
         raise TypeError(
             "image is boolean: convert it to numbers, for example image.astype('uint8') * 255."

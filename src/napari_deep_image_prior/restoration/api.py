@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import result_dtype
 from ..methods.registry import method_for, preset_settings
+from .cautions import CautionWarning
 from .devices import choose_device
 from .memory import check_memory
 from .provenance import RestorationSpec
@@ -135,6 +137,33 @@ def iter_restore(
     ...     if step.iteration == 2:
     ...         break
     """
+    steps = new_steps(
+        task,
+        preset=preset,
+        settings=settings,
+        device=device,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        stop_after=stop_after,
+    )
+    if task.caution:
+        warnings.warn(task.caution, CautionWarning, stacklevel=2)
+    return steps
+
+
+def new_steps(
+    task: Task,
+    *,
+    preset: str = "fast",
+    settings: Settings | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    dtype: DTypeLike = "float32",
+    threads: int | None = None,
+    stop_after: int | None = None,
+) -> Steps:
+    """Do the same as `iter_restore`, without a warning if the task looks like a mistake."""
     method = method_for(task)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")

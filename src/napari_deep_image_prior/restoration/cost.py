@@ -16,7 +16,7 @@ import torch
 from ..generators import run_to_end
 from ..methods.base import Rehearsal
 from ..methods.registry import method_of
-from .api import iter_restore
+from .api import new_steps
 from .devices import choose_device
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def estimating(
     task: Task, *, preset: str, settings: Settings | None, device: str, threads: int | None
 ) -> Generator[None, None, Estimate]:
     """Do the same as `estimate`; yields after each step, so that it can be interrupted."""
-    planned = iter_restore(task, preset=preset, settings=settings, device=device, threads=threads)
+    planned = new_steps(task, preset=preset, settings=settings, device=device, threads=threads)
     chosen, where = planned.settings, choose_device(device)
     restorer = method_of(task.kind).restorer(chosen)
     edge = restorer.rehearsal_edge(task, chosen, EDGE if where.type == "cpu" else EDGE_ON_A_GPU)
@@ -102,7 +102,7 @@ def estimating(
     )
     before = _allocated(where, start=True)
     rehearsed = restorer.rehearsal_settings(chosen)
-    with iter_restore(piece, settings=rehearsed, device=device, threads=threads) as steps:
+    with new_steps(piece, settings=rehearsed, device=device, threads=threads) as steps:
         steps.wants_image = lambda: False
         rehearsal = yield from _rehearsal(
             steps, whole_pixels / piece_pixels, on_cpu=where.type == "cpu"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import selection
+from ..arrays import selection, unmasked
 from ..encoding import fingerprint
 from ..methods.registry import method_of, preset_settings, settings_from_dict
 from .api import restore
@@ -95,7 +95,7 @@ def check_repeatable(provenance: Mapping[str, Any]) -> None:
 def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
     """Return the task of a provenance; ValueError if `image` is not the one that was restored."""
     described = checked_record(provenance)["task"]
-    pixels = recognized(np.asarray(image), described)
+    pixels = recognized(unmasked(image), described)
     try:
         method = method_of(described["kind"])
     except ValueError:
@@ -123,7 +123,7 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
         raise ValueError("no plane of this stack was restored: there is nothing to repeat.")
     first = next(iter(known))
     has_colors = len(whole["task"]["shape"]) > 2 + first.count(None)
-    pixels = np.asarray(image)
+    pixels = unmasked(image)
     trailing = pixels.shape[-3 if has_colors else -2 :]
     leading = tuple(whole["stack_shape"][: len(first)])
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import result_dtype, selection
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
-from .api import iter_restore
+from .api import iter_restore, new_steps
 from .base import PREVIEW_SECONDS, Restoration, RestorationError
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ class StackSteps:
 
     def _begin(self, make: Callable[[], Task]) -> Steps:
         """Read the next plane and return its steps."""
-        steps = iter_restore(make(), **self._options)
+        steps = new_steps(make(), **self._options)
         if self._wants_image is not None:
             steps.wants_image = self._wants_image
         self._current = steps

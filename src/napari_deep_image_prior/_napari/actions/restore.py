@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from napari.layers import Image, Labels
 from ...arrays import selection
 from ...fitting.settings import WARM
 from ...methods.registry import method_of
-from ...restoration.api import iter_restore
+from ...restoration.api import iter_restore, new_steps
+from ...restoration.cautions import CautionWarning
 from ...restoration.cost import estimating
 from ...restoration.stack import StackPart
 from ..jobs.mask_follower import MaskFollower
@@ -125,6 +127,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     source, parts, options = _load_selection(
         viewer, image_layer, method, selected, **own, **options
     )
+    _warn_of_transparency(image_layer)
     # an RGB image must keep a dtype that napari can show
     keeps_dtype = source.is_rgb and source.values.dtype.kind != "f"
     options = {"dtype": "same" if keeps_dtype else "float32", **options}
@@ -141,6 +144,17 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     if block:
         run.wait()
     return run
+
+
+def _warn_of_transparency(image: Image) -> None:
+    pixels = image.data[0] if image.multiscale else image.data
+    if image.rgb and pixels.shape[-1] == 4 and np.ptp(np.asarray(pixels[..., 3])) > 0:
+        warnings.warn(
+            f"the transparency of '{image.name}' is left out; transparent pixels are restored like "
+            "any others",
+            CautionWarning,
+            stacklevel=3,
+        )
 
 
 def estimate_layer(
@@ -167,7 +181,7 @@ def estimate_layer(
     options = {"preset": "fast", "settings": None, "device": "auto", **options}
     restored = [part.index for part in parts if part.load()[1] is not None]
     cold_starts: float = len(restored)
-    if warm_start and iter_restore(first, **options).settings.warm_started() is not None:
+    if warm_start and new_steps(first, **options).settings.warm_started() is not None:
         one_by_one = None if source.channels.jointly else source.channels.axis
         count = len({None if one_by_one is None else index[one_by_one] for index in restored})
         # the others start from the plane before

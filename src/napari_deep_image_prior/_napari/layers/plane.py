@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from ...arrays import selection
+from ...arrays import selection, unmasked
 from ...methods.registry import method_of
 from .channels import NO_CHANNELS, Channels
 
@@ -194,7 +194,7 @@ def plane_at(
         raise ValueError(
             f"layer '{layer.name}' has no plane at the viewer's position: move the sliders onto it."
         )
-    values = np.asarray(pixels[(*selection(index), *_slices(region))])
+    values = unmasked(pixels[(*selection(index), *_slices(region))])
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
     return Plane(layer, values, index, channels, region)

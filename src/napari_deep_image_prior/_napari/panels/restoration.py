@@ -9,6 +9,7 @@ from napari.layers import Image
 
 from ...methods.registry import PRESETS
 from ...restoration.base import RestorationError
+from ...restoration.cautions import collected_cautions
 from ...restoration.devices import available_devices
 from ...restoration.timing import duration
 from ..actions.before_after import bind_compare
@@ -234,11 +235,14 @@ class RestorationWidget(Container[Any]):
 
     def _start(self) -> None:
         self._notice = ""
+        # in the panel, where the button was clicked; napari would show a notification
         try:
-            run = restore_layer(self._viewer, self.image.value, **self._arguments())
+            with collected_cautions() as cautions:
+                run = restore_layer(self._viewer, self.image.value, **self._arguments())
         except (ValueError, TypeError, RuntimeError) as error:
             self._report(error)
             return
+        self._notice = "\n".join(map(sentence, cautions))
         self._follow_if_free(run)
 
     def _follow_if_free(self, run: Run) -> None:

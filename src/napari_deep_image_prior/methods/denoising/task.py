@@ -93,7 +93,7 @@ class Denoise(Task):
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """Mask of the NaN and infinite pixels, and of outliers that are filled."""
+        """Mask of the unknown pixels, and of outliers that are filled."""
         unknown = super().unknown
         return unknown | self._outlying if self.outliers == "fill" else unknown
 
@@ -104,19 +104,22 @@ class Denoise(Task):
 
         image = channels_first(np.asarray(self.image), self.channel_axis)
         marked = np.empty(image.shape, dtype=bool)
-        for channel, outliers in zip(image, marked, strict=True):
-            finite = np.isfinite(channel)
-            filled = np.where(finite, channel, np.median(channel[finite])).astype(np.float64)
-            outliers[:] = without_outliers(filled)[1] & finite
+        missing = channels_first(super().unknown, self.channel_axis)
+        for channel, unknown, outliers in zip(image, missing, marked, strict=True):
+            known = ~unknown
+            filled = np.where(known, channel, np.median(channel[known])).astype(np.float64)
+            outliers[:] = without_outliers(filled)[1] & known
         return channels_back(marked, self.channel_axis)
 
     @property
     def detected(self) -> str:
-        """The share of outliers that are filled."""
+        """The shares of pixels without data and of outliers that are filled."""
+        detected = super().detected
         if self.outliers == "keep":
-            return ""
+            return detected
         share = 100 * float(self._outlying.mean())
-        return f"{share:.2g} % outlying pixels filled" if share else "no outlying pixels to fill"
+        filled = f"{share:.2g} % outlying pixels filled" if share else "no outlying pixels to fill"
+        return "; ".join(filter(None, [detected, filled]))
 
     def _described_options(self) -> dict[str, Any]:
         described = super()._described_options()

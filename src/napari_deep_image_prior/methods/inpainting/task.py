@@ -9,11 +9,16 @@ import numpy as np
 
 from ...encoding import packed, unpacked
 from ..task import Task
+from ..validation import unknown_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
+
+
+MANY_MISSING = 0.8
+"""Share of marked pixels above which the mask may mark the known ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class Inpaint(Task):
 
     def _check_known(self, image: NDArray[Any], axis: int | None) -> None:
         missing = _checked_missing(self.missing, image.shape, axis)
-        unknown = missing | ~np.isfinite(image)
+        unknown = missing | unknown_pixels(image)
         channels = np.moveaxis(unknown, axis, 0) if axis is not None else unknown[np.newaxis]
         if channels.reshape(len(channels), -1).all(axis=1).any():
             raise ValueError(
@@ -73,11 +78,22 @@ class Inpaint(Task):
         """Mask of the missing pixels, including NaN and infinite ones, in the image's shape."""
         return np.asarray(self.missing)
 
+    @property
+    def caution(self) -> str:
+        """Whether the mask marks nearly all pixels."""
+        without_data = unknown_pixels(np.asarray(self.image))
+        share = float((self.unknown & ~without_data).mean())
+        many = (
+            f"{100 * share:.0f} % of the pixels are marked as missing: "
+            "if the mask marks the known pixels, invert it"
+        )
+        return "; ".join(filter(None, [super().caution, many if share > MANY_MISSING else ""]))
+
     @classmethod
     def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401
         """Return whether any pixel is missing, and any is known."""
         return super().is_needed(image) and (
-            bool(np.any(options["missing"])) or not bool(np.isfinite(image).all())
+            bool(np.any(options["missing"])) or bool(unknown_pixels(image).any())
         )
 
     def repainted(self, missing: ArrayLike) -> Self:
