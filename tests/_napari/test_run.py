@@ -15,6 +15,7 @@ from napari.utils.transforms import Affine
 from napari_deep_image_prior import RestorationError, restore_layer
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.jobs.queue import queue_of
+from napari_deep_image_prior._napari.layers.region import region_of
 
 pytestmark = [
     pytest.mark.usefixtures("_no_leftovers"),
@@ -553,3 +554,39 @@ def test_a_mask_on_another_grid_is_resampled_to_the_image(
     missing = np.zeros(picture.shape, dtype=bool)
     missing[expected] = True
     np.testing.assert_array_equal(run.task.missing, missing)
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("planes", ["displayed", "all"])
+def test_a_mask_and_a_region_in_other_units_lie_where_they_are_shown(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, planes: str
+) -> None:
+    image = viewer.add_image(
+        np.stack([picture] * 2), scale=(2, 0.5, 0.5), units=("um",) * 3, name="cells"
+    )
+    labels = viewer.add_labels(
+        np.stack([hole] * 2).astype(int), scale=(2000, 500, 500), units=("nm",) * 3
+    )
+    viewer.dims.set_current_step(0, 1)
+    run = restore_layer(viewer, image, task="inpaint", missing=labels, planes=planes, block=True)
+    assert run.state == "done"
+    np.testing.assert_array_equal(run.task.missing, hole)
+    if planes == "displayed":
+        # rows 2 to 20 and columns 4 to 22, in nm
+        shapes = viewer.add_shapes(
+            np.array([[900.0, 1900], [900, 11100], [10100, 11100], [10100, 1900]]),
+            units=("nm",) * 2,
+        )
+        assert region_of(viewer, image, shapes) == ((2, 21), (4, 23))
+        part = restore_layer(viewer, image, region=shapes, block=True)
+        np.testing.assert_array_equal(part.task.image, picture[2:21, 4:23])
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_a_mask_of_the_same_numbers_in_other_units_does_not_lie_on_the_image(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray
+) -> None:
+    image = viewer.add_image(picture, translate=(1000, 1000), units=("um",) * 2)
+    labels = viewer.add_labels(hole.astype(int), translate=(1000, 1000), units=("nm",) * 2)
+    with pytest.raises(ValueError, match="do not lie on image"):
+        restore_layer(viewer, image, task="inpaint", missing=labels)

@@ -8,6 +8,7 @@ from ...restoration.repeat import repeated_options
 from ..jobs.run import Run
 from ..layers.plane import first_index
 from ..layers.provenance import provenance_of, source_plane, source_stack
+from ..layers.world import to_world
 from ..viewer.proxies import unwrap_proxy
 from .restore import restore_layer
 
@@ -42,7 +43,7 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
 
 def show_plane(viewer: ViewerModel, plane: Plane) -> None:
     """Move the viewer's sliders to a plane."""
-    point = plane.layer.data_to_world((*first_index(plane.index), 0, 0))[:-2]
+    point = to_world(viewer, plane.layer, (*first_index(plane.index), 0, 0))[:-2]
     for axis, position in enumerate(point, start=viewer.dims.ndim - plane.layer.ndim):
         # along an axis that the plane has all of, the slider stays
         if plane.index[axis - viewer.dims.ndim + plane.layer.ndim] is not None:

@@ -264,7 +264,7 @@ def _mask_on(
         missing = MaskLayer(viewer, missing, source).missing()
     elif not isinstance(missing, Labels):
         missing = source.part_of(np.asarray(missing))
-    return stack_mask(source, missing) if source.is_stack else missing
+    return stack_mask(viewer, source, missing) if source.is_stack else missing
 
 
 def _load(

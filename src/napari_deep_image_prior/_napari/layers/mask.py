@@ -10,6 +10,7 @@ from scipy.ndimage import affine_transform
 from ...arrays import selection
 from .channels import Channels
 from .plane import displayed_plane, first_index
+from .world import to_data, to_world
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -37,13 +38,13 @@ class MaskLayer:
         self._index = displayed_plane(viewer, labels, Channels(channel_axis)).index
         corners = np.array([[0, 0], [1, 0], [0, 1]]) + plane.corner
         points = np.array(
-            [plane.layer.data_to_world((*first_index(plane.index), *corner)) for corner in corners]
+            [to_world(viewer, plane.layer, (*first_index(plane.index), *each)) for each in corners]
         )
         # a mask may have more axes than the image: their coordinates are the viewer's
         position = np.tile(np.asarray(viewer.dims.point[-labels.ndim :], dtype=float), (3, 1))
         shared = min(points.shape[1], labels.ndim)
         position[:, -shared:] = points[:, -shared:]
-        seen = np.array([labels.world_to_data(point) for point in position])
+        seen = np.array([to_data(viewer, labels, point) for point in position])
         elsewhere = [
             i is not None and bool((abs(seen[:, axis] - i) > 0.5).any())
             for axis, i in enumerate(self._index)

@@ -12,6 +12,7 @@ from napari.utils.transforms import Affine
 from ...arrays import selection, unmasked
 from ...methods.registry import method_of
 from .channels import NO_CHANNELS, Channels
+from .world import to_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,11 +139,14 @@ def displayed_index(
         raise ValueError(
             "the viewer shows other axes than the last two: roll or transpose them back first."
         )
-    return _index_at(layer, viewer.dims.point, channels)
+    return _index_at(viewer, layer, viewer.dims.point, channels)
 
 
 def plane_at_point(
-    layer: Image | Labels, point: Sequence[float], channels: Channels = NO_CHANNELS
+    viewer: ViewerModel,
+    layer: Image | Labels,
+    point: Sequence[float],
+    channels: Channels = NO_CHANNELS,
 ) -> Plane:
     """Return the plane of `layer` at a world position, with all its channels.
 
@@ -151,11 +155,13 @@ def plane_at_point(
     ValueError
         If the layer has no pixels there.
     """
-    return plane_at(layer, _index_at(layer, point, channels), channels)
+    return plane_at(layer, _index_at(viewer, layer, point, channels), channels)
 
 
-def _index_at(layer: Image | Labels, point: Sequence[float], channels: Channels) -> Index:
-    position = np.asarray(layer.world_to_data(point[-layer.ndim :]))[:-2]
+def _index_at(
+    viewer: ViewerModel, layer: Image | Labels, point: Sequence[float], channels: Channels
+) -> Index:
+    position = to_data(viewer, layer, point[-layer.ndim :])[:-2]
     return tuple(
         None if axis == channels.axis else int(i) for axis, i in enumerate(np.rint(position))
     )
@@ -237,7 +243,7 @@ def displayed_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -
     axis = plane.channels.axis
     if axis is None or plane.is_rgb or plane.is_stack:
         return values
-    position = plane.layer.world_to_data(viewer.dims.point[-plane.layer.ndim :])[axis]
+    position = to_data(viewer, plane.layer, viewer.dims.point[-plane.layer.ndim :])[axis]
     channel: NDArray[Any] = values[int(np.clip(np.rint(position), 0, len(values) - 1))]
     return channel
 

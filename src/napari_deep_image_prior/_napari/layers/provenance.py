@@ -12,6 +12,7 @@ from ...restoration.repeat import repeated_stack, repeated_task
 from ...restoration.script import where_from
 from .channels import NO_CHANNELS, Channels
 from .plane import displayed_plane, first_index, plane_at, plane_at_point
+from .world import to_world
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -151,10 +152,10 @@ def truth_plane(viewer: ViewerModel, result: Plane, truth: Image) -> Plane:
         If there is none.
     """
     point = np.array(viewer.dims.point)
-    at = result.layer.data_to_world((*first_index(result.index), 0, 0))
+    at = to_world(viewer, result.layer, (*first_index(result.index), 0, 0))
     point[len(point) - len(at) : -2] = at[:-2]
     channels = _truth_channels(result, truth)
-    plane = plane_at_point(truth, tuple(point), channels)
+    plane = plane_at_point(viewer, truth, tuple(point), channels)
     region = recorded_region(provenance_of(result.layer))
     if region is None or plane.size == result.size:
         return plane

@@ -10,6 +10,7 @@ from napari.layers import Image, Shapes
 
 from ..viewer.canvas import corners_shown
 from .plane import plane_size
+from .world import to_data, to_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,11 +51,14 @@ def region_of(viewer: ViewerModel, image: Image, region: RegionLike | None) -> R
     if region is None:
         return None
     if isinstance(region, Shapes):
-        name, requested = f"the shape on '{region.name}'", _around(image, _vertices(viewer, region))
+        name, requested = (
+            f"the shape on '{region.name}'",
+            _around(viewer, image, _vertices(viewer, region)),
+        )
     elif isinstance(region, str):
         if region != VISIBLE:
             raise ValueError(f"region={region!r} is unknown; {ACCEPTED}")
-        name, requested = "the visible part", _around(image, corners_shown(viewer))
+        name, requested = "the visible part", _around(viewer, image, corners_shown(viewer))
     else:
         name, requested = f"region={region!r}", _given(region)
     size = plane_size(image)
@@ -89,9 +93,9 @@ def _given(region: Sequence[Sequence[int]]) -> Region:
         raise TypeError(f"region={region!r} is invalid: {ACCEPTED}") from error
 
 
-def _around(image: Image, points: Iterable[NDArray[Any]]) -> Region:
+def _around(viewer: ViewerModel, image: Image, points: Iterable[NDArray[Any]]) -> Region:
     """Return the pixels whose centers lie in the bounding box of world points."""
-    inside = np.array([image.world_to_data(point) for point in points])[:, -2:]
+    inside = np.array([to_data(viewer, image, point) for point in points])[:, -2:]
     first = np.ceil(inside.min(axis=0) - TOLERANCE).astype(int)
     last = np.floor(inside.max(axis=0) + TOLERANCE).astype(int) + 1
     return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
@@ -110,6 +114,6 @@ def _vertices(viewer: ViewerModel, shapes: Shapes) -> list[NDArray[Any]]:
     for vertex in shapes.data[chosen[0]]:
         # along other axes the viewer's position counts: one rectangle serves for all planes
         point = np.array(viewer.dims.point, dtype=float)
-        point[-2:] = np.asarray(shapes.data_to_world(vertex))[-2:]
+        point[-2:] = to_world(viewer, shapes, vertex)[-2:]
         points.append(point)
     return points

@@ -11,8 +11,10 @@ from napari.layers import Labels
 from ...arrays import mask_of_planes
 from ...restoration.stack import StackSteps
 from .mask import EXACT
+from .world import to_data, to_world
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from numpy.typing import NDArray
 
     from ...restoration.stack import StackPart
@@ -35,7 +37,9 @@ def stack_steps(
     )
 
 
-def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_]:
+def stack_mask(
+    viewer: ViewerModel, stack: Plane, missing: Labels | NDArray[Any]
+) -> NDArray[np.bool_]:
     """Return the painted pixels of each plane; a mask of one plane or channel applies to all.
 
     Raises
@@ -50,7 +54,7 @@ def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_
         return mask_of_planes(np.asarray(missing) != 0, shape).reshape(stack.leading + stack.size)
     painted = np.asarray(missing.data[0] if missing.multiscale else missing.data) != 0
     mask = mask_of_planes(painted, shape)
-    if not _lies_on(stack, missing, painted.shape):
+    if not _lies_on(viewer, stack, missing, painted.shape):
         raise ValueError(
             f"labels '{missing.name}' do not lie on the stack '{stack.layer.name}' (scale, "
             "position, rotation): they need the same pixels, in one plane or in each. "
@@ -59,17 +63,17 @@ def stack_mask(stack: Plane, missing: Labels | NDArray[Any]) -> NDArray[np.bool_
     return mask.reshape(stack.leading + stack.size)
 
 
-def _lies_on(stack: Plane, labels: Labels, shape: tuple[int, ...]) -> bool:
+def _lies_on(viewer: ViewerModel, stack: Plane, labels: Labels, shape: tuple[int, ...]) -> bool:
     """Whether labels and stack have the same pixels in world coordinates, at all corners."""
     ends = [
         (0, n - 1) if i is None else (i,) for n, i in zip(stack.leading, stack.index, strict=True)
     ]
     for corner in product(*ends, *((0, n - 1) for n in stack.size)):
         world = np.zeros(labels.ndim)
-        point = stack.layer.data_to_world(corner)[-labels.ndim :]  # axes match from the last
+        point = to_world(viewer, stack.layer, corner)[-labels.ndim :]  # axes match from the last
         world[labels.ndim - len(point) :] = point
         expected = np.array(corner)[-labels.ndim :]
-        actual = np.array(labels.world_to_data(world))[labels.ndim - len(expected) :]
+        actual = to_data(viewer, labels, world)[labels.ndim - len(expected) :]
         # a single plane applies to all planes, wherever it is
         counts = np.array(shape[len(shape) - len(expected) :]) > 1
         if not np.allclose(actual[counts], expected[counts], atol=EXACT):
