@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tifffile
 
 from napari_deep_image_prior.io.files import read_image, write_image
-from napari_deep_image_prior.io.image_file import FileError
+from napari_deep_image_prior.io.image_file import FileError, ImageFile
 from napari_deep_image_prior.io.units import in_unit, ome_unit
 
 if TYPE_CHECKING:
@@ -86,6 +87,69 @@ def test_channel_names_of_imagej_and_details_of_ome_are_kept(tmp_path: Path) -> 
     assert found.channel_names == ("a", "b")
     assert found.channel_details["Color"] == ["255", "-1"]
     assert [float(one) for one in found.channel_details["EmissionWavelength"]] == [460, 520]
+
+
+def test_lookup_tables_of_imagej_become_colors_of_ome(tmp_path: Path) -> None:
+    ramp, none = np.arange(256, dtype=np.uint8), np.zeros(256, dtype=np.uint8)
+    tables = [np.stack([none, ramp, none]), np.stack([ramp, none, ramp])]
+    _imagej(tmp_path / "a.tif", np.stack([GRAY, GRAY]), axes="CYX", mode="composite", LUTs=tables)
+    write_image(tmp_path / "b.tif", read_image(tmp_path / "a.tif"))
+    colors = [int(code) % 2**32 for code in read_image(tmp_path / "b.tif").channel_details["Color"]]
+    assert colors == [0x00FF00FF, 0xFF00FFFF]
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "CTYX", "ZYX"])
+def test_exposure_and_position_of_each_plane_are_kept(tmp_path: Path, axes: str) -> None:
+    shape = tuple({"T": 3, "C": 2, "Z": 4}[letter] for letter in axes[:-2])
+    exposures = [0.1 * (1 + i) for i in range(int(np.prod(shape)))]
+    plane = {"ExposureTime": exposures, "PositionX": exposures[::-1]}
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif",
+        np.broadcast_to(GRAY, (*shape, *GRAY.shape)),
+        metadata={"axes": axes, "Plane": plane},
+    )
+    source = read_image(tmp_path / "a.ome.tif")
+    write_image(tmp_path / "b.tif", source, {"task": {}})
+    again = read_image(tmp_path / "b.tif")
+    assert len(again.plane_details) == len(exposures)
+    first, second = (
+        {tuple(sorted(one.items())) for one in file.plane_details} for file in (source, again)
+    )
+    assert first == second
+    # of another number of planes
+    write_image(tmp_path / "c.tif", replace(source, image=source.image[:1]))
+    assert "Plane" not in tifffile.TiffFile(tmp_path / "c.tif").ome_metadata.replace("PlaneC", "")
+
+
+@pytest.mark.parametrize("how", ["ome", "imagej", "plain", "png"])
+def test_the_description_is_kept_beside_the_provenance(tmp_path: Path, how: str) -> None:
+    text = "HeLa <5 µm> & control\nday 3"
+    source = tmp_path / "a.tif"
+    if how == "ome":
+        tifffile.imwrite(source, GRAY, ome=True, metadata={"axes": "YX", "Description": text})
+    elif how == "imagej":
+        text = text.replace("µ", "u")
+        _imagej(source, GRAY, axes="YX", Info=text)
+    elif how == "plain":
+        text = text.replace("µ", "u")
+        tifffile.imwrite(source, GRAY, description=text, metadata=None)
+    else:
+        source = tmp_path / "a.png"
+        write_image(source, ImageFile(GRAY, description=text))
+    out = tmp_path / f"b{source.suffix}"
+    for _ in range(2):  # the result's own is read again
+        file = read_image(source)
+        assert file.description == text
+        write_image(out, file, {"task": {"kind": "denoise"}})
+        assert read_image(out).provenance == {"task": {"kind": "denoise"}}
+        source = out
+
+
+def test_what_programs_write_is_no_description(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY)
+    write_image(tmp_path / "b.tif", ImageFile(GRAY), {"task": {}})
+    for name in ("a.tif", "b.tif"):
+        assert read_image(tmp_path / name).description == ""
 
 
 @pytest.mark.parametrize(

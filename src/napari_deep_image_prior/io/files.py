@@ -186,13 +186,19 @@ def _read_png(path: Path) -> ImageFile:
         raise FileError(f"{path}: 16-bit color PNG files are not supported; save it as TIFF.")
     with Image.open(path, formats=("PNG",)) as picture:  # by content, Pillow would open others
         made = dict_of(picture.info.get(KEY))
+        described = picture.info.get("Description", "")
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
         else:
             image = np.asarray(picture)
     if image.dtype == np.int32:  # Pillow's mode for 16-bit gray in older versions
         image = image.astype(np.uint16)
-    return ImageFile(image, channel_axis=None if image.ndim == 2 else 2, provenance=made)
+    return ImageFile(
+        image,
+        channel_axis=None if image.ndim == 2 else 2,
+        provenance=made,
+        description=described if isinstance(described, str) else "",
+    )
 
 
 def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | None) -> None:
@@ -204,4 +210,6 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     notes = PngImagePlugin.PngInfo()
     if provenance is not None:
         notes.add_text(KEY, json.dumps(provenance))
+    if result.description:
+        notes.add_text("Description", result.description)
     Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes)

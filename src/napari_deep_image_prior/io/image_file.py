@@ -52,6 +52,10 @@ class ImageFile:
     """TIFF's orientation, 1 to 8; the array is as stored."""
     notes: tuple[str, ...] = ()
     """What the file holds besides this image, one line each."""
+    description: str = ""
+    """The user's description of the image."""
+    plane_details: tuple[Mapping[str, str], ...] = ()
+    """OME attributes of each plane: exposure, time and position, with its indices."""
 
     @property
     def channel_count(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .carried import carried_over, channels_of, description_of, planes_of
 from .image_file import FileError, ImageFile
 from .units import LENGTHS, TIMES, in_unit, ome_unit
 
@@ -30,18 +31,6 @@ COLORED = ("RGB", "PALETTE")
 """TIFF's color models whose channels are red, green and blue."""
 JPEGS = ("JPEG", "OJPEG", "JPEG_LOSSY")
 """Compressions whose decoder converts YCbCr to RGB."""
-KEPT = (
-    "Color",
-    "EmissionWavelength",
-    "EmissionWavelengthUnit",
-    "ExcitationWavelength",
-    "ExcitationWavelengthUnit",
-    "Fluor",
-    "ContrastMethod",
-    "AcquisitionMode",
-    "PinholeSize",
-)
-"""OME attributes of a channel that a result keeps, if each channel has them."""
 LARGEST_UNCHECKED, DENSEST = 2**28, 200
 """Bytes of an image, and how many times those of its file, above which it is not believed."""
 ORIENTATION = 274
@@ -65,7 +54,8 @@ def read_tiff(path: Path) -> ImageFile:
         model = _color_model(path, series)
         image, axes = series.asarray(), series.axes.upper()
         size, unit = _pixel_size(tiff)
-        names, details = _channels(tiff)
+        names, details = channels_of(tiff)
+        described, planes_described = description_of(tiff), planes_of(tiff)
         made, spacing = tiff_provenance(tiff), _spacing(tiff)
         notes = _others(tiff)
         orientation = tiff.pages[0].tags.valueof("Orientation", default=1)
@@ -88,6 +78,8 @@ def read_tiff(path: Path) -> ImageFile:
         is_inverted=model == "MINISWHITE",
         orientation=orientation if orientation in range(1, 9) else 1,
         notes=notes,
+        description=described,
+        plane_details=planes_described,
     )
 
 
@@ -195,12 +187,8 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
     axes = [*_letters(result.planes), "Y", "X"]
     if channel_axis is not None:
         axes.insert(channel_axis, "S" if rgb else "C")
-    channels = image.shape[axes.index("C")] if "C" in axes else 1
-    metadata = {"axes": "".join(axes), **_sizes(result, axes)}
-    named = {"Name": list(result.channel_names), **result.channel_details}
-    named = {name: values for name, values in named.items() if len(values) == channels}
-    if named and not rgb:  # else they belong to other channels
-        metadata["Channel"] = named
+    lengths = dict(zip(axes, image.shape, strict=True))
+    metadata = {"axes": "".join(axes), **_sizes(result, axes), **carried_over(result, lengths)}
     if provenance is not None:
         metadata["Description"] = json.dumps({KEY: provenance})
     if image.dtype == np.float16:  # few programs support it
@@ -334,28 +322,6 @@ def _ome_pixels(tiff: Any) -> dict[str, str]:  # noqa: ANN401
     root = ET.fromstring(tiff.ome_metadata)  # noqa: S314  (expat does not expand external entities)
     pixels = root.find(".//{*}Pixels")
     return {} if pixels is None else dict(pixels.attrib)
-
-
-def _channels(tiff: Any) -> tuple[tuple[str, ...], dict[str, list[str]]]:  # noqa: ANN401
-    """Return the names of the channels, and the OME attributes that are kept with them."""
-    if not tiff.is_ome:
-        notes = tiff.imagej_metadata or {}
-        labels, count = notes.get("Labels") or [], int(notes.get("channels", 1))
-        is_named = isinstance(labels, list | tuple) and 1 < count <= len(labels)
-        # one label for each plane, the channels first
-        return (
-            tuple(str(label).split("\n")[0] for label in labels[:count]) if is_named else ()
-        ), {}
-    root = ET.fromstring(tiff.ome_metadata)  # noqa: S314
-    image = root.find(".//{*}Image")
-    channels = [] if image is None else image.findall("./{*}Pixels/{*}Channel")
-    names = [channel.attrib.get("Name", "") for channel in channels]
-    details = {
-        name: [channel.attrib[name] for channel in channels]
-        for name in KEPT
-        if channels and all(name in channel.attrib for channel in channels)
-    }
-    return tuple(names) if any(names) else (), details
 
 
 def _spacing(tiff: Any) -> dict[str, tuple[float, str]]:  # noqa: ANN401
