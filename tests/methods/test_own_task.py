@@ -49,6 +49,8 @@ def test_it_is_restored_at_once_and_step_by_step(own: ModuleType, speckled: np.n
     result = dip.restore(own.Despeckle(speckled, size=5))
     np.testing.assert_array_equal(result.image, median_filter(speckled, 5))
     assert result.stop_reason == "filtered"
+    assert (result.iterations, result.history) == (0, [])
+    assert result.provenance["iterations"] == 0
     steps = list(dip.iter_restore(own.Despeckle(speckled), settings=own.MedianFilter()))
     assert [step.iteration for step in steps[:1]] == [1]
     assert steps[-1].result is not None
@@ -90,6 +92,7 @@ def test_it_is_a_sub_command_for_images_stacks_and_folders(
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "out.tif"), [median_filter(p, 5) for p in stack]
     )
+    assert "iterations" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         cli.main(["despeckle", "--help"])
     assert "edge of the filter in pixels" in capsys.readouterr().out

@@ -13,6 +13,7 @@ import torch
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED
 from napari_deep_image_prior.methods.registry import PRESETS
+from napari_deep_image_prior.restoration.base import explained_errors
 from tests.conftest import ENDLESS, QUICK
 
 TINY_PRIOR = dip.DeepImagePriorFit(
@@ -670,6 +671,50 @@ def test_a_learning_rate_far_too_high_is_hardly_worse_than_the_classical_estimat
         assert np.sqrt(np.mean((result - truth) ** 2)) < 1.15 * np.sqrt(
             np.mean((classical - truth) ** 2)
         )
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (replace(TINY_PRIOR, learning_rate=1e38), "denoise"),
+        (replace(QUICK["denoise"], learning_rate=1e38), "denoise"),
+        (replace(QUICK["inpaint"], learning_rate=1e38), "inpaint"),
+    ],
+)
+def test_a_fit_that_overflows_advises_a_lower_learning_rate(settings: Any, kind: str) -> None:
+    noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
+    task = dip.Denoise(noisy) if kind == "denoise" else dip.Inpaint(noisy, missing=noisy > 110)
+    with pytest.raises(dip.RestorationError, match="use a lower learning rate or another seed"):
+        dip.restore(task, settings=settings)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("the loss is NaN in step 3."),
+        RuntimeError("value cannot be converted to type float without overflow"),
+        FloatingPointError("invalid value"),
+        OverflowError(),
+    ],
+    ids=repr,
+)
+def test_an_error_of_a_diverged_fit_advises_a_lower_learning_rate(error: Exception) -> None:
+    with (
+        pytest.raises(dip.RestorationError, match="use a lower learning rate") as raised,
+        explained_errors(torch.device("cpu")),
+    ):
+        raise error
+    assert str(raised.value).endswith("seed.")
+    assert "\n" not in str(raised.value)
+
+
+def test_other_errors_of_a_fit_are_not_explained_by_the_learning_rate() -> None:
+    with (
+        pytest.raises(dip.RestorationError, match="mat1 and mat2") as raised,
+        explained_errors(torch.device("cpu")),
+    ):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    assert "learning rate" not in str(raised.value)
 
 
 def test_the_number_of_threads_is_as_requested_and_restored_afterwards() -> None:

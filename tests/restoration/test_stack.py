@@ -3,6 +3,7 @@
 import gc
 import json
 from collections.abc import Callable
+from pathlib import Path
 from weakref import ref
 
 import numpy as np
@@ -45,6 +46,48 @@ def test_planes_with_channels_are_restored_in_place_and_the_others_stay(
     for t, task in tasks:
         np.testing.assert_array_equal(steps.image[:, t], restore(task, settings=TWO_STEPS).image)
     np.testing.assert_array_equal(steps.image[:, 1], series[:, 1].astype(np.float32))
+
+
+class _Store:
+    """What a chunked store offers: a shape, a dtype, and access by index."""
+
+    def __init__(self, content: np.ndarray) -> None:
+        self._content, self.written = content, 0
+        self.shape, self.dtype, self.ndim = content.shape, content.dtype, content.ndim
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        return self._content[index].copy()
+
+    def __setitem__(self, index: tuple[int | slice, ...], values: np.ndarray) -> None:
+        self._content[index] = values
+        self.written += 1
+
+
+@pytest.mark.parametrize("kind", ["store", "memmap"])
+def test_planes_are_restored_into_a_store(picture: np.ndarray, tmp_path: Path, kind: str) -> None:
+    series = np.stack([picture, picture + 50, picture - 20]).astype(np.float32)
+    if kind == "store":
+        destination = _Store(series.copy())
+    else:
+        destination = np.memmap(tmp_path / "out", np.float32, "w+", shape=series.shape)
+        destination[:] = series
+    planes = [((t,), lambda t=t: Denoise(series[t])) for t in (0, 2)]
+    steps = StackSteps(planes, destination, {"settings": TWO_STEPS})
+    assert steps.initial_image is destination
+    for step in steps:
+        assert step.image is None or step.image is destination
+    assert steps.result.image is destination
+    assert steps.result.provenance["stack_shape"] == list(series.shape)
+    for t in (0, 2):
+        expected = restore(Denoise(series[t]), settings=TWO_STEPS).image
+        np.testing.assert_array_equal(destination[t], expected)
+    np.testing.assert_array_equal(destination[1], series[1])
+    if isinstance(destination, _Store):
+        assert destination.written >= 2
+    else:
+        destination.flush()
+        stored = np.fromfile(tmp_path / "out", np.float32).reshape(series.shape)
+        np.testing.assert_array_equal(stored, steps.result.image)
 
 
 def test_the_script_of_a_plane_with_channels_loads_all_of_them(picture: np.ndarray) -> None:

@@ -32,5 +32,7 @@ def _progress(step: Step) -> str:
 def summary(result: Restoration) -> str:
     """Return the cost of a result and why it ended, in one line."""
     made = result.provenance
-    cost = f"{result.iterations} iterations in {made['seconds']:.0f} s on {made['device_name']}"
+    cost = f"{made['seconds']:.0f} s on {made['device_name']}"
+    if result.iterations:
+        cost = f"{result.iterations} iterations in {cost}"
     return "; ".join(filter(None, [cost, made["found"], result.stop_reason]))

@@ -200,5 +200,5 @@ def scaled_and_filled(task: Task, device: torch.device) -> tuple[Scaling, Tensor
 
 def with_correction_weights(reason: str, weights: Iterable[float]) -> str:
     """Return the stop reason with the correction weights that are below 1."""
-    reduced = ", ".join(f"{weight:.2f}" for weight in weights if round(weight, 2) < 1)
+    reduced = ", ".join(f"{abs(weight):.2f}" for weight in weights if round(weight, 2) < 1)
     return f"{reason}; correction weight {reduced}" if reduced else reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ..fitting.settings import Settings
     from ..methods.task import Task
 
+NOT_FINITE = re.compile(
+    r"\b(nans?|inf|infinity|infinite|overflow|diverged)\b|not finite", re.IGNORECASE
+)
+"""What errors of a fit that diverged say."""
 PREVIEW_SECONDS = 0.33
 """Shortest time between two previews."""
 
@@ -36,7 +41,7 @@ class Restoration:
     stop_reason: str
     """Why the fit ended."""
     iterations: int
-    """Steps of the network's fit."""
+    """Steps of the network's fit; 0 for a method that reports no misfits."""
     history: list[float]
     """Misfit at each of these steps, see `Step.misfit`."""
     provenance: dict[str, Any]
@@ -159,16 +164,17 @@ def explained_errors(device: torch.device) -> Iterator[None]:
         yield
     except FitFailedError as error:
         raise RestorationError(str(error)) from error
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ArithmeticError) as error:
         # torch.OutOfMemoryError is a RuntimeError; the CPU's and MPS's allocators raise a plain one
         text = str(error)
         if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
             raise RestorationError(
                 f"not enough memory on {device} for this image: crop it{elsewhere}."
             ) from error
-        raise RestorationError(
-            f"the fit failed on {device}: {text.splitlines()[0]}{elsewhere}."
-        ) from error
+        first_line = (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+        if NOT_FINITE.search(first_line) or isinstance(error, ArithmeticError):
+            elsewhere = f"; use a lower learning rate or another seed{elsewhere}"
+        raise RestorationError(f"the fit failed on {device}: {first_line}{elsewhere}.") from error
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()
