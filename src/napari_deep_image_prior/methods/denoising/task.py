@@ -31,8 +31,8 @@ class Denoise(Task):
     Parameters
     ----------
     image : (Y, X) array, or with channels where `channel_axis` says
-        Any integer or float dtype, any intensity units. Pixels that are NaN or
-        infinite count as unknown and come back restored.
+        Any integer or float dtype, any intensity units. Unknown pixels are filled in:
+        NaN, infinite, hidden by a masked array, or with a value that means "no data".
     noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
         The kind of noise. "auto" detects it in the image. "gaussian" is Gaussian noise that is
         independent between pixels, "correlated" is spatially correlated Gaussian noise. "poisson"

@@ -28,7 +28,8 @@ class Inpaint(Task):
     Parameters
     ----------
     image : (Y, X) array, or with channels where `channel_axis` says
-        Any integer or float dtype. NaN and infinite pixels count as missing too.
+        Any integer or float dtype. Pixels that are NaN, infinite, hidden by a masked array, or have
+        a value that means "no data" (-9999, -3.4e38) count as missing too.
     missing : bool array, True = unknown
         Shape of the image, or of the image without its channel axis (then it
         applies to every channel).

@@ -25,8 +25,8 @@ class SuperResolve(Task):
     Parameters
     ----------
     image : (Y, X) array, or with channels where `channel_axis` says
-        The image to enlarge, any integer or float dtype. NaN and infinite pixels
-        are unknown and come back restored.
+        The image to enlarge, any integer or float dtype. Unknown pixels are filled in:
+        NaN, infinite, hidden by a masked array, or with a value that means "no data".
     factor : int, or a sequence of one number for each spatial axis
         Enlargement along each axis, 1 to 16, above 1 on at least one axis.
     channel_axis : int, optional
