@@ -198,8 +198,10 @@ def _load_selection(
         If a layer or an argument is missing or does not fit.
     """
     image = unwrap_proxy(image)
+    if image is None:
+        raise TypeError("choose an image layer first.")
     if not isinstance(image, Image):
-        raise TypeError(f"choose an image layer first, not {_type_name(image)}.")
+        raise TypeError(f"choose an image layer, not a layer of type {type(image).__name__}.")
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     known = {*method.task.option_names(), *FIT_OPTIONS}
@@ -282,7 +284,3 @@ def _first_task(source: Plane, parts: list[StackPart]) -> Task:
     raise ValueError(
         f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask')."
     )
-
-
-def _type_name(layer: object) -> str:
-    return "nothing" if layer is None else f"a {type(layer).__name__}"

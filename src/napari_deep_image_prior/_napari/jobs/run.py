@@ -13,6 +13,7 @@ from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
 from .history import History
 from .queue import queue_of
+from .waiting import abandon_waiting
 from .worker import Failure, Worker, wait_while
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Run:
     def layer(self) -> Image:
         """The result layer, updated while the fit runs."""
         return self._layer.image
+
+    @property
+    def source(self) -> Any:  # noqa: ANN401  (an Image or Labels layer)
+        """The layer that is restored."""
+        return self._layer.source
 
     @property
     def shown(self) -> Snapshot | None:
@@ -344,8 +350,8 @@ class Run:
             self.abandon("the result layer was deleted")
         elif event.value is self.layer:
             self.release()
-        elif event.value is self._layer.source and self.state == "waiting":
-            self.abandon("its image layer was deleted before it started")
+        elif event.value is self.source and self.state == "waiting":
+            abandon_waiting(self._queue, event.value)
 
     def _worker_finished(self) -> None:
         self._worker = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
-from napari.layers import Image
 
 from ...methods.registry import PRESETS
 from ...restoration.base import RestorationError
@@ -23,13 +22,13 @@ from .controls import (
     Collapsible,
     button,
     connect_until_destroyed,
-    layer_choice,
     on_destroyed,
     row,
     wrapping_label,
 )
 from .fit_curve import FitCurve
 from .history import HistoryControls
+from .image_choice import ImageChoice
 from .panel_layout import finish_layout
 from .queue import QueueList
 from .trials import TrialControls
@@ -37,6 +36,7 @@ from .trials import TrialControls
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
+    from napari.layers import Image
 
     from ...restoration.base import Step
     from ..actions.trials import Trial
@@ -94,7 +94,7 @@ class RestorationWidget(Container[Any]):
 
     def _add_options(self) -> None:
         """Add the controls for the image and for how it is restored."""
-        self.append(layer_choice(Image, "image", "The image layer to restore."))
+        self.append(ImageChoice(self._viewer, "image", "The image layer to restore."))
         for widget in self._own_widgets():
             self.append(widget)
         self._channels = ChannelControls(self._show_planes)
@@ -215,8 +215,9 @@ class RestorationWidget(Container[Any]):
         """Report, until the next run, that the selected image was deleted and which replaces it."""
         previous, self._previous_image = self._previous_image, image
         self._notice = ""
-        if previous is not None and image is not None and previous not in self._viewer.layers:
-            self._notice = f"'{previous.name}' was deleted: the image is now '{image.name}'."
+        if previous is not None and previous not in self._viewer.layers:
+            now = "choose another image" if image is None else f"the image is now '{image.name}'"
+            self._notice = f"'{previous.name}' was deleted: {now}."
         self._show_state()
 
     def _show_planes(self) -> None:
