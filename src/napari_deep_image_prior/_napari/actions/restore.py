@@ -18,8 +18,9 @@ from ...restoration.stack import StackPart
 from ..jobs.mask_follower import MaskFollower
 from ..jobs.run import Run
 from ..layers.mask import MaskLayer
+from ..layers.plane import nearest_index
 from ..layers.selection import LayerSelection
-from ..layers.stack import stack_mask, stack_steps
+from ..layers.stack import stack_mask, stack_steps, without_data
 from ..viewer.preferences import preferences
 from ..viewer.proxies import unwrap_proxy
 from .describe import describe_options
@@ -74,7 +75,8 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     factor : number, or one for Y and one for X
         For super-resolution: the magnification.
     planes : {"displayed", "all"}
-        For stacks and time series: restore the displayed plane, or all planes in sequence. With
+        For stacks and time series: restore the displayed plane, or all planes in sequence,
+        starting with the displayed one and continuing with the first after the last. With
         "all", a mask of one plane applies to all planes, and changes during the fit are ignored.
     channel_axis : int, None or "auto"
         The layer's channel axis, before Y and X. All channels of a plane are restored, into one
@@ -130,8 +132,10 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     options = {"dtype": "same" if keeps_dtype else "float32", **options}
     first = _first_task(source, parts)
     if source.is_stack:
-        stack = stack_steps(source, parts, options, warm_start=warm_start)
+        displayed = nearest_index(viewer, source.layer)
+        stack = stack_steps(source, parts, options, warm_start=warm_start, displayed=displayed)
         run = Run(viewer, first, source, stack, summary)
+        run.notice = without_data(source)
     else:
         steps = iter_restore(first, **options)
         run = Run(viewer, first, source, steps, summary)
@@ -276,10 +280,17 @@ def _load(
 
 
 def _first_task(source: Plane, parts: list[StackPart]) -> Task:
+    has_data = False
     for part in parts:
-        _, task = part.load()
+        pixels, task = part.load()
         if task is not None:
             return task
+        has_data = has_data or bool(np.isfinite(pixels).any())
+    if not has_data:
+        what = "every plane" if source.is_stack else "this plane"
+        raise ValueError(
+            f"{what} of '{source.layer.name}' has no data: all its pixels are NaN or infinite."
+        )
     where = "" if source.region is None else " within the region"
     raise ValueError(
         f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask')."

@@ -42,6 +42,8 @@ class Run:
         The result, once done.
     message : str
         One line for the user: why it ended, or what went wrong.
+    notice : str
+        One line on what is not restored; empty if there is nothing to report.
     summary : str
         The preset and all options that are not the default; empty where the layer's name has them.
     history : History
@@ -66,6 +68,7 @@ class Run:
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
+        self.notice = ""
         self.misfits: list[float] = []
         self.history = History()
         self.mask: MaskFollower | None = None

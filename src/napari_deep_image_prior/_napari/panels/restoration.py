@@ -325,7 +325,7 @@ class RestorationWidget(Container[Any]):
             self.progress.value = run.step.iteration if run.is_active else 0
         if run.state == "done":
             self.progress.value = self.progress.max
-        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run)]))
+        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run), run.notice]))
         self._curve.show_misfits(run.misfits)
 
     def _enable_buttons(self) -> None:
