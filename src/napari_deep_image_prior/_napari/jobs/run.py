@@ -127,6 +127,8 @@ class Run:
         self._queue.release_ended(but=self)
         if self.layer not in self.viewer.layers:
             self.viewer.add_layer(self.layer)
+            if self.mask is not None:
+                self.mask.keep_in_front(self.viewer)
         self._is_launched = False
         self._change("running")
         self._queue.request_thread(self)

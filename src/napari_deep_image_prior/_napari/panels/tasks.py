@@ -11,7 +11,9 @@ from ...methods.denoising.task import STRONGEST, WEAKEST, NoiseKind
 from ..actions.mark_pixels import mark_pixels
 from ..layers.channels import Channels
 from ..layers.plane import empty_mask
-from .controls import button, layer_choice, row
+from ..layers.size import result_size
+from .controls import button, layer_choice, row, wrapping_label
+from .hole_width import HoleWidth
 from .pixel_marking import MarkControls
 from .restoration import RestorationWidget
 
@@ -77,7 +79,10 @@ class InpaintWidget(RestorationWidget):
             "new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask
         )
         self._marking = MarkControls(self._mark)
-        return [missing, row("mask_row", new_mask), self._marking]
+        self._hole_width = HoleWidth(self._viewer, "hole_width")
+        missing.changed.connect(self._hole_width.watch)
+        self._hole_width.watch(missing.value)
+        return [missing, row("mask_row", new_mask), self._hole_width.label, self._marking]
 
     def _task_arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
@@ -128,9 +133,22 @@ class SuperResolveWidget(RestorationWidget):
     kind = "super-resolve"
     warning = f"A prior invents: the finer detail is {PLAUSIBLE}"
 
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self.image.changed.connect(self._show_size)
+        self.factor.changed.connect(self._show_size)
+        self._show_size()
+
     def _own_widgets(self) -> list[Widget]:
         help_text = "Magnification along Y and X."
-        return [SpinBox(name="factor", value=4, min=2, max=16, tooltip=help_text)]
+        factor = SpinBox(name="factor", value=4, min=2, max=16, tooltip=help_text)
+        self._size = wrapping_label("result_size", 1)
+        return [factor, self._size]
+
+    def _show_size(self, _value: object = None) -> None:
+        self._size.value = (
+            "" if self.image.value is None else result_size(self.image.value, self.factor.value)
+        )
 
     def _task_arguments(self) -> dict[str, Any]:
         return {"factor": self.factor.value}
