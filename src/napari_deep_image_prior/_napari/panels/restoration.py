@@ -77,7 +77,8 @@ class RestorationWidget(Container[Any]):
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
-        finish_layout(self.native)
+        controls = (self.buttons, self.progress, self._status)
+        finish_layout(self.native, fixed=[each.native for each in controls])
         self._previous_image = self.image.value
         self._notice = ""
         self.image.changed.connect(self._channels.set_layer)

@@ -84,7 +84,7 @@ class ResultsWidget(Container[Any]):
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self.append(_warning())
-        finish_layout(self.native)
+        finish_layout(self.native, fixed=[self.progress.native, self._status.native])
         self._watched: Image | None = None
         self._followed: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
