@@ -597,7 +597,7 @@ def test_a_trial_is_steered_like_a_run_and_a_reopened_widget_shows_it(
     assert "stopped by the user" in widget.status.value
     press(widget.add_trial)
     press(widget.cancel)
-    assert _names(viewer) == ["film", "holes", "trial 1 (fast) of film"]
+    assert _names(viewer) == ["film", "trial 1 (fast) of film", "holes"]
     press(widget.add_trial)
     viewer.layers.remove("trial 2 (fast) of film")
     assert widget.trial.choices == (viewer.layers["trial 1 (fast) of film"],)

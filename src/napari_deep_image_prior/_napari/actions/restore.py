@@ -54,6 +54,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     channels: str = "jointly",
     region: RegionLike | None = None,
     warm_start: bool = True,
+    fit_contrast: bool = True,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
 ) -> Run:
@@ -93,6 +94,10 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         For inpainting several planes with a fast preset: start each fit from the network of the
         previous plane, with a quarter of the steps. This takes little more than a quarter of the
         time, at the same quality. False: fit each plane independently.
+    fit_contrast : bool
+        Fit the contrast limits of the result to it, if those of the source are the range of its
+        values, which the noise widens. False: keep the limits of the source. Parts of a plane,
+        RGB images and limits chosen by hand keep theirs.
     block : bool
         Return only when the run has ended.
     **options
@@ -135,12 +140,13 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         displayed = nearest_index(viewer, source.layer)
         stack = stack_steps(source, parts, options, warm_start=warm_start, displayed=displayed)
         run = Run(viewer, first, source, stack, summary)
-        run.notice = without_data(source)
+        run.notices["data"] = without_data(source)
     else:
         steps = iter_restore(first, **options)
         run = Run(viewer, first, source, steps, summary)
         if isinstance(mask := unwrap_proxy(missing), Labels) and "missing" in method.task.pixelwise:
             run.mask = MaskFollower(viewer, mask, source, steps)
+    run.fits_contrast = fit_contrast and source.region is None
     run.start()
     if block:
         run.wait()
@@ -154,6 +160,7 @@ def estimate_layer(
     task: str,
     warm_start: bool = True,
     seed: int = 0,  # noqa: ARG001  (an argument of a restoration that its time does not depend on)
+    fit_contrast: bool = True,  # noqa: ARG001
     **arguments: Any,  # noqa: ANN401  (those of restore_layer)
 ) -> Generator[None, None, Estimate]:
     """Predict run time and memory of `restore_layer`, step by step: may be closed early.

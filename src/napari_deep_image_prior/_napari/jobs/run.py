@@ -14,10 +14,9 @@ from ..viewer.preferences import preferences
 from .history import History
 from .queue import queue_of
 from .waiting import abandon_waiting
-from .worker import Failure, Worker, wait_while
+from .worker import Failure, Worker, to_result, wait_while
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -42,10 +41,12 @@ class Run:
         The result, once done.
     message : str
         One line for the user: why it ended, or what went wrong.
-    notice : str
-        One line on what is not restored; empty if there is nothing to report.
+    notices : dict of str
+        Lines for the user on planes without data and on the contrast; empty ones say nothing.
     summary : str
         The preset and all options that are not the default; empty where the layer's name has them.
+    fits_contrast : bool
+        Whether the contrast limits of the result are fitted to it.
     history : History
         Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until
         the layer is deleted or another run starts in the viewer.
@@ -68,9 +69,10 @@ class Run:
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
-        self.notice = ""
+        self.notices: dict[str, str] = {}
         self.misfits: list[float] = []
         self.history = History()
+        self.fits_contrast = False
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
@@ -139,7 +141,7 @@ class Run:
         self._steps.wants_image = self._preview_is_due
         # the steps stay open: an ended fit may be continued
         self._worker = Worker(
-            _to_result(self._steps),
+            to_result(self._steps),
             on_result=self._end,
             on_value=self._receive_step,
             on_finished=self._worker_finished,
@@ -330,6 +332,8 @@ class Run:
         )
         self._queue.remember(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
+        if self.fits_contrast:
+            self.notices["contrast"] = self._layer.fit_contrast()
         self._finish("done", outcome.stop_reason)
         self._queue.restored.emit(self)
 
@@ -386,10 +390,3 @@ class Run:
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
-
-
-def _to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
-    """Yield all steps, and return the result."""
-    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
-        yield step
-    return steps.result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, ProgressBar, SpinBox
 
 from ...methods.registry import PRESETS
 from ...restoration.base import RestorationError
@@ -52,6 +52,10 @@ PLANES_HELP = (
 )
 MEMORY_HELP = (
     "Memory for the snapshots of a fit. When it is full, every second snapshot is dropped."
+)
+CONTRAST_HELP = (
+    "Noise widens the contrast limits of an image. Fit those of the result to its own values, "
+    "unless you have chosen the limits of the image."
 )
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
 ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run."
@@ -161,6 +165,12 @@ class RestorationWidget(Container[Any]):
                 tooltip="Another seed gives a slightly different result.",
             ),
             memory,
+            CheckBox(
+                name="fit_contrast",
+                text="fit contrast to the result",
+                value=True,
+                tooltip=CONTRAST_HELP,
+            ),
         ]
 
     def _task_arguments(self) -> dict[str, Any]:
@@ -196,7 +206,8 @@ class RestorationWidget(Container[Any]):
     def _arguments(self) -> dict[str, Any]:
         """Return the selected options as arguments of `restore_layer`."""
         options = {
-            name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")
+            name: getattr(self, name).value
+            for name in ("planes", "preset", "device", "seed", "fit_contrast")
         }
         if not self._is_stack:
             options["planes"] = "displayed"
@@ -326,7 +337,8 @@ class RestorationWidget(Container[Any]):
             self.progress.value = run.step.iteration if run.is_active else 0
         if run.state == "done":
             self.progress.value = self.progress.max
-        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run), run.notice]))
+        lines = [self._notice, _status_text(run), *run.notices.values()]
+        self._status.value = "\n".join(filter(None, lines))
         self._curve.show_misfits(run.misfits)
 
     def _enable_buttons(self) -> None:
