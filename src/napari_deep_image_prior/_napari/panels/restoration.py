@@ -27,8 +27,10 @@ from .controls import (
     wrapping_label,
 )
 from .fit_curve import FitCurve
+from .help import help_link
 from .history import HistoryControls
 from .image_choice import ImageChoice
+from .memory import remember
 from .panel_layout import finish_layout
 from .queue import QueueList
 from .trials import TrialControls
@@ -69,6 +71,8 @@ class RestorationWidget(Container[Any]):
     """
 
     kind: ClassVar[str]
+    own: ClassVar[tuple[str, ...]] = ()
+    """Names of the settings of this task alone, which are remembered."""
     warning: ClassVar[str]
     """What the prior may invent; always visible."""
 
@@ -81,6 +85,8 @@ class RestorationWidget(Container[Any]):
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
+        names = ("planes", "preset", "device", "seed", "snapshot_memory", "fit_contrast")
+        remember(self._viewer, self.kind, [getattr(self, name) for name in (*names, *self.own)])
         controls = (self.buttons, self.progress, self._status)
         finish_layout(self.native, fixed=[each.native for each in controls])
         self._previous_image = self.image.value
@@ -134,7 +140,8 @@ class RestorationWidget(Container[Any]):
         self._curve, self._queue = FitCurve(), QueueList(self._viewer)
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
-        for part in (self._warning.native, self._curve, self._queue):
+        link = help_link(self.native, self.kind, self._report)
+        for part in (self._warning.native, link, self._curve, self._queue):
             self.native.layout().addWidget(part)
 
     def _own_widgets(self) -> list[Widget]:

@@ -37,6 +37,7 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+    own = ("noise", "strength")
     warning = (
         "Faint detail may be removed with the noise, and a fine line may be an artifact of it. "
         "Do not count, measure or diagnose without comparing with the original."
@@ -45,6 +46,7 @@ class DenoiseWidget(RestorationWidget):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
         self.preset.changed.connect(self._enable_strength)
+        self._enable_strength(self.preset.value)
 
     def _own_widgets(self) -> list[Widget]:
         noise = ComboBox(
@@ -69,6 +71,7 @@ class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
+    own = ("marked", "mark_value")
     warning = f"A prior invents: what is filled in is {PLAUSIBLE}"
 
     def _own_widgets(self) -> list[Widget]:
@@ -131,6 +134,7 @@ class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
+    own = ("factor",)
     warning = f"A prior invents: the finer detail is {PLAUSIBLE}"
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
