@@ -176,9 +176,7 @@ def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any
             f"not {dtype} of shape {tuple(described['shape'])}."
         )
     if fingerprint(image) != described["image_sha256"]:
-        raise ValueError(
-            "this is another image than the restored one: its pixels differ (image_sha256)."
-        )
+        raise ValueError("this is another image than the restored one: its pixels differ.")
     return image
 
 

@@ -15,6 +15,7 @@ from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
 from ..jobs.estimate import Estimator
 from ..jobs.queue import queue_of
+from ..layers.noise import noise_text
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
 from .channels import ChannelControls
@@ -360,9 +361,8 @@ class RestorationWidget(Container[Any]):
 
 def _status_text(run: Run) -> str:
     if not run.is_active:
-        # in a stack each plane has its own noise
-        has_noise = run.state == "done" and run.is_one_fit
-        noise = run.result.provenance["found"] if has_noise and run.result is not None else ""
+        result = run.result if run.state == "done" else None
+        noise = "" if result is None else noise_text(result.provenance, run.source)
         end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
         return "\n".join(filter(None, [end, noise]))
     if run.state == "waiting":

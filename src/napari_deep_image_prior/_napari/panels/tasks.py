@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Labels
@@ -21,9 +21,16 @@ if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
 
+NOISE_WORDS: dict[NoiseKind, str] = {
+    "auto": "detect in the image",
+    "gaussian": "camera (read) noise",
+    "correlated": "grain coarser than a pixel",
+    "poisson": "photon (shot) noise",
+    "poisson-gaussian": "photon and camera noise",
+}
 NOISE_HELP = (
-    "The noise model. auto: estimated from the image. correlated: grain coarser than a pixel. "
-    "poisson: photon counts without an offset. poisson-gaussian: shot noise and read noise."
+    "Camera noise is equally strong everywhere. Photon noise grows with the brightness: photon "
+    "counts without an offset. With both, the camera adds an offset and read noise."
 )
 STRENGTH_HELP = (
     "1 removes the estimated noise. Lower values keep part of it as grain (0.5: half). "
@@ -50,7 +57,10 @@ class DenoiseWidget(RestorationWidget):
 
     def _own_widgets(self) -> list[Widget]:
         noise = ComboBox(
-            name="noise", choices=get_args(NoiseKind), value="auto", tooltip=NOISE_HELP
+            name="noise",
+            choices=[(words, kind) for kind, words in NOISE_WORDS.items()],
+            value="auto",
+            tooltip=NOISE_HELP,
         )
         strength = FloatSlider(
             name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP
