@@ -111,10 +111,14 @@ def mask_of_planes(missing: NDArray[np.bool_], wanted: tuple[int, ...]) -> NDArr
         n in (1, m) for n, m in zip(missing.shape[::-1], wanted[::-1], strict=False)
     ):
         raise ValueError(
-            f"the mask (shape {missing.shape}) does not match the stack (shape {wanted}): "
+            f"the mask ({_size(missing.shape)}) does not match the stack ({_size(wanted)}): "
             "use a mask of one plane, or one for each plane."
         )
     return np.broadcast_to(missing, wanted)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{' x '.join(map(str, shape))} pixels"
 
 
 def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]:

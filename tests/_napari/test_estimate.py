@@ -29,7 +29,7 @@ def test_the_button_reports_time_and_memory_and_starts_nothing(
 def test_a_missing_image_is_reported(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
-    assert widget.status.value == "Choose an image layer first, not nothing."
+    assert widget.status.value == "Choose an image layer first."
 
 
 @pytest.mark.usefixtures("quick_presets")

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.jobs import waiting as waiting_module
 from tests._napari.conftest import PLUGIN, open_panel, press
 from tests.conftest import QUICK
 
@@ -393,7 +394,7 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
 def test_run_without_an_image_asks_for_one(viewer: Any) -> None:
     widget = open_panel(viewer, "Denoise")
     press(widget.run)
-    assert widget.status.value == "Choose an image layer first, not nothing."
+    assert widget.status.value == "Choose an image layer first."
     assert widget.run.enabled
 
 
@@ -405,7 +406,7 @@ def test_the_panel_states_the_next_action(viewer: Any, picture: np.ndarray) -> N
 
 
 @pytest.mark.usefixtures("endless_presets")
-def test_the_panel_reports_that_its_image_was_deleted_and_which_it_uses_now(
+def test_the_panel_reports_that_its_image_was_deleted_and_offers_no_result_in_its_place(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(picture, name="cells")
@@ -413,16 +414,42 @@ def test_the_panel_reports_that_its_image_was_deleted_and_which_it_uses_now(
     press(widget.run)
     _wait(qtbot, lambda: "Step" in widget.status.value)
     viewer.layers.remove("cells")
-    notice = "'cells' was deleted: the image is now 'cells denoised'.\n"
+    notice = "'cells' was deleted: choose another image.\n"
+    assert widget.image.value is None
     assert widget.status.value.startswith(notice)
     _wait(qtbot, lambda: len(widget._run.misfits) > 0)
     assert widget.status.value.startswith(notice), "the next steps do not overwrite it"
     press(widget.stop)
     _wait(qtbot, lambda: widget.run.enabled)
     assert widget.status.value.startswith(notice + "Done: ")
+    assert widget.image.value is None
+    press(widget.run)
+    assert widget.status.value == "Choose an image layer first."
+    widget.image.value = viewer.layers["cells denoised"]  # the user may restore it again
+    viewer.add_image(picture, name="other")
+    assert widget.image.value is viewer.layers["cells denoised"]
     press(widget.run)
     assert "deleted" not in widget.status.value
     press(widget.cancel)
+    viewer.layers.remove("cells denoised")
+    assert widget.image.value is viewer.layers["other"]
+    assert "the image is now 'other'" in widget.status.value
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_deleting_an_image_reports_its_waiting_runs_in_one_line(
+    viewer: Any, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(waiting_module, "show_warning", told.append)
+    cells, other = viewer.add_image(picture, name="cells"), viewer.add_image(picture, name="other")
+    first, *waiting = (restore_layer(viewer, each) for each in (cells, cells, other, cells))
+    viewer.layers.remove(cells)
+    assert [run.state for run in waiting] == ["cancelled", "waiting", "cancelled"]
+    assert told == ["'cells' was deleted: 2 waiting restorations of it cancelled."]
+    assert first.state == "running", "its pixels are in memory"
+    waiting[1].cancel()
+    first.cancel()
 
 
 def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.ndarray) -> None:
@@ -473,6 +500,7 @@ def test_the_panel_reports_the_estimated_noise_and_the_kept_step(
 ) -> None:
     viewer.add_image(picture + np.random.default_rng(0).normal(0, 9, picture.shape), name="cells")
     widget = open_panel(viewer, "Denoise")
+    widget.fit_contrast.value = False
     press(widget.run)
     _wait(qtbot, lambda: widget.run.enabled)
     done, found = widget.status.value.split("\n")

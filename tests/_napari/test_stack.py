@@ -36,6 +36,7 @@ def test_each_plane_is_restored_as_it_would_be_alone(viewer: Any, stack: np.ndar
     source = viewer.add_image(
         stack, name="cells", scale=(3, 0.5, 0.5), translate=(1, 2, 3), units=["um"] * 3
     )
+    viewer.dims.set_point(0, 0)
     run = restore_layer(viewer, source, planes="all", seed=2, threads=1, device="cpu", block=True)
     assert run.state == "done"
     assert run.layer.data.shape == stack.shape
@@ -60,13 +61,16 @@ def test_the_layer_fills_plane_by_plane_and_progress_covers_all_planes(
     viewer: Any, stack: np.ndarray, qtbot: Any
 ) -> None:
     source = viewer.add_image(stack)
+    viewer.dims.set_point(0, 0)
     run = restore_layer(viewer, source, planes="all")
     np.testing.assert_array_equal(run.layer.data, stack.astype(np.float32))
     reports: list[Any] = []
     run.changed.connect(
         lambda _run: reports.append((run.step, run.seconds_left)) if run.step else None
     )
-    qtbot.waitUntil(lambda: run.step is not None and "plane 2 of 3" in run.step.note, timeout=30000)
+    qtbot.waitUntil(
+        lambda: run.step is not None and "plane 1 (2 of 3)" in run.step.note, timeout=30000
+    )
     assert not np.array_equal(run.layer.data[0], stack[0].astype(np.float32))
     np.testing.assert_array_equal(run.layer.data[2], stack[2].astype(np.float32))
     run.wait(60)
@@ -93,9 +97,58 @@ def test_stop_keeps_the_finished_planes(
     run.stop()
     result = run.wait(30)
     assert result.image.shape == run.layer.data.shape == (3, 48, 56)
-    assert result.stop_reason == "stopped by the user in plane 1 of 3"
+    at_step = f"at step {result.iterations}"
+    assert result.stop_reason == f"stopped by the user in plane 1 (1 of 3), {at_step}"
     assert len(run.layer.metadata["deep_image_prior"]["planes"]) == 1
-    np.testing.assert_array_equal(run.layer.data[1, ::2, ::2], stack[1].astype(np.float32))
+    np.testing.assert_array_equal(run.layer.data[0, ::2, ::2], stack[0].astype(np.float32))
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("task", ["denoise", "inpaint"])
+def test_the_displayed_plane_is_restored_first_and_the_record_repeats_this_order(
+    viewer: Any, stack: np.ndarray, hole: np.ndarray, task: str
+) -> None:
+    source = viewer.add_image(stack)
+    options: dict[str, Any] = {"missing": hole} if task == "inpaint" else {}
+    results = []
+    for displayed, order in ((0, [0, 1, 2]), (1, [1, 2, 0])):
+        viewer.dims.set_point(0, displayed)
+        run = restore_layer(viewer, source, task=task, planes="all", threads=1, **options)
+        notes: list[str] = []
+        run.changed.connect(lambda run, notes=notes: run.step and notes.append(run.step.note))
+        run.wait(60)
+        made = run.layer.metadata["deep_image_prior"]
+        assert [plane["index"] for plane in made["planes"]] == [[i] for i in order]
+        assert notes[0].startswith(f"plane {displayed} (1 of 3): ")
+        np.testing.assert_array_equal(repeat(made, stack).image, run.layer.data)
+        results.append(run.layer.data)
+    assert np.array_equal(*results) is (task == "denoise"), "a warm start depends on the order"
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_planes_without_data_are_kept_and_reported(
+    viewer: Any, stack: np.ndarray, qtbot: Any
+) -> None:
+    stack[1] = np.nan
+    viewer.add_image(stack, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    viewer.dims.set_point(0, 1)
+    widget.run.native.click()
+    assert widget.status.value == (
+        "This plane of 'cells' has no data: all its pixels are NaN or infinite."
+    )
+    widget.planes.value, widget.fit_contrast.value = "all", False
+    widget.run.native.click()
+    assert "No data in plane 1, which is kept as it is." in widget.status.value
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
+    assert widget.status.value == (
+        "Done: 2 of 2 planes done.\nNo data in plane 1, which is kept as it is."
+    )
+    assert np.isnan(viewer.layers["cells denoised"].data[1]).all()
+    stack[:2] = np.nan
+    viewer.add_image(stack, name="more")
+    run = restore_layer(viewer, viewer.layers["more"], planes="all", block=True)
+    assert run.notices["data"] == "No data in 2 planes (0; 1), which are kept as they are."
 
 
 @pytest.mark.usefixtures("endless_presets")
@@ -241,9 +294,9 @@ def test_the_widget_offers_all_planes_for_stacks_only(
     widget.estimate.native.click()
     qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
     widget.run.native.click()
-    qtbot.waitUntil(lambda: "plane 3 of 3" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: "plane 2 (3 of 3)" in widget.status.value, timeout=30000)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
-    assert widget.status.value == "Done: 3 of 3 planes done."
+    assert widget.status.value.startswith("Done: 3 of 3 planes done.")
     assert not widget.history.enabled
     widget.image.value = viewer.layers["plane"]
     widget.run.native.click()

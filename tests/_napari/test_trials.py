@@ -382,7 +382,7 @@ def test_trials_are_compared_and_the_chosen_one_is_applied_to_the_image(
     ], "after the first"
     assert widget._queue.list.item(1).text() == f"waiting: {TRIAL_2}"
     assert widget.trial_text.value.startswith(
-        "18x20 pixels: rows 4 to 21, columns 6 to 25. Too few for noise 'auto'"
+        "18x20 pixels: rows 4 to 21, columns 6 to 25. Too few to detect shot noise"
     )
     assert not widget.region.enabled, "all trials restore the same part"
     qtbot.waitUntil(lambda: not queue_of(viewer).jobs, timeout=60000)
@@ -597,7 +597,7 @@ def test_a_trial_is_steered_like_a_run_and_a_reopened_widget_shows_it(
     assert "stopped by the user" in widget.status.value
     press(widget.add_trial)
     press(widget.cancel)
-    assert _names(viewer) == ["film", "holes", "trial 1 (fast) of film"]
+    assert _names(viewer) == ["film", "trial 1 (fast) of film", "holes"]
     press(widget.add_trial)
     viewer.layers.remove("trial 2 (fast) of film")
     assert widget.trial.choices == (viewer.layers["trial 1 (fast) of film"],)

@@ -40,7 +40,7 @@ def test_planes_with_channels_are_restored_in_place_and_the_others_stay(
     planes = [((None, t), lambda task=task: task) for t, task in tasks]
     steps = StackSteps(planes, series.astype(np.float32), {"settings": TWO_STEPS}, called="time")
     notes = [step.note for step in steps]
-    assert notes[0].startswith("time 1 of 2")
+    assert notes[0].startswith("time 0 (1 of 2)")
     assert steps.result.stop_reason == notes[-1] == "2 of 2 times done"
     assert [plane["index"] for plane in steps.result.provenance["planes"]] == [[None, 0], [None, 2]]
     for t, task in tasks:
@@ -150,7 +150,7 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(
     next(steps)
     steps.stop()
     list(steps)
-    assert "stopped by the user in plane 1 of 2" in steps.result.stop_reason
+    assert "stopped by the user in plane 0 (1 of 2), at step " in steps.result.stop_reason
     np.testing.assert_array_equal(steps.image[1], series[1].astype(np.float32))
     with pytest.raises(ValueError, match="it is a stack, and was stopped"):
         repeat(steps.result.provenance, series)
@@ -275,7 +275,7 @@ def test_a_plane_that_fails_first_is_reported_frees_its_memory_and_is_not_repeat
 
     monkeypatch.setattr(InpaintingRestorer, "for_task", noted)
     notes = [step.note for step in steps]
-    assert any(note.startswith("plane 2 of 2 (1 failed): ") for note in notes)
+    assert any(note.startswith("plane 1 (2 of 2), 1 failed: ") for note in notes)
     gc.collect()
     assert [restorer() for restorer in made] == [None, None]
     with pytest.raises(ValueError, match="fits of some of its planes failed"):

@@ -66,11 +66,9 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     """Return a read-only view of the image, and the channel axis counted from the front."""
     array = unmasked(image)
     if array.dtype == bool:
-        raise TypeError(
-            "image is boolean: convert it to numbers, for example image.astype('uint8') * 255."
-        )
+        raise TypeError("image is boolean: convert it to numbers, for example 0 and 255, first.")
     if array.dtype.kind not in "uif":
-        raise TypeError(f"image has dtype {array.dtype}: use an integer or real float dtype.")
+        raise TypeError(f"image has {array.dtype} values: use integers or real numbers.")
     axis = _checked_axis(channel_axis, array.ndim)
     spatial_ndim = array.ndim - (axis is not None)
     if spatial_ndim != 2:

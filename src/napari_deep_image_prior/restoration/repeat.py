@@ -147,6 +147,9 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     for place in np.ndindex(*(1 if i is None else n for i, n in zip(first, leading, strict=True))):
         index = tuple(None if i is None else number for i, number in zip(first, place, strict=True))
         parts.append(StackPart(index, partial(load, index)))
+    # a warm start depends on the plane before: the fits are in the order of the first time
+    order = {index: number for number, index in enumerate(known)}
+    parts.sort(key=lambda part: order.get(part.index, len(order)))
     return StackSteps.of(leading, parts, options, **how)
 
 
@@ -173,9 +176,7 @@ def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any
             f"not {dtype} of shape {tuple(described['shape'])}."
         )
     if fingerprint(image) != described["image_sha256"]:
-        raise ValueError(
-            "this is another image than the restored one: its pixels differ (image_sha256)."
-        )
+        raise ValueError("this is another image than the restored one: its pixels differ.")
     return image
 
 

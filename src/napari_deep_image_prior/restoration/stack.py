@@ -57,6 +57,11 @@ class _Done:
     described: dict[str, Any]
 
 
+def place_of(index: Index) -> str:
+    """Return an index in a stack as text; the axis of channels restored jointly is left out."""
+    return ", ".join(str(i) for i in index if i is not None)
+
+
 def task_keys(kind: str) -> tuple[str, ...]:
     """Return the keys of a task's description that differ from plane to plane."""
     return (*TASK_KEYS, *method_of(kind).task.pixelwise)
@@ -64,6 +69,9 @@ def task_keys(kind: str) -> tuple[str, ...]:
 
 class StackSteps:
     """Restores planes in sequence, with the interface of `Steps`, but without run on and repaint.
+
+    Without warm starts the order of the planes does not change the result. With them it does: the
+    record lists the planes in the order of their fits, and `repeat` follows it.
 
     A plane whose fit fails is left unrestored, and the stop reason reports it. If the first three
     fail, or all, RestorationError is raised.
@@ -111,6 +119,7 @@ class StackSteps:
         self._failed: list[tuple[Index, str]] = []
         self._stop_requested = False
         self._steps_of_one = 0
+        self._latest: tuple[Index, int] = (planes[0][0], 0)
         self._result: Restoration | None = None
         self._generator = self._working()
 
@@ -309,21 +318,24 @@ class StackSteps:
         """Yield the steps of one plane, and write its images into the stack."""
         before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
         for step in steps:
+            self._latest = (index, step.iteration)
             if step.image is not None:
                 self.image[selection(index)] = step.image
             if step.result is not None:
                 self._done.append((index, _summary(step.result)))
                 steps.close()
-            yield self._of_stack(step, before, time.perf_counter() - started)
+            yield self._of_stack(index, step, before, time.perf_counter() - started)
 
     def _stop_reason(self) -> str:
-        at = f"{self._called} {len(self._done) + len(self._failed)} of {len(self._planes)}"
         reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
-            reason = f"stopped by the user in {at}"
+            index, step = self._latest
+            number = len(self._done) + len(self._failed)
+            at = f"{self._called} {place_of(index)} ({number} of {len(self._planes)})"
+            reason = f"stopped by the user in {at}, at step {step}"
         if self._failed:
             index, error = self._failed[0]
-            place = ", ".join(str(i) for i in index if i is not None)
+            place = place_of(index)
             others = f" and {len(self._failed) - 1} more" if len(self._failed) > 1 else ""
             reason += f"; fit failed, left unrestored: {self._called} {place}{others}, {error}"
         return reason
@@ -336,7 +348,7 @@ class StackSteps:
         # the first plane, of each channel, has a cold start
         return this if finished or self._channel_axis is not None else this / WARM
 
-    def _of_stack(self, step: Step, fitted: int, elapsed: float) -> Step:
+    def _of_stack(self, index: Index, step: Step, fitted: int, elapsed: float) -> Step:
         """Return a plane's step as a step of the whole stack."""
         count = len(self._planes)
         number = min(len(self._done) + len(self._failed) + (step.result is None), count)
@@ -346,13 +358,13 @@ class StackSteps:
         # counted as if all planes took as many steps; early stopping skips to the end
         self._steps_of_one = self._steps_of_one or step.total
         within = round(self._steps_of_one * step.iteration / step.total)
-        failed = f" ({len(self._failed)} failed)" if self._failed else ""
+        failed = f", {len(self._failed)} failed" if self._failed else ""
         return replace(
             step,
             iteration=(number - 1) * self._steps_of_one + within,
             total=count * self._steps_of_one,
             image=None if step.image is None else self.image,
-            note=f"{self._called} {number} of {count}{failed}: {step.note}",
+            note=f"{self._called} {place_of(index)} ({number} of {count}){failed}: {step.note}",
             seconds_left=left,
             fitted=fitted + step.fitted,
             result=None,

@@ -6,8 +6,8 @@ from typing import Any
 
 from ...methods.registry import method_of
 
-SELECTION = ("task", "planes", "missing", "channel_axis", "channels")
-"""Options that select what to restore, not how."""
+SELECTION = ("task", "planes", "missing", "channel_axis", "channels", "fit_contrast")
+"""Options that select what to restore and how it is shown, not how it is restored."""
 DEFAULTS = {
     "device": "auto",
     "seed": 0,

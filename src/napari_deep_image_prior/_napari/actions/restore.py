@@ -20,8 +20,9 @@ from ...restoration.stack import StackPart
 from ..jobs.mask_follower import MaskFollower
 from ..jobs.run import Run
 from ..layers.mask import MaskLayer
+from ..layers.plane import nearest_index
 from ..layers.selection import LayerSelection
-from ..layers.stack import stack_mask, stack_steps
+from ..layers.stack import stack_mask, stack_steps, without_data
 from ..viewer.preferences import preferences
 from ..viewer.proxies import unwrap_proxy
 from .describe import describe_options
@@ -55,6 +56,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     channels: str = "jointly",
     region: RegionLike | None = None,
     warm_start: bool = True,
+    fit_contrast: bool = True,
     block: bool = False,
     **options: Any,  # noqa: ANN401  (each is checked by the function that takes it)
 ) -> Run:
@@ -76,7 +78,8 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     factor : number, or one for Y and one for X
         For super-resolution: the magnification.
     planes : {"displayed", "all"}
-        For stacks and time series: restore the displayed plane, or all planes in sequence. With
+        For stacks and time series: restore the displayed plane, or all planes in sequence,
+        starting with the displayed one and continuing with the first after the last. With
         "all", a mask of one plane applies to all planes, and changes during the fit are ignored.
     channel_axis : int, None or "auto"
         The layer's channel axis, before Y and X. All channels of a plane are restored, into one
@@ -93,6 +96,10 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         For inpainting several planes with a fast preset: start each fit from the network of the
         previous plane, with a quarter of the steps. This takes little more than a quarter of the
         time, at the same quality. False: fit each plane independently.
+    fit_contrast : bool
+        Fit the contrast limits of the result to it, if those of the source are the range of its
+        values, which the noise widens. False: keep the limits of the source. Parts of a plane,
+        RGB images and limits chosen by hand keep theirs.
     block : bool
         Return only when the run has ended.
     **options
@@ -133,13 +140,16 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     options = {"dtype": "same" if keeps_dtype else "float32", **options}
     first = _first_task(source, parts)
     if source.is_stack:
-        stack = stack_steps(source, parts, options, warm_start=warm_start)
+        displayed = nearest_index(viewer, source.layer)
+        stack = stack_steps(source, parts, options, warm_start=warm_start, displayed=displayed)
         run = Run(viewer, first, source, stack, summary)
+        run.notices["data"] = without_data(source)
     else:
         steps = iter_restore(first, **options)
         run = Run(viewer, first, source, steps, summary)
         if isinstance(mask := unwrap_proxy(missing), Labels) and "missing" in method.task.pixelwise:
             run.mask = MaskFollower(viewer, mask, source, steps)
+    run.fits_contrast = fit_contrast and source.region is None
     run.start()
     if block:
         run.wait()
@@ -164,6 +174,7 @@ def estimate_layer(
     task: str,
     warm_start: bool = True,
     seed: int = 0,  # noqa: ARG001  (an argument of a restoration that its time does not depend on)
+    fit_contrast: bool = True,  # noqa: ARG001
     **arguments: Any,  # noqa: ANN401  (those of restore_layer)
 ) -> Generator[None, None, Estimate]:
     """Predict run time and memory of `restore_layer`, step by step: may be closed early.
@@ -212,8 +223,10 @@ def _load_selection(
         If a layer or an argument is missing or does not fit.
     """
     image = unwrap_proxy(image)
+    if image is None:
+        raise TypeError("choose an image layer first.")
     if not isinstance(image, Image):
-        raise TypeError(f"choose an image layer first, not {_type_name(image)}.")
+        raise TypeError(f"choose an image layer, not a layer of type {type(image).__name__}.")
     if image not in viewer.layers:
         raise ValueError("the image layer is not in this viewer.")
     known = {*method.task.option_names(), *FIT_OPTIONS}
@@ -288,15 +301,18 @@ def _load(
 
 
 def _first_task(source: Plane, parts: list[StackPart]) -> Task:
+    has_data = False
     for part in parts:
-        _, task = part.load()
+        pixels, task = part.load()
         if task is not None:
             return task
+        has_data = has_data or bool(np.isfinite(pixels).any())
+    if not has_data:
+        what = "every plane" if source.is_stack else "this plane"
+        raise ValueError(
+            f"{what} of '{source.layer.name}' has no data: all its pixels are NaN or infinite."
+        )
     where = "" if source.region is None else " within the region"
     raise ValueError(
         f"nothing is marked as missing{where}: paint the pixels to fill in on a mask ('New mask')."
     )
-
-
-def _type_name(layer: object) -> str:
-    return "nothing" if layer is None else f"a {type(layer).__name__}"

@@ -124,7 +124,7 @@ def add_trial(
     number = min(set(range(1, MAX_TRIALS + 1)) - {trial.number for trial in existing})
     trial = Trial(number, image, plane, part, arguments)
     state_of(viewer).part(_Trials).of[run.layer] = trial
-    run.summary = ""
+    run.summary, run.fits_contrast = "", False  # side by side they share the image's limits
     # the options first, because long names are elided
     run.layer.name = f"trial {number} ({trial.summary}) of {image.name}"
     queue_of(viewer).changed.emit()  # the queue lists show its name

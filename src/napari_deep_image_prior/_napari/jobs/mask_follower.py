@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 THROTTLE_MS = 200
 """A brush stroke emits many events: the mask is read at most once in this time."""
 
+OUTLINE = 400
+"""Size of an image relative to the width of the mask's outline."""
+
 
 class MaskFollower:
     """Follows the plane of a Labels layer that is the mask of an inpainting."""
@@ -38,6 +41,15 @@ class MaskFollower:
             labels.events.set_data,
         ):
             event.connect(self._mask_changed)  # a weak reference
+
+    def keep_in_front(self, viewer: ViewerModel) -> None:
+        """Show the outline of the mask over the result, ready to be painted on as before."""
+        labels = self._mask.labels
+        if labels not in viewer.layers or not labels.visible:
+            return
+        viewer.layers.move(viewer.layers.index(labels), len(viewer.layers))
+        labels.contour = labels.contour or max(1, round(max(self._missing.shape) / OUTLINE))
+        viewer.layers.selection.active = labels
 
     def _mask_changed(self, _event: Any) -> None:  # noqa: ANN401  (napari's event)
         self._throttler.throttle()

@@ -13,10 +13,10 @@ from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
 from .history import History
 from .queue import queue_of
-from .worker import Failure, Worker, wait_while
+from .waiting import abandon_waiting
+from .worker import Failure, Worker, to_result, wait_while
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -41,8 +41,12 @@ class Run:
         The result, once done.
     message : str
         One line for the user: why it ended, or what went wrong.
+    notices : dict of str
+        Lines for the user on planes without data and on the contrast; empty ones say nothing.
     summary : str
         The preset and all options that are not the default; empty where the layer's name has them.
+    fits_contrast : bool
+        Whether the contrast limits of the result are fitted to it.
     history : History
         Snapshots of the fit, within `history.limit` bytes. They and the fit stay in memory until
         the layer is deleted or another run starts in the viewer.
@@ -65,8 +69,10 @@ class Run:
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
+        self.notices: dict[str, str] = {}
         self.misfits: list[float] = []
         self.history = History()
+        self.fits_contrast = False
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
@@ -87,6 +93,11 @@ class Run:
     def layer(self) -> Image:
         """The result layer, updated while the fit runs."""
         return self._layer.image
+
+    @property
+    def source(self) -> Any:  # noqa: ANN401  (an Image or Labels layer)
+        """The layer that is restored."""
+        return self._layer.source
 
     @property
     def shown(self) -> Snapshot | None:
@@ -118,6 +129,8 @@ class Run:
         self._queue.release_ended(but=self)
         if self.layer not in self.viewer.layers:
             self.viewer.add_layer(self.layer)
+            if self.mask is not None:
+                self.mask.keep_in_front(self.viewer)
         self._is_launched = False
         self._change("running")
         self._queue.request_thread(self)
@@ -128,7 +141,7 @@ class Run:
         self._steps.wants_image = self._preview_is_due
         # the steps stay open: an ended fit may be continued
         self._worker = Worker(
-            _to_result(self._steps),
+            to_result(self._steps),
             on_result=self._end,
             on_value=self._receive_step,
             on_finished=self._worker_finished,
@@ -319,6 +332,8 @@ class Run:
         )
         self._queue.remember(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
+        if self.fits_contrast:
+            self.notices["contrast"] = self._layer.fit_contrast()
         self._finish("done", outcome.stop_reason)
         self._queue.restored.emit(self)
 
@@ -344,8 +359,8 @@ class Run:
             self.abandon("the result layer was deleted")
         elif event.value is self.layer:
             self.release()
-        elif event.value is self._layer.source and self.state == "waiting":
-            self.abandon("its image layer was deleted before it started")
+        elif event.value is self.source and self.state == "waiting":
+            abandon_waiting(self._queue, event.value)
 
     def _worker_finished(self) -> None:
         self._worker = None
@@ -375,10 +390,3 @@ class Run:
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
-
-
-def _to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
-    """Yield all steps, and return the result."""
-    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
-        yield step
-    return steps.result

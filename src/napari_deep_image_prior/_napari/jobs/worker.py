@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from ...restoration.base import Restoration, RestorationSteps, Step
+
 STATUS_SECONDS = 0.05
 """Shortest time between two reports: a GPU does hundreds of steps per second."""
 
@@ -146,3 +148,10 @@ def wait_while(condition: Callable[[], bool], timeout: float | None = None) -> N
     if condition():
         loop.exec()
     timer.stop()
+
+
+def to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
+    """Yield all steps, and return the result."""
+    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
+        yield step
+    return steps.result

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image
 
 from ...io.animation import write_animation
+from .contrast import fitted_limits
 from .plane import describe_source, displayed_channel, full_range, in_layer_axes, result_options
 from .provenance import METADATA
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...methods.task import Task
+    from .contrast import Limits
     from .plane import Plane
 
 
@@ -53,6 +55,9 @@ class ResultLayer:
         self._plane, self._task = plane, task
         self.image = Image(in_layer_axes(plane, first), **result_options(plane, task))
         """napari's layer."""
+        low, high = self.image.contrast_limits
+        self._given: Limits = (low, high)
+        self._limits = self._given
         self.shown: Snapshot | None = None
         """The snapshot on display; None before the first."""
 
@@ -69,6 +74,25 @@ class ResultLayer:
         if provenance is not None:
             others[METADATA] = self._with_source(snapshot, provenance)
         self.image.metadata = others  # assigned, so that napari emits an event
+
+    def fit_contrast(self) -> str:
+        """Fit the contrast limits to the image, if the noise widened those of the source.
+
+        Returns a line about it; empty if the limits stay, as those chosen by the user do.
+        """
+        if self._plane.is_rgb or tuple(self.image.contrast_limits) != self._limits:
+            return ""
+        fitted = fitted_limits(
+            self._given,
+            self._plane.values,
+            np.asarray(self.image.data),
+            part_of_stack=self._plane.layer.ndim > self._plane.values.ndim,
+        )
+        if fitted is None:
+            return ""
+        self._limits = self.image.contrast_limits = fitted
+        low, high = (f"{limit:.4g}" for limit in fitted)
+        return f"Contrast limits fitted to the result: {low} to {high}."
 
     def copy(self, provenance: dict[str, Any]) -> Image:
         """Return the snapshot on display as a new layer, with its provenance.

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 
 from ...arrays import mask_of_planes
-from ...restoration.stack import StackSteps
+from ...restoration.stack import StackSteps, place_of
 from .mask import EXACT
 from .world import to_data, to_world
 
@@ -17,24 +17,55 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
+    from ...arrays import Index
     from ...restoration.stack import StackPart
     from .plane import Plane
 
+LISTED = 5
+"""Largest number of planes that a message lists."""
+
 
 def stack_steps(
-    stack: Plane, parts: list[StackPart], options: dict[str, Any], *, warm_start: bool
+    stack: Plane,
+    parts: list[StackPart],
+    options: dict[str, Any],
+    *,
+    warm_start: bool,
+    displayed: Index,
 ) -> StackSteps:
-    """Return the steps of all planes; `options` of `iter_restore` apply to each."""
+    """Return the steps of all planes, from the displayed one on; `options` apply to each.
+
+    After the last plane follow those before the displayed one, in their order.
+    """
     part_name = "channel" if stack.is_one_plane else "plane"
     one_by_one = None if stack.channels.jointly else stack.channels.axis
     return StackSteps.of(
         stack.leading,
-        parts,
+        _from_displayed(stack, parts, displayed),
         options,
         called=part_name,
         warm_start=warm_start,
         channel_axis=one_by_one,
     )
+
+
+def _from_displayed(stack: Plane, parts: list[StackPart], displayed: Index) -> list[StackPart]:
+    """Return the parts from the displayed one on, then those before it."""
+    axes = [axis for axis, i in enumerate(stack.index) if i is None]
+    for number, part in enumerate(parts):
+        if all(part.index[axis] in (None, displayed[axis]) for axis in axes):
+            return parts[number:] + parts[:number]
+    return parts
+
+
+def without_data(stack: Plane) -> str:
+    """Return one line on the planes without any finite pixel, which are kept; empty if none."""
+    called = "channel" if stack.is_one_plane else "plane"
+    empty = [place_of(i) for i, part in stack.parts() if not np.isfinite(part.values).any()]
+    if len(empty) < 2:
+        return f"No data in {called} {empty[0]}, which is kept as it is." if empty else ""
+    listed = "; ".join(empty[:LISTED]) + ("; ..." if len(empty) > LISTED else "")
+    return f"No data in {len(empty)} {called}s ({listed}), which are kept as they are."
 
 
 def stack_mask(

@@ -76,11 +76,16 @@ def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa:
     choice = cast(
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
     )
+    elide_long_names(choice)
+    return choice
+
+
+def elide_long_names(choice: ComboBox) -> None:
+    """Shorten long layer names in a menu, so that they do not widen the panel."""
     combo = choice.native
     combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(12)
     combo.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
-    return choice
 
 
 def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -> PushButton:

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-MIN_WIDTH, MIN_HEIGHT = 300, 160
+from .docking import Docking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIN_WIDTH, MIN_HEIGHT = 300, 60
+FOOTER_MARGINS = (9, 0, 9, 6)
 
 
-def finish_layout(panel: QWidget) -> None:
-    """Push the widgets of a filled panel to its top, let them scroll and align their labels."""
+def finish_layout(panel: QWidget, fixed: Sequence[QWidget] = ()) -> None:
+    """Push the widgets of a filled panel to its top, let them scroll and align their labels.
+
+    The widgets in `fixed` are moved below the scroll area, so that they stay in sight.
+    """
     panel.layout().addStretch()
-    LabelColumn(_make_scrollable(panel))
+    content = _make_scrollable(panel)
+    LabelColumn(content)
+    footer = QWidget()
+    layout = QVBoxLayout(footer)
+    layout.setContentsMargins(*FOOTER_MARGINS)
+    layout.setSpacing(2)
+    for widget in fixed:
+        _move_below(content, footer, widget)
+    panel.layout().addWidget(footer)
+    Docking(panel)
+
+
+def _move_below(content: QWidget, footer: QWidget, widget: QWidget) -> None:
+    """Move the row of a widget, without its label, from the scrolling part to the footer."""
+    layout = content.layout()
+    rows = [layout.itemAt(index).widget() for index in range(layout.count())]
+    for row in rows:
+        if row is not None and (row is widget or row.isAncestorOf(widget)):
+            for label in _row_labels(content):
+                if row.isAncestorOf(label):
+                    label.hide()
+            footer.layout().addWidget(row)
+            return
 
 
 def _make_scrollable(panel: QWidget) -> QWidget:

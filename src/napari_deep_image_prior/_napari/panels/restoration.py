@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
-from napari.layers import Image
+from magicgui.widgets import CheckBox, ComboBox, Container, ProgressBar, SpinBox
 
 from ...methods.registry import PRESETS
 from ...restoration.base import RestorationError
@@ -17,6 +16,7 @@ from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
 from ..jobs.estimate import Estimator
 from ..jobs.queue import queue_of
+from ..layers.noise import noise_text
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
 from .channels import ChannelControls
@@ -24,13 +24,15 @@ from .controls import (
     Collapsible,
     button,
     connect_until_destroyed,
-    layer_choice,
     on_destroyed,
     row,
     wrapping_label,
 )
 from .fit_curve import FitCurve
+from .help import help_link
 from .history import HistoryControls
+from .image_choice import ImageChoice
+from .memory import remember
 from .panel_layout import finish_layout
 from .queue import QueueList
 from .trials import TrialControls
@@ -38,6 +40,7 @@ from .trials import TrialControls
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
+    from napari.layers import Image
 
     from ...restoration.base import Step
     from ..actions.trials import Trial
@@ -54,6 +57,10 @@ PLANES_HELP = (
 MEMORY_HELP = (
     "Memory for the snapshots of a fit. When it is full, every second snapshot is dropped."
 )
+CONTRAST_HELP = (
+    "Noise widens the contrast limits of an image. Fit those of the result to its own values, "
+    "unless you have chosen the limits of the image."
+)
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
 ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run."
 
@@ -66,6 +73,8 @@ class RestorationWidget(Container[Any]):
     """
 
     kind: ClassVar[str]
+    own: ClassVar[tuple[str, ...]] = ()
+    """Names of the settings of this task alone, which are remembered."""
     warning: ClassVar[str]
     """What the prior may invent; always visible."""
 
@@ -78,7 +87,10 @@ class RestorationWidget(Container[Any]):
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
-        finish_layout(self.native)
+        names = ("planes", "preset", "device", "seed", "snapshot_memory", "fit_contrast")
+        remember(self._viewer, self.kind, [getattr(self, name) for name in (*names, *self.own)])
+        controls = (self.buttons, self.progress, self._status)
+        finish_layout(self.native, fixed=[each.native for each in controls])
         self._previous_image = self.image.value
         self._notice = ""
         self.image.changed.connect(self._channels.set_layer)
@@ -95,7 +107,7 @@ class RestorationWidget(Container[Any]):
 
     def _add_options(self) -> None:
         """Add the controls for the image and for how it is restored."""
-        self.append(layer_choice(Image, "image", "The image layer to restore."))
+        self.append(ImageChoice(self._viewer, "image", "The image layer to restore."))
         for widget in self._own_widgets():
             self.append(widget)
         self._channels = ChannelControls(self._show_planes)
@@ -130,7 +142,8 @@ class RestorationWidget(Container[Any]):
         self._curve, self._queue = FitCurve(), QueueList(self._viewer)
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
-        for part in (self._warning.native, self._curve, self._queue):
+        link = help_link(self.native, self.kind, self._report)
+        for part in (self._warning.native, link, self._curve, self._queue):
             self.native.layout().addWidget(part)
 
     def _own_widgets(self) -> list[Widget]:
@@ -161,6 +174,12 @@ class RestorationWidget(Container[Any]):
                 tooltip="Another seed gives a slightly different result.",
             ),
             memory,
+            CheckBox(
+                name="fit_contrast",
+                text="fit contrast to the result",
+                value=True,
+                tooltip=CONTRAST_HELP,
+            ),
         ]
 
     def _task_arguments(self) -> dict[str, Any]:
@@ -196,7 +215,8 @@ class RestorationWidget(Container[Any]):
     def _arguments(self) -> dict[str, Any]:
         """Return the selected options as arguments of `restore_layer`."""
         options = {
-            name: getattr(self, name).value for name in ("planes", "preset", "device", "seed")
+            name: getattr(self, name).value
+            for name in ("planes", "preset", "device", "seed", "fit_contrast")
         }
         if not self._is_stack:
             options["planes"] = "displayed"
@@ -216,8 +236,9 @@ class RestorationWidget(Container[Any]):
         """Report, until the next run, that the selected image was deleted and which replaces it."""
         previous, self._previous_image = self._previous_image, image
         self._notice = ""
-        if previous is not None and image is not None and previous not in self._viewer.layers:
-            self._notice = f"'{previous.name}' was deleted: the image is now '{image.name}'."
+        if previous is not None and previous not in self._viewer.layers:
+            now = "choose another image" if image is None else f"the image is now '{image.name}'"
+            self._notice = f"'{previous.name}' was deleted: {now}."
         self._show_state()
 
     def _show_planes(self) -> None:
@@ -328,7 +349,8 @@ class RestorationWidget(Container[Any]):
             self.progress.value = run.step.iteration if run.is_active else 0
         if run.state == "done":
             self.progress.value = self.progress.max
-        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run)]))
+        lines = [self._notice, _status_text(run), *run.notices.values()]
+        self._status.value = "\n".join(filter(None, lines))
         self._curve.show_misfits(run.misfits)
 
     def _enable_buttons(self) -> None:
@@ -343,9 +365,8 @@ class RestorationWidget(Container[Any]):
 
 def _status_text(run: Run) -> str:
     if not run.is_active:
-        # in a stack each plane has its own noise
-        has_noise = run.state == "done" and run.is_one_fit
-        noise = run.result.provenance["found"] if has_noise and run.result is not None else ""
+        result = run.result if run.state == "done" else None
+        noise = "" if result is None else noise_text(result.provenance, run.source)
         end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
         return "\n".join(filter(None, [end, noise]))
     if run.state == "waiting":

@@ -36,6 +36,7 @@ from .controls import (
     row,
     wrapping_label,
 )
+from .help import help_link
 from .panel_layout import finish_layout
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ResultsWidget(Container[Any]):
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self.append(_warning())
-        finish_layout(self.native)
+        self.native.layout().addWidget(help_link(self.native, "results", self._report))
+        finish_layout(self.native, fixed=[self.progress.native, self._status.native])
         self._watched: Image | None = None
         self._followed: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
@@ -143,7 +145,7 @@ class ResultsWidget(Container[Any]):
         button.changed.connect(lambda _value: press())
         return button
 
-    def _report(self, message: str) -> None:
+    def _report(self, message: object) -> None:
         self._status.value = sentence(message)
 
     def _watch(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Labels
@@ -11,7 +11,9 @@ from ...methods.denoising.task import STRONGEST, WEAKEST, NoiseKind, Outliers
 from ..actions.mark_pixels import mark_pixels
 from ..layers.channels import Channels
 from ..layers.plane import empty_mask
-from .controls import button, layer_choice, row
+from ..layers.size import result_size
+from .controls import button, layer_choice, row, wrapping_label
+from .hole_width import HoleWidth
 from .pixel_marking import MarkControls
 from .restoration import RestorationWidget
 
@@ -19,9 +21,16 @@ if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
 
+NOISE_WORDS: dict[NoiseKind, str] = {
+    "auto": "detect in the image",
+    "gaussian": "camera (read) noise",
+    "correlated": "grain coarser than a pixel",
+    "poisson": "photon (shot) noise",
+    "poisson-gaussian": "photon and camera noise",
+}
 NOISE_HELP = (
-    "The noise model. auto: estimated from the image. correlated: grain coarser than a pixel. "
-    "poisson: photon counts without an offset. poisson-gaussian: shot noise and read noise."
+    "Camera noise is equally strong everywhere. Photon noise grows with the brightness: photon "
+    "counts without an offset. With both, the camera adds an offset and read noise."
 )
 STRENGTH_HELP = (
     "1 removes the estimated noise. Lower values keep part of it as grain (0.5: half). "
@@ -39,6 +48,7 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
+    own = ("noise", "strength")
     warning = (
         "Faint detail may be removed with the noise, and a fine line may be an artifact of it. "
         "Do not count, measure or diagnose without comparing with the original."
@@ -47,10 +57,14 @@ class DenoiseWidget(RestorationWidget):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
         self.preset.changed.connect(self._enable_strength)
+        self._enable_strength(self.preset.value)
 
     def _own_widgets(self) -> list[Widget]:
         noise = ComboBox(
-            name="noise", choices=get_args(NoiseKind), value="auto", tooltip=NOISE_HELP
+            name="noise",
+            choices=[(words, kind) for kind, words in NOISE_WORDS.items()],
+            value="auto",
+            tooltip=NOISE_HELP,
         )
         strength = FloatSlider(
             name="strength", value=1, min=WEAKEST, max=STRONGEST, step=0.05, tooltip=STRENGTH_HELP
@@ -78,6 +92,7 @@ class InpaintWidget(RestorationWidget):
     """Fill in the painted pixels of an image layer."""
 
     kind = "inpaint"
+    own = ("marked", "mark_value")
     warning = f"A prior invents: what is filled in is {PLAUSIBLE}"
 
     def _own_widgets(self) -> list[Widget]:
@@ -88,7 +103,10 @@ class InpaintWidget(RestorationWidget):
             "new_mask", "New mask", "Add an empty mask to paint on the image.", self._add_mask
         )
         self._marking = MarkControls(self._mark)
-        return [missing, row("mask_row", new_mask), self._marking]
+        self._hole_width = HoleWidth(self._viewer, "hole_width")
+        missing.changed.connect(self._hole_width.watch)
+        self._hole_width.watch(missing.value)
+        return [missing, row("mask_row", new_mask), self._hole_width.label, self._marking]
 
     def _task_arguments(self) -> dict[str, Any]:
         return {"missing": self.missing.value}
@@ -137,11 +155,25 @@ class SuperResolveWidget(RestorationWidget):
     """Enlarge an image layer."""
 
     kind = "super-resolve"
+    own = ("factor",)
     warning = f"A prior invents: the finer detail is {PLAUSIBLE}"
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self.image.changed.connect(self._show_size)
+        self.factor.changed.connect(self._show_size)
+        self._show_size()
 
     def _own_widgets(self) -> list[Widget]:
         help_text = "Magnification along Y and X."
-        return [SpinBox(name="factor", value=4, min=2, max=16, tooltip=help_text)]
+        factor = SpinBox(name="factor", value=4, min=2, max=16, tooltip=help_text)
+        self._size = wrapping_label("result_size", 1)
+        return [factor, self._size]
+
+    def _show_size(self, _value: object = None) -> None:
+        self._size.value = (
+            "" if self.image.value is None else result_size(self.image.value, self.factor.value)
+        )
 
     def _task_arguments(self) -> dict[str, Any]:
         return {"factor": self.factor.value}

@@ -189,7 +189,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._drawn = 0
         self._correction_weight = 1.0
-        self.noise_summary = "; ".join(dict.fromkeys(model.describe() for model in models))
+        self.noise_summary = _noise_of_channels(models)
         if self._overestimation > 1:
             self.noise_summary += f", assumed {strength:g} times as strong"
         elif self._fraction < 1:
@@ -344,3 +344,11 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         views = max(rehearsal.finish - RECORRUPTIONS * nonlocal_estimate, 0)
         corrections = views * (rehearsal.ratio + RECORRUPTIONS * region) / (1 + RECORRUPTIONS)
         return rehearsal.steps * rehearsal.step + estimates + corrections
+
+
+def _noise_of_channels(models: Sequence[NoiseModel]) -> str:
+    """Return the noise as text, once if it is the same in all channels."""
+    each = [model.describe() for model in models]
+    if len(set(each)) == 1:
+        return each[0]
+    return "; ".join(f"channel {number}: {noise}" for number, noise in enumerate(each))

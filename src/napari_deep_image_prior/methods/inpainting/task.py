@@ -66,11 +66,12 @@ class Inpaint(Task):
         if channels.reshape(len(channels), -1).all(axis=1).any():
             raise ValueError(
                 "every pixel of a channel is missing: leave some known "
-                "(True in missing marks the UNKNOWN pixels)."
+                "(the mask marks the unknown pixels)."
             )
         if not unknown.any():
             raise ValueError(
-                "no pixel is missing: mark the unknown pixels with True (or NaN in the image)."
+                "no pixel is missing: mark the unknown pixels in the mask, "
+                "or with NaN in the image."
             )
         self._set(missing=unknown)
 

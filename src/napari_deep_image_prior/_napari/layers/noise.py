@@ -1,0 +1,46 @@
+"""The estimated noise of a result, with the names of its channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari.layers import Image
+
+COLORS = ("red", "green", "blue")
+NAMES = ("channel_names", "channels", "Labels")
+"""Names under which readers keep the channel names in a layer's metadata."""
+
+
+def channel_names(layer: Image) -> Sequence[str]:
+    """Return the names of the channels of a layer; empty if unknown."""
+    if layer.rgb:
+        return COLORS
+    for key in NAMES:
+        names = layer.metadata.get(key)
+        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+            return [" ".join(name.split()) for name in names]
+    return ()
+
+
+def noise_text(provenance: Mapping[str, Any], layer: Image) -> str:
+    """Return a line on the noise of each channel; empty where each plane has its own."""
+    if "stack" not in provenance:
+        lines = provenance["found"].split("; ")
+    elif provenance["stack"]["called"] == "channel":
+        axis = provenance["stack"]["channel_axis"]
+        planes = [plane for plane in provenance["planes"] if plane["found"]]
+        lines = [f"channel {plane['index'][axis]}: {plane['found']}" for plane in planes]
+    else:
+        return ""
+    names = channel_names(layer)
+    return "\n".join(_named(line, names) for line in lines)
+
+
+def _named(line: str, names: Sequence[str]) -> str:
+    """Return a line about a channel with its name in place of its number."""
+    number, separator, noise = line.removeprefix("channel ").partition(": ")
+    known = line.startswith("channel ") and number.isdigit() and int(number) < len(names)
+    return f"{names[int(number)]}{separator}{noise}" if known else line

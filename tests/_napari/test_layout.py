@@ -1,0 +1,75 @@
+"""The panels in a window of an ordinary laptop."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QMainWindow, QScrollArea
+
+from tests._napari.conftest import PLUGIN
+
+NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
+CONTROLS = ("run", "pause", "stop", "cancel", "progress", "status")
+
+
+@pytest.fixture
+def window(make_napari_viewer: Any, plugins: Any) -> Any:
+    """A viewer with a window of 1366x768 pixels on the screen."""
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((24, 28)))
+    viewer.window.resize(1366, 740)
+    return viewer
+
+
+def _open(viewer: Any, name: str, qtbot: Any) -> tuple[Any, Any]:
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    qtbot.waitUntil(lambda: dock.isVisible() and widget.native.isVisible(), timeout=5000)
+    qtbot.wait(50)
+    return dock, widget
+
+
+def test_panels_share_a_tab_in_place_of_the_height(window: Any, qtbot: Any) -> None:
+    docks = [_open(window, name, qtbot)[0] for name in NAMES]
+    main = docks[0].parent()
+    assert isinstance(main, QMainWindow)
+    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == 3, timeout=5000)
+    docks[2].raise_()
+    qtbot.waitUntil(lambda: not docks[2].visibleRegion().isEmpty(), timeout=5000)
+    assert docks[2].height() > 600
+
+
+def test_a_panel_moved_away_by_the_user_is_no_tab(window: Any, qtbot: Any) -> None:
+    first, _ = _open(window, "Denoise", qtbot)
+    first.setFloating(True)
+    second, _ = _open(window, "Inpaint", qtbot)
+    assert second.parent().tabifiedDockWidgets(second) == []
+    assert first.isFloating()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_buttons_and_progress_stay_in_sight_when_a_panel_is_low(
+    window: Any, qtbot: Any, name: str
+) -> None:
+    dock, widget = _open(window, name, qtbot)
+    for toggle in ("more_toggle", "trying_toggle", "marking_toggle"):
+        if hasattr(widget, toggle):
+            getattr(widget, toggle).native.click()
+    dock.setFloating(True)
+    dock.resize(400, 300)
+    qtbot.waitUntil(lambda: dock.height() == 300, timeout=5000)
+    area = widget.native.findChild(QScrollArea)
+    for control in CONTROLS if name != "Results" else CONTROLS[4:]:
+        native = getattr(widget, control).native
+        assert not area.isAncestorOf(native)
+        assert not native.visibleRegion().isEmpty(), f"{control} is hidden"
+        right = native.mapTo(widget.native, native.rect().topRight()).x()
+        assert right < widget.native.width(), f"{control} is cut off"
+
+
+def test_a_floating_panel_opens_at_a_useful_size(window: Any, qtbot: Any) -> None:
+    dock, _ = _open(window, "Denoise", qtbot)
+    dock.resize(200, 200)
+    dock.setFloating(True)
+    qtbot.waitUntil(lambda: dock.height() > 400, timeout=5000)
+    assert dock.width() >= 380
+    assert dock.height() <= dock.screen().availableSize().height()
