@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 
-from ..fitting.base import FitFailedError
+from ..fitting.base import FITTING, FitFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..fitting.settings import Settings
     from ..methods.task import Task
 
+FINISHING = "finishing"
+"""The stage after the fit."""
 PREVIEW_SECONDS = 0.33
 """Shortest time between two previews."""
 
@@ -64,6 +66,12 @@ class Step:
     """Predicted seconds to the end, from the duration of the last steps; None if unknown."""
     fitted: int = 0
     """Steps of the network's fit among those done, without those of a first estimate."""
+    stage: str = FITTING
+    """The current stage: "estimating noise", "first estimate", "fitting" or "finishing"."""
+    place: str = ""
+    """The stage and what is done of it, as text."""
+    fraction: float = 0.0
+    """Fraction done of the whole, by run time where that can be predicted."""
     result: Restoration | None = field(default=None, repr=False)
     """The result, with the last step only."""
 

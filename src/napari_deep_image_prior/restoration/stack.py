@@ -292,6 +292,7 @@ class StackSteps:
             image=self.image,
             note=reason,
             seconds_left=0.0,
+            fraction=1.0,
             result=self._result,
         )
 
@@ -355,6 +356,7 @@ class StackSteps:
             note=f"{self._called} {number} of {count}{failed}: {step.note}",
             seconds_left=left,
             fitted=fitted + step.fitted,
+            fraction=(number - 1 + step.fraction) / count,
             result=None,
         )
 
