@@ -77,7 +77,7 @@ def test_the_buttons_pause_resume_stop_and_start_again(
     widget = open_panel(viewer, "Super-resolve")
     widget.factor.value = 2
     press(widget.run)
-    _wait(qtbot, lambda: "Step" in widget.status.value and "left" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value and "left" in widget.status.value)
     assert "cpu" in widget.status.value or "cuda" in widget.status.value
     press(widget.pause)
     assert widget.pause.text == "Resume"
@@ -225,7 +225,7 @@ def test_a_reopened_widget_shows_the_run(viewer: Any, picture: np.ndarray, qtbot
     press(widget.run)
     viewer.window.remove_dock_widget(dock)
     again = open_panel(viewer, "Denoise")
-    _wait(qtbot, lambda: "Step" in again.status.value)
+    _wait(qtbot, lambda: "step" in again.status.value)
     press(again.cancel)
     _wait(qtbot, lambda: again.run.enabled)
 
@@ -291,7 +291,7 @@ def test_a_run_of_another_widget_waits_its_turn(
     press(second.run)
     assert second.status.value == "Queued: starts after 1 other."
     press(first.cancel)
-    _wait(qtbot, lambda: "Step" in second.status.value)
+    _wait(qtbot, lambda: "step" in second.status.value)
     press(second.cancel)
 
 
@@ -336,7 +336,7 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     listed.remove.click()
     assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)"]
     press(widget.cancel)
-    _wait(qtbot, lambda: "Step" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value)
     assert widget._run.layer.name == "c denoised", "the widget shows the next one"
     assert not listed.isVisibleTo(widget.native)
     press(widget.cancel)
@@ -364,7 +364,7 @@ def test_the_panel_reports_that_its_image_was_deleted_and_which_it_uses_now(
     viewer.add_image(picture, name="cells")
     widget = open_panel(viewer, "Denoise")
     press(widget.run)
-    _wait(qtbot, lambda: "Step" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value)
     viewer.layers.remove("cells")
     notice = "'cells' was deleted: the image is now 'cells denoised'.\n"
     assert widget.status.value.startswith(notice)

@@ -101,7 +101,6 @@ def nl_ridge(
         _one_pass(centered, first, variance, watch=watch_centered), _part(middle, share)
     )
     estimate = second + mean
-    watch_centered(lambda: second)
     if not is_halved:
         return estimate
     # the mean of 4 pixels, doubled, has white noise of standard deviation 1 again

@@ -285,6 +285,8 @@ def _restoring(record: FitRecord, consumer: Consumer) -> Generator[Step, None, N
                 image=image,
                 note=reason,
                 seconds_left=0.0,
+                stage=FINISHING,
+                place=reason,
                 fraction=1.0,
                 result=result,
             )

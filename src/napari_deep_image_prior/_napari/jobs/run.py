@@ -8,7 +8,7 @@ from weakref import ref
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from ...restoration.base import RestorationError
+from ...restoration.base import FINISHING, RestorationError
 from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
 from .history import History
@@ -284,10 +284,10 @@ class Run:
         if step is None or not self.is_active:
             return
         self.step = step
-        if step.misfit:
+        if step.misfit and step.stage != FINISHING:  # in which the last one is repeated
             self.misfits.append(step.misfit)
         if step.image is not None and step.result is None:  # the result is reported separately
-            snapshot = Snapshot(step.image, step.iteration, step.fitted)
+            snapshot = Snapshot(step.image, step.fitted)
             # an earlier snapshot chosen in a pause stays on display
             is_live = self.shown is None or self.shown is self.history[-1]
             self._add_snapshot(snapshot)
@@ -299,11 +299,15 @@ class Run:
     def _add_snapshot(self, snapshot: Snapshot) -> None:
         if not self.is_one_fit:
             self.history.clear()  # a stack is one array that fills: it has no earlier images
-        self.history.add(snapshot)
+        if len(self.history) and self.history[-1].iteration == snapshot.iteration == 0:
+            self.history.replace_last(snapshot)  # a first estimate that is more complete
+        else:
+            self.history.add(snapshot)
 
     def _provenance(self, snapshot: Snapshot) -> dict[str, Any]:
+        when = f"as it was at {snapshot.place}" if snapshot.iteration else f"the {snapshot.place}"
         return snapshot.provenance or self._steps.provenance(
-            f"chosen by the user as it was at step {snapshot.iteration}", snapshot.fitted
+            f"chosen by the user {when}", snapshot.iteration
         )
 
     def _end(self, outcome: Restoration | Failure) -> None:
@@ -313,10 +317,7 @@ class Run:
             self._fail(outcome.error)
             return
         self.result = outcome
-        iteration = outcome.iterations if self.step is None else self.step.iteration
-        self._ended_with = Snapshot(
-            outcome.image, iteration, outcome.iterations, outcome.provenance
-        )
+        self._ended_with = Snapshot(outcome.image, outcome.iterations, outcome.provenance)
         self._queue.remember(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
         self._finish("done", outcome.stop_reason)

@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
 from napari.layers import Image
 
 from ...methods.registry import PRESETS
-from ...restoration.base import RestorationError
+from ...restoration.base import FINISHING, RestorationError
 from ...restoration.devices import available_devices
 from ...restoration.timing import duration
 from ..actions.before_after import bind_compare
@@ -54,6 +54,8 @@ MEMORY_HELP = (
     "Memory for the snapshots of a fit. When it is full, every second snapshot is dropped."
 )
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
+BAR = 1000
+"""Maximum of the progress bar."""
 ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run."
 
 
@@ -121,7 +123,7 @@ class RestorationWidget(Container[Any]):
         """Add the buttons, and the displays of the state of the fit."""
         self.append(self._buttons())
         self.append(self._more_buttons())
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self.append(ProgressBar(name="progress", value=0, max=BAR, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self._history = HistoryControls(self._run_on, self._report)
@@ -320,8 +322,7 @@ class RestorationWidget(Container[Any]):
             self._status.value = self._notice or prompt
             return
         if run.step is not None:
-            self.progress.max = run.step.total
-            self.progress.value = run.step.iteration if run.is_active else 0
+            self.progress.value = self.progress.max * run.step.fraction if run.is_active else 0
         if run.state == "done":
             self.progress.value = self.progress.max
         self._status.value = "\n".join(filter(None, [self._notice, _status_text(run)]))
@@ -358,11 +359,13 @@ def _waiting_text(jobs_before: int) -> str:
 
 
 def _step_text(run: Run, step: Step) -> str:
-    verbs = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}
+    verb = {"paused": "Paused: ", "stopping": "Stopping: "}.get(run.state, "")
+    if step.stage == FINISHING:
+        verb = ""
     left = ""
-    if run.state == "running" and run.seconds_left is not None:
-        left = f", {duration(run.seconds_left)} left"
-    return f"{verbs[run.state]} {step.iteration} of {step.total}{left}"
+    if run.state != "paused" and run.seconds_left is not None:
+        left = f", about {duration(run.seconds_left)} left"
+    return sentence(f"{verb}{step.place}{left}")
 
 
 def _named(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)

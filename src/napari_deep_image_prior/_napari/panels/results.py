@@ -80,7 +80,7 @@ class ResultsWidget(Container[Any]):
         self._add_reproduction()
         self._add_comparison()
         self._add_measurements()
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self.append(ProgressBar(name="progress", value=0, max=1000, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self.append(_warning())
@@ -269,13 +269,13 @@ class ResultsWidget(Container[Any]):
             self._report(job.message)
         elif (seed_step := job.step) is not None:
             step = seed_step.step
-            self.progress.max = seed_step.seeds * step.total
-            self.progress.value = (seed_step.number - 1) * step.total + step.iteration
+            done = (seed_step.number - 1 + step.fraction) / seed_step.seeds
+            self.progress.value = self.progress.max * done
             left = ""
             if seed_step.seconds_left is not None:
-                left = f", {duration(seed_step.seconds_left)} left"
+                left = f", about {duration(seed_step.seconds_left)} left"
             seed = f"seed {seed_step.number} of {seed_step.seeds}"
-            self._report(f"{seed}: step {step.iteration} of {step.total}{left}")
+            self._report(f"{seed}: {step.place}{left}")
 
 
 def _describe(provenance: dict[str, Any]) -> str:

@@ -121,6 +121,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._partial: Callable[[], Tensor] | None = None
         # of the nonlocal estimates and of the views of the network, in pixels
         self._estimated = self._averaged = 0.0
+        self._has_changed = False
         self._pixels = image[0].size
         self._region_pixels = min(settings.region, *image.shape[1:]) ** 2
         self._is_finishing = False
@@ -173,7 +174,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._first is None:
             image = normalizer.image
             self._first = yield from self._nonlocal_estimate(image, 0, self._overestimation)
-            self._partial = None
+            self._partial, self._has_changed = None, True
         while self._drawn < self._settings.draws + 1:
             clean = self._regions.draw([self._first], 1)[0]
             renoised = normalizer.renoise(clean)
@@ -195,16 +196,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def _making_first_estimate(self, iteration: int) -> Progress:
         regions = self._settings.draws + 1
-        fraction = self._estimated / (self._pixels + regions * self._region_pixels)
+        fraction = min(self._estimated / (self._pixels + regions * self._region_pixels), 1.0)
         total = (2 + self._settings.draws) * PARTS + self._fit.end
-        return Progress(
-            iteration,
-            total,
-            None,
-            FIRST_ESTIMATE,
-            min(fraction, 1.0),
-            self._partial is not None and not self._drawn,
-        )
+        changed, self._has_changed = self._has_changed, False
+        return Progress(iteration, total, None, FIRST_ESTIMATE, fraction, changed)
 
     def work(self, progress: Progress) -> Work:  # noqa: ARG002  (counted here)
         """Return pixels of nonlocal estimates, and steps of the fit with the averaging of views."""
@@ -259,7 +254,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return cast("Tensor", estimate)
 
     def _watch(self, so_far: Callable[[], Tensor]) -> None:
-        self._partial = so_far
+        self._partial, self._has_changed = so_far, True
 
     def _counted(self, working: Generator[float, None, Tensor]) -> Generator[float, None, Tensor]:
         """Count the pixels of a nonlocal estimate while it is made."""
