@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QApplication
 from napari_deep_image_prior import measure_quality, restore_layer
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.jobs.queue import queue_of
-from napari_deep_image_prior._napari.jobs.uncertainty import active_uncertainty
+from napari_deep_image_prior._napari.jobs.uncertainty import UncertaintyJob, active_uncertainty
+from napari_deep_image_prior._napari.jobs.worker import wait_while
 from tests._napari.conftest import PLUGIN, open_panel, press
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
@@ -107,15 +108,11 @@ def test_the_widget_shows_provenance_as_soon_as_it_is_known(
 ) -> None:
     assert results.provenance.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
-    assert "has no provenance" in results.provenance.value
     run = restore_layer(viewer, source, seed=6)
-    results.result.value = run.layer
-    assert "has no provenance" in results.provenance.value
+    assert results.result.choices == (), "the source is no result, and the run has none yet"
     run.wait()
     assert results.provenance.value.startswith("Denoise, preset fast, seed 6: ")
     assert run.result.stop_reason in results.provenance.value
-    results.result.value = source
-    assert "has no provenance" in results.provenance.value
 
 
 def test_an_obstacle_to_an_action_is_reported_in_one_line(
@@ -125,7 +122,7 @@ def test_an_obstacle_to_an_action_is_reported_in_one_line(
     assert results.status.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
     press(results.copy)
-    assert "'cells' has no provenance" in results.status.value
+    assert results.status.value == "Choose a result layer first."
     run = _restored(viewer, results, source)
     source.data = picture + 1
     press(results.run_again)
@@ -446,6 +443,23 @@ def test_the_quality_of_result_and_source_is_measured_against_a_truth(
     assert results.status.value.startswith("Result: PSNR"), "the full resolution is used"
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_residuals_and_uncertainties_are_neither_results_nor_images_to_restore(
+    viewer: Any, results: Any, picture: np.ndarray
+) -> None:
+    denoise = open_panel(viewer, "Denoise")
+    source = viewer.add_image(picture, name="cells")
+    run = _restored(viewer, results, source)
+    press(results.residual)
+    assert "cells residual" in viewer.layers
+    job = UncertaintyJob(viewer, run.layer, 2)
+    job.start()
+    wait_while(lambda: job.is_active, 60)
+    assert "cells uncertainty" in viewer.layers
+    assert list(results.result.choices) == [run.layer]
+    assert list(denoise.image.choices) == [source, run.layer]
+
+
 def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: np.ndarray) -> None:
     buttons = (
         results.run_again,
@@ -460,7 +474,7 @@ def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: n
         results.status.value = ""
         press(button)
         assert (
-            "has no provenance" in results.status.value
+            results.status.value == "Choose a result layer first."
             or "no finished result" in results.status.value
         )
     run = _restored(viewer, results, source)

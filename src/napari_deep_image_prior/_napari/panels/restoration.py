@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
-from napari.layers import Image
 
 from ...methods.registry import PRESETS
 from ...restoration.base import FINISHING, RestorationError
@@ -16,6 +15,7 @@ from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
 from ..jobs.estimate import Estimator
 from ..jobs.queue import queue_of
+from ..layers.maps import is_map
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
 from .channels import ChannelControls
@@ -23,7 +23,7 @@ from .controls import (
     Collapsible,
     button,
     connect_until_destroyed,
-    layer_choice,
+    image_choice,
     on_destroyed,
     row,
     wrapping_label,
@@ -37,6 +37,7 @@ from .trials import TrialControls
 if TYPE_CHECKING:
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
+    from napari.layers import Image
 
     from ...restoration.base import Step
     from ..actions.trials import Trial
@@ -96,7 +97,7 @@ class RestorationWidget(Container[Any]):
 
     def _add_options(self) -> None:
         """Add the controls for the image and for how it is restored."""
-        self.append(layer_choice(Image, "image", "The image layer to restore."))
+        self.append(image_choice(self._viewer, "image", "The image layer to restore.", _is_image))
         for widget in self._own_widgets():
             self.append(widget)
         self._channels = ChannelControls(self._show_planes)
@@ -336,6 +337,10 @@ class RestorationWidget(Container[Any]):
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"
+
+
+def _is_image(layer: Image) -> bool:
+    return not is_map(layer)
 
 
 def _status_text(run: Run) -> str:

@@ -31,6 +31,7 @@ from ..viewer.proxies import unwrap_proxy
 from .controls import (
     ask_where_to_save,
     connect_until_destroyed,
+    image_choice,
     layer_choice,
     on_destroyed,
     row,
@@ -74,7 +75,7 @@ class ResultsWidget(Container[Any]):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer: ViewerModel = unwrap_proxy(napari_viewer)
-        self.append(layer_choice(Image, "result", RESULT_HELP))
+        self.append(image_choice(self._viewer, "result", RESULT_HELP, _is_result))
         self._provenance = wrapping_label("provenance", 4)
         self.append(self._provenance)
         self._add_reproduction()
@@ -163,11 +164,9 @@ class ResultsWidget(Container[Any]):
     def _select_new_result(self, run: Run) -> None:
         """Select the result of a run that has just ended, unless the user has selected another."""
         selected = self.result.value
-        is_free = (
-            selected is None or selected is self._followed or METADATA not in selected.metadata
-        )
+        self.result.reset_choices()
+        is_free = selected is None or selected is self._followed
         if is_free and run.layer in self._viewer.layers:
-            self.result.reset_choices()
             self.result.value = self._followed = run.layer
 
     def _show_provenance(self, _event: object = None) -> None:
@@ -276,6 +275,10 @@ class ResultsWidget(Container[Any]):
                 left = f", about {duration(seed_step.seconds_left)} left"
             seed = f"seed {seed_step.number} of {seed_step.seeds}"
             self._report(f"{seed}: {step.place}{left}")
+
+
+def _is_result(layer: Image) -> bool:
+    return METADATA in layer.metadata
 
 
 def _describe(provenance: dict[str, Any]) -> str:
