@@ -9,9 +9,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from napari.layers import Image, Labels
+from napari.utils import progress
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.jobs import activity
 from tests._napari.conftest import PLUGIN, open_panel, press
 from tests.conftest import QUICK
 
@@ -376,6 +378,51 @@ def test_the_panel_reports_that_its_image_was_deleted_and_which_it_uses_now(
     press(widget.run)
     assert "deleted" not in widget.status.value
     press(widget.cancel)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_bar_the_curve_and_the_text_begin_anew_and_end_with_the_layers(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert widget._curve.label == "held-out error (first estimate = 1)"
+    assert widget._curve.marked == widget._run.result.iterations
+    widget.history.value = 1
+    assert widget._curve.marked == widget._run.shown.iteration
+    press(widget.run)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    _wait(qtbot, lambda: widget.run.enabled)
+    viewer.layers.remove(widget._run.layer)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    assert widget.status.value.startswith("Press Run")
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    viewer.layers.remove(source)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    assert widget.status.value == "'cells' was deleted: the image is now 'cells denoised'."
+    assert widget.keep.enabled, "the result is still there"
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_run_is_shown_in_the_activity_dock_and_a_long_one_ends_with_a_notification(
+    viewer: Any, picture: np.ndarray, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(activity, "show_info", said.append)
+    viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Super-resolve")
+    for long in (60.0, 0.0):
+        monkeypatch.setattr(activity, "LONG", long)
+        press(widget.run)
+        _wait(qtbot, lambda: any("fitting, step" in bar.desc for bar in progress._all_instances))
+        press(widget.stop)
+        _wait(qtbot, lambda: widget.run.enabled)
+        assert not progress._all_instances
+    (message,) = said
+    assert message.startswith("cells super-resolved [1]: done after ")
 
 
 def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.ndarray) -> None:

@@ -11,17 +11,18 @@ from psygnal import Signal
 from ...restoration.base import FINISHING, RestorationError
 from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
+from .activity import Activity
 from .history import History
 from .queue import queue_of
-from .worker import Failure, Worker, wait_while
+from .worker import Failure, Worker, to_result, wait_while
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...fitting.settings import Settings
     from ...methods.task import Task
     from ...restoration.base import Restoration, RestorationSteps, Step
     from ..layers.plane import Plane
@@ -65,7 +66,10 @@ class Run:
         self.step: Step | None = None
         self.result: Restoration | None = None
         self.message = ""
-        self.misfits: list[float] = []
+        self.misfits: list[tuple[int, float]] = []
+        """Steps of the network's fit, and the misfit of each."""
+        self._activity = Activity()
+        self.changed.connect(self._show_activity)
         self.history = History()
         self.mask: MaskFollower | None = None
         self._steps = steps
@@ -104,6 +108,16 @@ class Run:
         return self._steps.is_one_fit
 
     @property
+    def settings(self) -> Settings:
+        """The settings of the fit."""
+        return self._steps.settings
+
+    @property
+    def source(self) -> Any:  # noqa: ANN401  (an Image or Labels layer)
+        """The layer that is restored."""
+        return self._layer.source
+
+    @property
     def seconds_left(self) -> float | None:
         """Estimated time to the end; None before the first report."""
         return self.step.seconds_left if self.step is not None and self.is_active else None
@@ -128,7 +142,7 @@ class Run:
         self._steps.wants_image = self._preview_is_due
         # the steps stay open: an ended fit may be continued
         self._worker = Worker(
-            _to_result(self._steps),
+            to_result(self._steps),
             on_result=self._end,
             on_value=self._receive_step,
             on_finished=self._worker_finished,
@@ -285,7 +299,7 @@ class Run:
             return
         self.step = step
         if step.misfit and step.stage != FINISHING:  # in which the last one is repeated
-            self.misfits.append(step.misfit)
+            self.misfits.append((step.fitted, step.misfit))
         if step.image is not None and step.result is None:  # the result is reported separately
             snapshot = Snapshot(step.image, step.fitted)
             # an earlier snapshot chosen in a pause stays on display
@@ -373,13 +387,10 @@ class Run:
         self._queue.leave(self)
         self.changed.emit(self)
 
+    def _show_activity(self, _run: Run) -> None:
+        fraction, place = (0.0, "") if self.step is None else (self.step.fraction, self.step.place)
+        self._activity.show(self.layer.name, self.state, fraction, place)
+
     def _change(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
-
-
-def _to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
-    """Yield all steps, and return the result."""
-    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
-        yield step
-    return steps.result

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from ...restoration.base import Restoration, RestorationSteps, Step
+
 STATUS_SECONDS = 0.05
 """Shortest time between two reports: a GPU does hundreds of steps per second."""
 
@@ -125,6 +127,13 @@ def _run(generator: Generator[Any, None, Any], not_paused: Event) -> Generator[A
         raise
     except BaseException as error:  # noqa: BLE001  (a SystemExit as well would block the queue)
         return Failure(error)
+
+
+def to_result(steps: RestorationSteps) -> Generator[Step, None, Restoration]:
+    """Yield all steps, and return the result."""
+    for step in steps:  # noqa: UP028  (`yield from` would close the steps along with this generator)
+        yield step
+    return steps.result
 
 
 def wait_while(condition: Callable[[], bool], timeout: float | None = None) -> None:

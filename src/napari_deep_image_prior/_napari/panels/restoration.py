@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from magicgui.widgets import ComboBox, Container, ProgressBar, SpinBox
 
 from ...methods.registry import PRESETS
-from ...restoration.base import FINISHING, RestorationError
+from ...restoration.base import RestorationError
 from ...restoration.devices import available_devices
-from ...restoration.timing import duration
 from ..actions.before_after import bind_compare
 from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
@@ -18,6 +17,7 @@ from ..jobs.queue import queue_of
 from ..layers.maps import is_map
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
+from ..viewer.proxies import unwrap_proxy
 from .channels import ChannelControls
 from .controls import (
     Collapsible,
@@ -32,6 +32,7 @@ from .fit_curve import FitCurve
 from .history import HistoryControls
 from .panel_layout import finish_layout
 from .queue import QueueList
+from .status import status_text
 from .trials import TrialControls
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from ...restoration.base import Step
     from ..actions.trials import Trial
     from ..jobs.run import Run
 
@@ -75,6 +75,7 @@ class RestorationWidget(Container[Any]):
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
+        self._is_past = False
         bind_compare(napari_viewer)
         self._estimator = Estimator(self._report)
         self._preferences = preferences()
@@ -92,6 +93,9 @@ class RestorationWidget(Container[Any]):
         elif self._preferences.problem:
             self._report(self._preferences.problem)
         connect_until_destroyed(self.native, queue_of(napari_viewer).changed, self._follow_next_run)
+        self._layers = unwrap_proxy(napari_viewer).layers
+        self._layers.events.removed.connect(self._layer_was_removed)  # a weak reference
+        on_destroyed(self.native, self._disconnect_layers)
         on_destroyed(self.native, self._estimator.cancel)
         on_destroyed(self.native, self._channels.disconnect_layer)
 
@@ -305,10 +309,25 @@ class RestorationWidget(Container[Any]):
         else:
             self._show_state()
 
+    def _disconnect_layers(self) -> None:
+        self._layers.events.removed.disconnect(self._layer_was_removed)
+
+    def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
+        """Show nothing more of a run that has ended, once its result or its source is gone."""
+        run = self._run
+        if run is None or run.state != "done":
+            return
+        if event.value is run.layer:
+            run.changed.disconnect(self._show_state)
+            self._run = None
+        elif event.value is run.source:
+            self._is_past = True  # its result can still be looked at
+        self._show_state()
+
     def _follow(self, run: Run) -> None:
         if self._run is not None:
             self._run.changed.disconnect(self._show_state)
-        self._run = run
+        self._run, self._is_past = run, False
         run.history.limit = self.snapshot_memory.value * 10**6
         connect_until_destroyed(self.native, run.changed, self._show_state)
         self._show_state()
@@ -321,13 +340,15 @@ class RestorationWidget(Container[Any]):
             ready = "Press Run, or Estimate to predict the run time."
             prompt = "Open an image to begin." if self.image.value is None else ready
             self._status.value = self._notice or prompt
+            self.progress.value = 0
+            self._curve.show_run(None)
             return
-        if run.step is not None:
-            self.progress.value = self.progress.max * run.step.fraction if run.is_active else 0
-        if run.state == "done":
-            self.progress.value = self.progress.max
-        self._status.value = "\n".join(filter(None, [self._notice, _status_text(run)]))
-        self._curve.show_misfits(run.misfits)
+        is_shown = run.is_active or (run.state == "done" and not self._is_past)
+        fraction = 0.0 if run.step is None or not is_shown else run.step.fraction
+        self.progress.value = round(BAR * fraction)
+        text = "" if self._is_past and not run.is_active else status_text(run)
+        self._status.value = "\n".join(filter(None, [self._notice, text]))
+        self._curve.show_run(run if is_shown else None)
 
     def _enable_buttons(self) -> None:
         state = None if self._run is None else self._run.state
@@ -341,36 +362,6 @@ class RestorationWidget(Container[Any]):
 
 def _is_image(layer: Image) -> bool:
     return not is_map(layer)
-
-
-def _status_text(run: Run) -> str:
-    if not run.is_active:
-        # in a stack each plane has its own noise
-        has_noise = run.state == "done" and run.is_one_fit
-        noise = run.result.provenance["found"] if has_noise and run.result is not None else ""
-        end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
-        return "\n".join(filter(None, [end, noise]))
-    if run.state == "waiting":
-        return _waiting_text(queue_of(run.viewer).jobs.index(run))
-    if run.step is None:
-        return f"Starting on {run.device} …"
-    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
-
-
-def _waiting_text(jobs_before: int) -> str:
-    if jobs_before == 0:
-        return "Queued: starts after the uncertainty estimate (Results panel)."
-    return f"Queued: starts after {jobs_before} other{'s' if jobs_before > 1 else ''}."
-
-
-def _step_text(run: Run, step: Step) -> str:
-    verb = {"paused": "Paused: ", "stopping": "Stopping: "}.get(run.state, "")
-    if step.stage == FINISHING:
-        verb = ""
-    left = ""
-    if run.state != "paused" and run.seconds_left is not None:
-        left = f", about {duration(run.seconds_left)} left"
-    return sentence(f"{verb}{step.place}{left}")
 
 
 def _named(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)

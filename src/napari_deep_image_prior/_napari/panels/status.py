@@ -1,0 +1,45 @@
+"""The state of a run as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...restoration.base import FINISHING
+from ...restoration.timing import duration
+from ..jobs.queue import queue_of
+from ..viewer.messages import sentence
+
+if TYPE_CHECKING:
+    from ...restoration.base import Step
+    from ..jobs.run import Run
+
+
+def status_text(run: Run) -> str:
+    """Return the state of a run, in a few lines."""
+    if not run.is_active:
+        # in a stack each plane has its own noise
+        has_noise = run.state == "done" and run.is_one_fit
+        noise = run.result.provenance["found"] if has_noise and run.result is not None else ""
+        end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+        return "\n".join(filter(None, [end, noise]))
+    if run.state == "waiting":
+        return _waiting_text(queue_of(run.viewer).jobs.index(run))
+    if run.step is None:
+        return f"Starting on {run.device} …"
+    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
+
+
+def _waiting_text(jobs_before: int) -> str:
+    if jobs_before == 0:
+        return "Queued: starts after the uncertainty estimate (Results panel)."
+    return f"Queued: starts after {jobs_before} other{'s' if jobs_before > 1 else ''}."
+
+
+def _step_text(run: Run, step: Step) -> str:
+    verb = {"paused": "Paused: ", "stopping": "Stopping: "}.get(run.state, "")
+    if step.stage == FINISHING:
+        verb = ""
+    left = ""
+    if run.state != "paused" and run.seconds_left is not None:
+        left = f", about {duration(run.seconds_left)} left"
+    return sentence(f"{verb}{step.place}{left}")
