@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import torch
-
 from ..fitting.base import FITTING, FitFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from ..fitting.settings import Settings
@@ -179,4 +178,6 @@ def explained_errors(device: torch.device) -> Iterator[None]:
         ) from error
     finally:
         if device.type == "cuda":
+            import torch
+
             torch.cuda.empty_cache()

@@ -11,10 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from ..generators import run_to_end
-from ..methods.base import Rehearsal
 from ..methods.registry import method_of
 from .api import iter_restore
 from .devices import choose_device
@@ -22,7 +19,10 @@ from .devices import choose_device
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import torch
+
     from ..fitting.settings import Settings
+    from ..methods.base import Rehearsal
     from ..methods.task import Task
     from .steps import Steps
 
@@ -117,6 +117,8 @@ def estimating(
 
 def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, None, Rehearsal]:
     """Time the first steps of a fit and what precedes and follows them."""
+    from ..methods.base import Rehearsal
+
     at: dict[int, float] = {}
     fitted: list[float] = []
     total = 0
@@ -150,6 +152,8 @@ def _allocated(device: torch.device, *, start: bool = False) -> int:
     """Return a GPU's memory in use at the start, or its peak since then; 0 on other devices."""
     if device.type != "cuda":
         return 0
+    import torch
+
     if start:
         torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.max_memory_allocated(device)

@@ -15,6 +15,7 @@ from ..jobs.current import active_run, last_run
 from ..jobs.estimate import Estimator
 from ..jobs.queue import queue_of
 from ..layers.maps import is_map
+from ..viewer.loading import Loader
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
 from ..viewer.proxies import unwrap_proxy
@@ -78,6 +79,7 @@ class RestorationWidget(Container[Any]):
         self._is_past = False
         bind_compare(napari_viewer)
         self._estimator = Estimator(self._report)
+        self._loader = Loader(self.native, self._report)
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
@@ -97,6 +99,7 @@ class RestorationWidget(Container[Any]):
         self._layers.events.removed.connect(self._layer_was_removed)  # a weak reference
         on_destroyed(self.native, self._disconnect_layers)
         on_destroyed(self.native, self._estimator.cancel)
+        self._loader.preload(self._show_devices)
         on_destroyed(self.native, self._channels.disconnect_layer)
 
     def _add_options(self) -> None:
@@ -121,6 +124,7 @@ class RestorationWidget(Container[Any]):
             follow=self._follow_if_free,
             apply=self._apply,
             report=self._report,
+            when_loaded=self._loader.call,
         )
         self.append(self._trials)
 
@@ -156,7 +160,7 @@ class RestorationWidget(Container[Any]):
         return [
             ComboBox(
                 name="device",
-                choices=["auto", *available_devices()],
+                choices=list(dict.fromkeys(("auto", self._preferences.device, "cpu"))),
                 value=self._preferences.device,
                 tooltip="auto: the GPU if there is one, otherwise the CPU.",
             ),
@@ -185,7 +189,7 @@ class RestorationWidget(Container[Any]):
     def _buttons(self) -> Container[Any]:
         return row(
             "buttons",
-            button("run", "Run", "Restore the image into a new layer.", self._start),
+            button("run", "Run", "Restore the image into a new layer.", self._press_run),
             button("pause", "Pause", "Pause or resume the fit.", self._pause_or_resume),
             button("stop", "Stop", "End the fit and keep the best image so far.", self._stop),
             button("cancel", "Cancel", CANCEL_HELP, self._cancel),
@@ -195,8 +199,8 @@ class RestorationWidget(Container[Any]):
         queue_help = "Run these settings after the restorations in the queue."
         return row(
             "more_buttons",
-            button("queue", "Add to queue", queue_help, self._start),
-            button("estimate", "Estimate", ESTIMATE_HELP, self._estimate),
+            button("queue", "Add to queue", queue_help, self._press_run),
+            button("estimate", "Estimate", ESTIMATE_HELP, self._press_estimate),
         )
 
     def _arguments(self) -> dict[str, Any]:
@@ -226,8 +230,22 @@ class RestorationWidget(Container[Any]):
             self._notice = f"'{previous.name}' was deleted: the image is now '{image.name}'."
         self._show_state()
 
+    def _show_devices(self) -> None:
+        """Offer the devices, which only torch knows, and select the preferred one."""
+        selected, self._preferences = self.device.value, preferences()
+        self.device.choices = ["auto", *available_devices()]
+        self.device.value = self._preferences.device if selected == "auto" else selected
+        if self._preferences.problem and self._run is None:
+            self._report(self._preferences.problem)
+
     def _show_planes(self) -> None:
         self.planes.visible = self._is_stack
+
+    def _press_run(self) -> None:
+        self._loader.call(self._start)
+
+    def _press_estimate(self) -> None:
+        self._loader.call(self._estimate)
 
     def _estimate(self) -> None:
         try:

@@ -26,6 +26,7 @@ from ..layers.provenance import (
     source_plane,
     truth_plane,
 )
+from ..viewer.loading import Loader
 from ..viewer.messages import sentence
 from ..viewer.proxies import unwrap_proxy
 from .controls import (
@@ -75,6 +76,7 @@ class ResultsWidget(Container[Any]):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer: ViewerModel = unwrap_proxy(napari_viewer)
+        self._loader = Loader(self.native, self._report)
         self.append(image_choice(self._viewer, "result", RESULT_HELP, _is_result))
         self._provenance = wrapping_label("provenance", 4)
         self.append(self._provenance)
@@ -101,7 +103,9 @@ class ResultsWidget(Container[Any]):
 
     def _add_reproduction(self) -> None:
         """Add the buttons that repeat, save and open results."""
-        self.run_again = self._button("run_again", "Run again", RUN_AGAIN_HELP, self._again)
+        self.run_again = self._button(
+            "run_again", "Run again", RUN_AGAIN_HELP, self._again, fits=True
+        )
         self.copy = self._button("copy", "Copy as Python", COPY_HELP, self._copy)
         self.save = self._button("save", "Save …", SAVE_HELP, self._save)
         self.open = self._button("open", "Open …", OPEN_HELP, self._open)
@@ -113,7 +117,9 @@ class ResultsWidget(Container[Any]):
         self.compare = self._button(
             "compare", f"Before / after ({SHORTCUT})", COMPARE_HELP, self._compare
         )
-        self.residual = self._button("residual", "Residual", RESIDUAL_HELP, self._add_residual)
+        self.residual = self._button(
+            "residual", "Residual", RESIDUAL_HELP, self._add_residual, fits=True
+        )
         self.append(row("look", self.compare, self.residual))
 
     def _add_measurements(self) -> None:
@@ -126,12 +132,21 @@ class ResultsWidget(Container[Any]):
         self.append(row("quality", self.fit_brightness, self.measure))
         self.seeds = SpinBox(name="seeds", value=5, min=2, max=50, tooltip=SEEDS_HELP)
         self.uncertainty = self._button(
-            "uncertainty", UNCERTAINTY, UNCERTAINTY_HELP, self._start_or_cancel_uncertainty
+            "uncertainty",
+            UNCERTAINTY,
+            UNCERTAINTY_HELP,
+            self._start_or_cancel_uncertainty,
+            fits=True,
         )
         self.append(row("uncertainty_row", self.seeds, self.uncertainty, label="seeds"))
 
-    def _button(self, name: str, text: str, tooltip: str, act: Callable[[], str]) -> PushButton:
-        """Return a button that reports the outcome of its action, or its error, in the panel."""
+    def _button(
+        self, name: str, text: str, tooltip: str, act: Callable[[], str], *, fits: bool = False
+    ) -> PushButton:
+        """Return a button that reports the outcome of its action, or its error, in the panel.
+
+        An action that fits a network waits until torch is loaded.
+        """
         button = PushButton(name=name, text=text, tooltip=tooltip)
 
         def press() -> None:
@@ -141,7 +156,7 @@ class ResultsWidget(Container[Any]):
                 message = str(error)
             self._report(message)
 
-        button.changed.connect(lambda _value: press())
+        button.changed.connect(lambda _value: self._loader.call(press) if fits else press())
         return button
 
     def _report(self, message: str) -> None:
