@@ -15,6 +15,7 @@ from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.jobs.uncertainty import UncertaintyJob, active_uncertainty
 from napari_deep_image_prior._napari.jobs.worker import wait_while
 from tests._napari.conftest import PLUGIN, open_panel, press
+from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 
@@ -208,9 +209,9 @@ def test_a_stopped_fit_is_repeated_but_not_an_intermediate_image_or_a_fit_that_w
     source = viewer.add_image(picture)
     run = restore_layer(viewer, source, task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: len(run.history) > 1, timeout=30000)
-    results.result.value = run.layer
     run.stop()
     stopped = run.wait(timeout=30)
+    assert results.result.value is run.layer
     assert run.layer.metadata["deep_image_prior"]["stopped_after"] == run.step.iteration
     results.result.value = run.keep()
     assert "stopped by the user" in results.provenance.value, "a kept result is the result"
@@ -264,8 +265,9 @@ def test_an_inpainting_with_a_repainted_mask_is_not_repeated(
 def test_no_uncertainty_starts_beside_a_restoration(
     viewer: Any, results: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
-    run = restore_layer(viewer, viewer.add_image(picture))
-    results.result.value = run.layer
+    source = viewer.add_image(picture)
+    restore_layer(viewer, source, settings=QUICK["denoise"], block=True)
+    run = restore_layer(viewer, source)
     press(results.uncertainty)
     assert "a restoration is running" in results.status.value.lower()
     assert active_uncertainty(viewer) is None
@@ -346,14 +348,17 @@ def test_closing_the_window_mid_run_with_all_widgets_open_raises_nothing(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
-    run = restore_layer(viewer, viewer.add_image(picture))
+    source = viewer.add_image(picture)
+    earlier = restore_layer(viewer, source, settings=QUICK["denoise"], block=True)
+    run = restore_layer(viewer, source)
     widgets = [open_panel(viewer, "Results"), open_panel(viewer, "Denoise")]
-    widgets[0].result.value = run.layer
+    assert widgets[0].result.value is earlier.layer
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     with qtbot.captureExceptions() as errors:
         viewer.close()
         qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
-        run.layer.metadata = {"deep_image_prior": {}}  # like a fit that ends late
+        for each in (run, earlier):  # like a fit that ends late
+            each.layer.metadata = {"deep_image_prior": {}}
         run.changed.emit(run)
     assert not errors
     assert run.state == "cancelled"
@@ -367,7 +372,6 @@ def test_a_running_uncertainty_can_be_cancelled_and_is_shown_by_a_reopened_widge
     run = restore_layer(viewer, source, task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Results")
-    widget.result.value = run.layer
     run.stop()
     run.wait(timeout=30)
     provenance = run.layer.metadata["deep_image_prior"]

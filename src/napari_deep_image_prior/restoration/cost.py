@@ -90,8 +90,8 @@ def estimate(
 
 def estimating(
     task: Task, *, preset: str, settings: Settings | None, device: str, threads: int | None
-) -> Generator[None, None, Estimate]:
-    """Do the same as `estimate`; yields after each step, so that it can be interrupted."""
+) -> Generator[str, None, Estimate]:
+    """Do the same as `estimate`; yields what is done after each step, to be interrupted there."""
     planned = iter_restore(task, preset=preset, settings=settings, device=device, threads=threads)
     chosen, where = planned.settings, choose_device(device)
     restorer = method_of(task.kind).restorer(chosen)
@@ -115,7 +115,7 @@ def estimating(
     return Estimate(seconds, memory, planned.device, chosen.may_end_early)
 
 
-def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, None, Rehearsal]:
+def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[str, None, Rehearsal]:
     """Time the first steps of a fit and what precedes and follows them."""
     from ..methods.base import Rehearsal
 
@@ -133,7 +133,7 @@ def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, N
         is_slow = on_cpu and len(fitted) > 2 and now - fitted[0] > ENOUGH_SECONDS
         if is_slow or len(fitted) >= ENOUGH_STEPS:
             steps.stop()
-        yield
+        yield step.place
     end = time.perf_counter() - start
     fitted, total = fitted or [end], total or 1  # some methods fit no network
     per_step = (fitted[-1] - fitted[0]) / (len(fitted) - 1) if len(fitted) > 1 else fitted[0]

@@ -44,6 +44,8 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
     def show_run(self, run: Run | None) -> None:
         """Draw the misfits of a run; None clears the plot."""
         misfits = [] if run is None else run.misfits
+        if run is not None and run.state == "done" and run.result is not None:
+            misfits = list(enumerate(run.result.history, 1))  # not every step is reported
         valid = [(step, misfit) for step, misfit in misfits if 0 < misfit < math.inf]
         self._points, self.label, self.marked = _smoothed(valid), "", None
         if run is not None and len(self._points) > 1:

@@ -12,7 +12,7 @@ from ...restoration.devices import available_devices
 from ..actions.before_after import bind_compare
 from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
-from ..jobs.estimate import Estimator
+from ..jobs.estimate import EstimateJob
 from ..jobs.queue import queue_of
 from ..layers.maps import is_map
 from ..viewer.loading import Loader
@@ -78,7 +78,7 @@ class RestorationWidget(Container[Any]):
         self._run: Run | None = None
         self._is_past = False
         bind_compare(napari_viewer)
-        self._estimator = Estimator(self._report)
+        self._estimate_job: EstimateJob | None = None
         self._loader = Loader(self.native, self._report)
         self._preferences = preferences()
         self._add_options()
@@ -98,7 +98,7 @@ class RestorationWidget(Container[Any]):
         self._layers = unwrap_proxy(napari_viewer).layers
         self._layers.events.removed.connect(self._layer_was_removed)  # a weak reference
         on_destroyed(self.native, self._disconnect_layers)
-        on_destroyed(self.native, self._estimator.cancel)
+        on_destroyed(self.native, self._cancel_estimate)
         self._loader.preload(self._show_devices)
         on_destroyed(self.native, self._channels.disconnect_layer)
 
@@ -245,17 +245,41 @@ class RestorationWidget(Container[Any]):
         self._loader.call(self._start)
 
     def _press_estimate(self) -> None:
-        self._loader.call(self._estimate)
+        if self._is_estimating:
+            self._cancel_estimate()
+            self._show_state()
+            self._report("the estimate was cancelled.")
+        else:
+            self._loader.call(self._estimate)
 
     def _estimate(self) -> None:
         try:
-            self._estimator.start(
-                estimate_layer(self._viewer, self.image.value, **self._arguments())
-            )
+            estimation = estimate_layer(self._viewer, self.image.value, **self._arguments())
         except (ValueError, TypeError) as error:
             self._report(error)
-        else:
-            self._report("estimating …")
+            return
+        self._notice = ""
+        job = EstimateJob(self._viewer, estimation, self._show_estimating, self._show_estimate)
+        self._estimate_job = job
+        job.start()
+        self._show_state()
+        self._report("estimating …")
+
+    @property
+    def _is_estimating(self) -> bool:
+        return self._estimate_job is not None and self._estimate_job.is_active
+
+    def _cancel_estimate(self) -> None:
+        if self._estimate_job is not None:
+            self._estimate_job.cancel()
+
+    def _show_estimating(self, place: str) -> None:
+        if self._run is None or not self._run.is_active:
+            self._report(f"estimating: {place}")
+
+    def _show_estimate(self, outcome: object) -> None:
+        self._notice = sentence(outcome)  # stays above the state of a run that has waited
+        self._show_state()
 
     def _start(self) -> None:
         self._notice = ""
@@ -314,8 +338,6 @@ class RestorationWidget(Container[Any]):
     def _follow_next_run(self) -> None:
         """Follow the active run, if it is of this panel's task and the panel follows no other."""
         first = active_run(self._viewer)
-        if first is not None:
-            self._estimator.cancel()  # each would slow the other down, and distort its timing
         is_free = self._run is None or not self._run.is_active
         if (
             first is not None
@@ -353,6 +375,8 @@ class RestorationWidget(Container[Any]):
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
         self._enable_buttons()
+        is_busy = self._is_estimating and (run is None or not run.is_active)
+        self.progress.native.setRange(0, 0 if is_busy else BAR)  # 0: a bar without a value
         self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
             ready = "Press Run, or Estimate to predict the run time."
@@ -372,7 +396,8 @@ class RestorationWidget(Container[Any]):
         state = None if self._run is None else self._run.state
         self.run.enabled = self._run is None or not self._run.is_active
         self.queue.enabled = active_run(self._viewer) is not None
-        self.estimate.enabled = not self.queue.enabled
+        self.estimate.text = "Cancel estimate" if self._is_estimating else "Estimate"
+        self.estimate.enabled = self._is_estimating or not self.queue.enabled
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"

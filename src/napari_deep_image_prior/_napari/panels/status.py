@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...restoration.base import FINISHING
 from ...restoration.timing import duration
+from ..jobs.estimate import active_estimate
 from ..jobs.queue import queue_of
 from ..viewer.messages import sentence
 
@@ -23,6 +24,8 @@ def status_text(run: Run) -> str:
         end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
         return "\n".join(filter(None, [end, noise]))
     if run.state == "waiting":
+        if active_estimate(run.viewer) is not None:
+            return "Queued: starts after the estimate."
         return _waiting_text(queue_of(run.viewer).jobs.index(run))
     if run.step is None:
         return f"Starting on {run.device} …"
