@@ -74,9 +74,9 @@ def test_closing_cancels_an_estimate(
     viewer.add_image(picture, name="cells")
     widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
-    worker = widget._estimate_job._worker._worker  # napari's
+    worker = widget.estimate.job._worker._worker  # napari's
     said: list[object] = []
-    widget._estimate_job._on_end = said.append
+    widget.estimate.job._on_end = said.append
     with qtbot.waitSignal(worker.finished, timeout=30000):
         if closed == "the window":
             viewer.close()
@@ -94,6 +94,6 @@ def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
     widget = open_panel(viewer, "Inpaint")
     viewer.add_labels((picture > 150).astype(int), name="holes")
     widget.estimate.native.click()
-    working = widget._estimate_job._worker._worker._gen.gi_frame.f_locals["generator"]
-    widget._estimate_job.cancel()
+    working = widget.estimate.job._worker._worker._gen.gi_frame.f_locals["generator"]
+    widget.estimate.job.cancel()
     qtbot.waitUntil(lambda: working.gi_frame is None, timeout=30000)

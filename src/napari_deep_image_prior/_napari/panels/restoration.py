@@ -12,7 +12,6 @@ from ...restoration.devices import available_devices
 from ..actions.before_after import bind_compare
 from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
-from ..jobs.estimate import EstimateJob
 from ..jobs.queue import queue_of
 from ..layers.maps import is_map
 from ..viewer.loading import Loader
@@ -29,6 +28,7 @@ from .controls import (
     row,
     wrapping_label,
 )
+from .estimate import EstimateButton
 from .fit_curve import FitCurve
 from .history import HistoryControls
 from .panel_layout import finish_layout
@@ -37,10 +37,13 @@ from .status import status_text
 from .trials import TrialControls
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...restoration.cost import Estimate
     from ..actions.trials import Trial
     from ..jobs.run import Run
 
@@ -58,7 +61,6 @@ MEMORY_HELP = (
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
 BAR = 1000
 """Maximum of the progress bar."""
-ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run."
 
 
 class RestorationWidget(Container[Any]):
@@ -78,7 +80,6 @@ class RestorationWidget(Container[Any]):
         self._run: Run | None = None
         self._is_past = False
         bind_compare(napari_viewer)
-        self._estimate_job: EstimateJob | None = None
         self._loader = Loader(self.native, self._report)
         self._preferences = preferences()
         self._add_options()
@@ -98,7 +99,7 @@ class RestorationWidget(Container[Any]):
         self._layers = unwrap_proxy(napari_viewer).layers
         self._layers.events.removed.connect(self._layer_was_removed)  # a weak reference
         on_destroyed(self.native, self._disconnect_layers)
-        on_destroyed(self.native, self._cancel_estimate)
+        on_destroyed(self.native, self.estimate.cancel)
         self._loader.preload(self._show_devices)
         on_destroyed(self.native, self._channels.disconnect_layer)
 
@@ -200,7 +201,14 @@ class RestorationWidget(Container[Any]):
         return row(
             "more_buttons",
             button("queue", "Add to queue", queue_help, self._press_run),
-            button("estimate", "Estimate", ESTIMATE_HELP, self._press_estimate),
+            EstimateButton(
+                self._viewer,
+                self._estimate,
+                on_place=self._show_estimating,
+                on_end=self._show_estimate,
+                on_change=self._show_estimate_change,
+                when_loaded=self._loader.call,
+            ),
         )
 
     def _arguments(self) -> dict[str, Any]:
@@ -244,34 +252,13 @@ class RestorationWidget(Container[Any]):
     def _press_run(self) -> None:
         self._loader.call(self._start)
 
-    def _press_estimate(self) -> None:
-        if self._is_estimating:
-            self._cancel_estimate()
-            self._show_state()
-            self._report("the estimate was cancelled.")
-        else:
-            self._loader.call(self._estimate)
+    def _estimate(self) -> Generator[str, None, Estimate]:
+        return estimate_layer(self._viewer, self.image.value, **self._arguments())
 
-    def _estimate(self) -> None:
-        try:
-            estimation = estimate_layer(self._viewer, self.image.value, **self._arguments())
-        except (ValueError, TypeError) as error:
-            self._report(error)
-            return
+    def _show_estimate_change(self, message: object) -> None:
         self._notice = ""
-        job = EstimateJob(self._viewer, estimation, self._show_estimating, self._show_estimate)
-        self._estimate_job = job
-        job.start()
         self._show_state()
-        self._report("estimating …")
-
-    @property
-    def _is_estimating(self) -> bool:
-        return self._estimate_job is not None and self._estimate_job.is_active
-
-    def _cancel_estimate(self) -> None:
-        if self._estimate_job is not None:
-            self._estimate_job.cancel()
+        self._report(message)
 
     def _show_estimating(self, place: str) -> None:
         if self._run is None or not self._run.is_active:
@@ -339,12 +326,8 @@ class RestorationWidget(Container[Any]):
         """Follow the active run, if it is of this panel's task and the panel follows no other."""
         first = active_run(self._viewer)
         is_free = self._run is None or not self._run.is_active
-        if (
-            first is not None
-            and first is not self._run
-            and first.task.kind == self.kind
-            and is_free
-        ):
+        is_mine = first is not None and first.task.kind == self.kind
+        if first is not None and is_mine and is_free and first is not self._run:
             self._follow(first)
         else:
             self._show_state()
@@ -375,7 +358,7 @@ class RestorationWidget(Container[Any]):
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
         self._enable_buttons()
-        is_busy = self._is_estimating and (run is None or not run.is_active)
+        is_busy = self.estimate.is_active and (run is None or not run.is_active)
         self.progress.native.setRange(0, 0 if is_busy else BAR)  # 0: a bar without a value
         self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
@@ -396,8 +379,7 @@ class RestorationWidget(Container[Any]):
         state = None if self._run is None else self._run.state
         self.run.enabled = self._run is None or not self._run.is_active
         self.queue.enabled = active_run(self._viewer) is not None
-        self.estimate.text = "Cancel estimate" if self._is_estimating else "Estimate"
-        self.estimate.enabled = self._is_estimating or not self.queue.enabled
+        self.estimate.show_state(may_start=not self.queue.enabled)
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"

@@ -28,7 +28,8 @@ def status_text(run: Run) -> str:
             return "Queued: starts after the estimate."
         return _waiting_text(queue_of(run.viewer).jobs.index(run))
     if run.step is None:
-        return f"Starting on {run.device} …"
+        verb = "Stopping" if run.state == "stopping" else "Starting"
+        return f"{verb} on {run.device} …"
     return "\n".join([_step_text(run, run.step), run.device, run.step.note])
 
 
