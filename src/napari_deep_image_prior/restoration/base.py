@@ -113,7 +113,7 @@ class RestorationSteps(Protocol):
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Predicate called after each step: whether the step should have an image; may be set."""
+        """Predicate called after each step that changed the estimate: whether to send an image."""
         ...
 
     @wants_image.setter

@@ -72,7 +72,7 @@ class Steps:
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Predicate called after each step: whether the step should have an image; may be set.
+        """Predicate called after each step that changed the estimate: whether to send an image.
 
         By default `image_is_due`.
         """
