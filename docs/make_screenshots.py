@@ -78,8 +78,7 @@ def trial(name: str) -> None:
         widget.add_trial.native.click()
         _wait(
             lambda: (
-                widget.status.value.startswith("Step")
-                and widget.progress.value > 0.1 * widget.progress.max
+                "step" in widget.status.value and widget.progress.value > 0.1 * widget.progress.max
             )
         )
         widget.stop.native.click()

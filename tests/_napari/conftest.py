@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch  # noqa: F401  (loaded, as after the first run)
 from npe2 import PluginManager
 
 PLUGIN = "napari-deep-image-prior"

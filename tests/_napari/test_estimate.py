@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_deep_image_prior._napari.jobs.queue import queue_of
 from tests._napari.conftest import open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers")]
@@ -33,16 +34,37 @@ def test_a_missing_image_is_reported(viewer: Any) -> None:
 
 
 @pytest.mark.usefixtures("quick_presets")
-def test_run_cancels_an_estimate(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
+def test_a_run_waits_for_an_estimate_and_its_answer_stays(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     viewer.add_image(picture, name="cells")
     widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
     widget.run.native.click()
-    assert not widget._estimator.is_active
-    assert not widget.estimate.enabled, "the estimate and the fit would slow each other down"
+    assert widget.status.value == "Queued: starts after the estimate."
+    assert widget._run.state == "waiting", "each would slow the other down"
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
-    assert widget.status.value.startswith("Done")
+    answer, end, *_ = widget.status.value.splitlines()
+    assert answer.startswith("At most about ")
+    assert end.startswith("Done: ")
     assert widget.estimate.enabled
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_an_estimate_reports_its_progress_and_is_cancelled_by_its_button(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    widget.estimate.native.click()
+    assert widget.estimate.text == "Cancel estimate"
+    assert widget.progress.native.maximum() == 0, "the bar moves without a value"
+    qtbot.waitUntil(lambda: widget.status.value.startswith("Estimating: "), timeout=30000)
+    widget.estimate.native.click()
+    assert widget.status.value == "The estimate was cancelled."
+    assert widget.estimate.text == "Estimate"
+    assert widget.progress.native.maximum() > 0
+    qtbot.waitUntil(lambda: not queue_of(viewer).at_work, timeout=30000)
 
 
 @pytest.mark.parametrize("closed", ["the widget", "the window"])
@@ -52,10 +74,9 @@ def test_closing_cancels_an_estimate(
     viewer.add_image(picture, name="cells")
     widget = open_panel(viewer, "Denoise")
     widget.estimate.native.click()
-    estimator = widget._estimator
-    worker = estimator._worker._worker  # napari's
+    worker = widget.estimate.job._worker._worker  # napari's
     said: list[object] = []
-    estimator._report = said.append
+    widget.estimate.job._on_end = said.append
     with qtbot.waitSignal(worker.finished, timeout=30000):
         if closed == "the window":
             viewer.close()
@@ -73,6 +94,6 @@ def test_a_cancelled_estimate_is_freed_while_the_window_stays_open(
     widget = open_panel(viewer, "Inpaint")
     viewer.add_labels((picture > 150).astype(int), name="holes")
     widget.estimate.native.click()
-    working = widget._estimator._worker._worker._gen.gi_frame.f_locals["generator"]
-    widget._estimator.cancel()
+    working = widget.estimate.job._worker._worker._gen.gi_frame.f_locals["generator"]
+    widget.estimate.job.cancel()
     qtbot.waitUntil(lambda: working.gi_frame is None, timeout=30000)

@@ -10,7 +10,7 @@ from napari_deep_image_prior._napari.layers.result import Snapshot
 def _filled(count: int, limit: int) -> History:
     history = History(limit)
     for iteration in range(count):
-        history.add(Snapshot(np.full(100, iteration % 256, dtype=np.uint8), iteration, iteration))
+        history.add(Snapshot(np.full(100, iteration % 256, dtype=np.uint8), iteration))
     return history
 
 
@@ -45,7 +45,7 @@ def test_a_lower_limit_thins_at_once_and_a_higher_one_allows_more() -> None:
     history.limit = 10**6
     before = len(history)
     for iteration in range(40, 140):
-        history.add(Snapshot(np.zeros(100, dtype=np.uint8), iteration, iteration))
+        history.add(Snapshot(np.zeros(100, dtype=np.uint8), iteration))
     assert len(history) > before
 
 
@@ -59,5 +59,5 @@ def test_a_cleared_history_starts_over() -> None:
     history.clear()
     assert len(history) == history.nbytes == 0
     for iteration in range(5):
-        history.add(Snapshot(np.zeros(100, dtype=np.uint8), iteration, iteration))
+        history.add(Snapshot(np.zeros(100, dtype=np.uint8), iteration))
     assert _iterations(history) == [0, 1, 2, 3, 4]

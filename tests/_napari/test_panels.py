@@ -9,9 +9,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from napari.layers import Image, Labels
+from napari.utils import progress
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.jobs import activity
 from napari_deep_image_prior._napari.jobs import waiting as waiting_module
 from tests._napari.conftest import PLUGIN, open_panel, press
 from tests.conftest import QUICK
@@ -78,7 +80,7 @@ def test_the_buttons_pause_resume_stop_and_start_again(
     widget = open_panel(viewer, "Super-resolve")
     widget.factor.value = 2
     press(widget.run)
-    _wait(qtbot, lambda: "Step" in widget.status.value and "left" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value and "left" in widget.status.value)
     assert "cpu" in widget.status.value or "cuda" in widget.status.value
     press(widget.pause)
     assert widget.pause.text == "Resume"
@@ -273,7 +275,7 @@ def test_a_reopened_widget_shows_the_run(viewer: Any, picture: np.ndarray, qtbot
     press(widget.run)
     viewer.window.remove_dock_widget(dock)
     again = open_panel(viewer, "Denoise")
-    _wait(qtbot, lambda: "Step" in again.status.value)
+    _wait(qtbot, lambda: "step" in again.status.value)
     press(again.cancel)
     _wait(qtbot, lambda: again.run.enabled)
 
@@ -339,7 +341,7 @@ def test_a_run_of_another_widget_waits_its_turn(
     press(second.run)
     assert second.status.value == "Queued: starts after 1 other."
     press(first.cancel)
-    _wait(qtbot, lambda: "Step" in second.status.value)
+    _wait(qtbot, lambda: "step" in second.status.value)
     press(second.cancel)
 
 
@@ -384,7 +386,7 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     listed.remove.click()
     assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)"]
     press(widget.cancel)
-    _wait(qtbot, lambda: "Step" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value)
     assert widget._run.layer.name == "c denoised", "the widget shows the next one"
     assert not listed.isVisibleTo(widget.native)
     press(widget.cancel)
@@ -412,7 +414,7 @@ def test_the_panel_reports_that_its_image_was_deleted_and_offers_no_result_in_it
     viewer.add_image(picture, name="cells")
     widget = open_panel(viewer, "Denoise")
     press(widget.run)
-    _wait(qtbot, lambda: "Step" in widget.status.value)
+    _wait(qtbot, lambda: "step" in widget.status.value)
     viewer.layers.remove("cells")
     notice = "'cells' was deleted: choose another image.\n"
     assert widget.image.value is None
@@ -450,6 +452,51 @@ def test_deleting_an_image_reports_its_waiting_runs_in_one_line(
     assert first.state == "running", "its pixels are in memory"
     waiting[1].cancel()
     first.cancel()
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_the_bar_the_curve_and_the_text_begin_anew_and_end_with_the_layers(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    assert widget._curve.label == "held-out error (first estimate = 1)"
+    assert widget._curve.marked == widget._run.result.iterations
+    widget.history.value = 1
+    assert widget._curve.marked == widget._run.shown.iteration
+    press(widget.run)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    _wait(qtbot, lambda: widget.run.enabled)
+    viewer.layers.remove(widget._run.layer)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    assert widget.status.value.startswith("Press Run")
+    press(widget.run)
+    _wait(qtbot, lambda: widget.run.enabled)
+    viewer.layers.remove(source)
+    assert (widget.progress.value, widget._curve.label) == (0, "")
+    assert widget.status.value == "'cells' was deleted: the image is now 'cells denoised'."
+    assert widget.keep.enabled, "the result is still there"
+
+
+@pytest.mark.usefixtures("endless_presets")
+def test_a_run_is_shown_in_the_activity_dock_and_a_long_one_ends_with_a_notification(
+    viewer: Any, picture: np.ndarray, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(activity, "show_info", said.append)
+    viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Super-resolve")
+    for long in (60.0, 0.0):
+        monkeypatch.setattr(activity, "LONG", long)
+        press(widget.run)
+        _wait(qtbot, lambda: any("fitting, step" in bar.desc for bar in progress._all_instances))
+        press(widget.stop)
+        _wait(qtbot, lambda: widget.run.enabled)
+        assert not progress._all_instances
+    (message,) = said
+    assert message.startswith("cells super-resolved [1]: done after ")
 
 
 def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.ndarray) -> None:

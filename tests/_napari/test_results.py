@@ -12,8 +12,10 @@ from qtpy.QtWidgets import QApplication
 from napari_deep_image_prior import measure_quality, restore_layer
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.jobs.queue import queue_of
-from napari_deep_image_prior._napari.jobs.uncertainty import active_uncertainty
+from napari_deep_image_prior._napari.jobs.uncertainty import UncertaintyJob, active_uncertainty
+from napari_deep_image_prior._napari.jobs.worker import wait_while
 from tests._napari.conftest import PLUGIN, open_panel, press
+from tests.conftest import QUICK
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
 
@@ -107,15 +109,11 @@ def test_the_widget_shows_provenance_as_soon_as_it_is_known(
 ) -> None:
     assert results.provenance.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
-    assert "has no provenance" in results.provenance.value
     run = restore_layer(viewer, source, seed=6)
-    results.result.value = run.layer
-    assert "has no provenance" in results.provenance.value
+    assert results.result.choices == (), "the source is no result, and the run has none yet"
     run.wait()
     assert results.provenance.value.startswith("Denoise, preset fast, seed 6: ")
     assert run.result.stop_reason in results.provenance.value
-    results.result.value = source
-    assert "has no provenance" in results.provenance.value
 
 
 def test_an_obstacle_to_an_action_is_reported_in_one_line(
@@ -125,7 +123,7 @@ def test_an_obstacle_to_an_action_is_reported_in_one_line(
     assert results.status.value == "Choose a result layer first."
     source = viewer.add_image(picture, name="cells")
     press(results.copy)
-    assert "'cells' has no provenance" in results.status.value
+    assert results.status.value == "Choose a result layer first."
     run = _restored(viewer, results, source)
     source.data = picture + 1
     press(results.run_again)
@@ -211,9 +209,9 @@ def test_a_stopped_fit_is_repeated_but_not_an_intermediate_image_or_a_fit_that_w
     source = viewer.add_image(picture)
     run = restore_layer(viewer, source, task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: len(run.history) > 1, timeout=30000)
-    results.result.value = run.layer
     run.stop()
     stopped = run.wait(timeout=30)
+    assert results.result.value is run.layer
     assert run.layer.metadata["deep_image_prior"]["stopped_after"] == run.step.iteration
     results.result.value = run.keep()
     assert "stopped by the user" in results.provenance.value, "a kept result is the result"
@@ -232,7 +230,7 @@ def test_a_stopped_fit_is_repeated_but_not_an_intermediate_image_or_a_fit_that_w
     run.cancel()
     np.testing.assert_array_equal(run.layer.data, stopped.image)
     made = run.layer.metadata["deep_image_prior"]
-    assert (made["step"], made["iterations"]) == (made["stopped_after"], stopped.iterations)
+    assert made["step"] == made["iterations"] == stopped.iterations
     press(results.run_again)
     again = _wait_for_run(qtbot, viewer)
     np.testing.assert_array_equal(again.layer.data, stopped.image)
@@ -267,8 +265,9 @@ def test_an_inpainting_with_a_repainted_mask_is_not_repeated(
 def test_no_uncertainty_starts_beside_a_restoration(
     viewer: Any, results: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
-    run = restore_layer(viewer, viewer.add_image(picture))
-    results.result.value = run.layer
+    source = viewer.add_image(picture)
+    restore_layer(viewer, source, settings=QUICK["denoise"], block=True)
+    run = restore_layer(viewer, source)
     press(results.uncertainty)
     assert "a restoration is running" in results.status.value.lower()
     assert active_uncertainty(viewer) is None
@@ -349,14 +348,17 @@ def test_closing_the_window_mid_run_with_all_widgets_open_raises_nothing(
     make_napari_viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
-    run = restore_layer(viewer, viewer.add_image(picture))
+    source = viewer.add_image(picture)
+    earlier = restore_layer(viewer, source, settings=QUICK["denoise"], block=True)
+    run = restore_layer(viewer, source)
     widgets = [open_panel(viewer, "Results"), open_panel(viewer, "Denoise")]
-    widgets[0].result.value = run.layer
+    assert widgets[0].result.value is earlier.layer
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     with qtbot.captureExceptions() as errors:
         viewer.close()
         qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
-        run.layer.metadata = {"deep_image_prior": {}}  # like a fit that ends late
+        for each in (run, earlier):  # like a fit that ends late
+            each.layer.metadata = {"deep_image_prior": {}}
         run.changed.emit(run)
     assert not errors
     assert run.state == "cancelled"
@@ -370,7 +372,6 @@ def test_a_running_uncertainty_can_be_cancelled_and_is_shown_by_a_reopened_widge
     run = restore_layer(viewer, source, task="super-resolve", factor=2)
     qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Results")
-    widget.result.value = run.layer
     run.stop()
     run.wait(timeout=30)
     provenance = run.layer.metadata["deep_image_prior"]
@@ -446,6 +447,23 @@ def test_the_quality_of_result_and_source_is_measured_against_a_truth(
     assert results.status.value.startswith("Result: PSNR"), "the full resolution is used"
 
 
+@pytest.mark.usefixtures("quick_presets")
+def test_residuals_and_uncertainties_are_neither_results_nor_images_to_restore(
+    viewer: Any, results: Any, picture: np.ndarray
+) -> None:
+    denoise = open_panel(viewer, "Denoise")
+    source = viewer.add_image(picture, name="cells")
+    run = _restored(viewer, results, source)
+    press(results.residual)
+    assert "cells residual" in viewer.layers
+    job = UncertaintyJob(viewer, run.layer, 2)
+    job.start()
+    wait_while(lambda: job.is_active, 60)
+    assert "cells uncertainty" in viewer.layers
+    assert list(results.result.choices) == [run.layer]
+    assert list(denoise.image.choices) == [source, run.layer]
+
+
 def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: np.ndarray) -> None:
     buttons = (
         results.run_again,
@@ -460,7 +478,7 @@ def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: n
         results.status.value = ""
         press(button)
         assert (
-            "has no provenance" in results.status.value
+            results.status.value == "Choose a result layer first."
             or "no finished result" in results.status.value
         )
     run = _restored(viewer, results, source)

@@ -414,7 +414,7 @@ def test_a_finished_fit_is_scrubbed_and_any_step_is_kept(viewer: Any, picture: n
     np.testing.assert_array_equal(run.layer.data, first.image)
     made = run.layer.metadata["deep_image_prior"]
     assert made["step"] == first.iteration
-    assert made["iterations"] == len(made["history"]) == first.fitted
+    assert made["iterations"] == len(made["history"]) == first.iteration
     assert made["stop_reason"] == f"chosen by the user as it was at step {first.iteration}"
     json.dumps(made, allow_nan=False)
     kept = run.keep()

@@ -53,7 +53,7 @@ def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_own_time")
 @pytest.mark.parametrize("name", TASKS)
-def test_an_estimate_from_a_crop_is_within_a_factor_of_three(
+def test_an_estimate_from_a_crop_is_within_half_of_the_truth(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EDGE", 40)
@@ -65,7 +65,10 @@ def test_an_estimate_from_a_crop_is_within_a_factor_of_three(
     done = restore(task, **arguments)
     truth = time.perf_counter() - start
     assert done.iterations == 150
-    assert truth / 3 < guess.seconds < truth * 3
+    if name == "super-resolve":  # its fixed costs are large for such a small image
+        assert truth / 3 < guess.seconds < truth * 3
+    else:
+        assert guess.seconds == pytest.approx(truth, rel=0.5)
     assert guess.device == "cpu (1 thread)"
     assert guess.may_end_early == (name != "paper")
 

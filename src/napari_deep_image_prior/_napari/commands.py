@@ -71,7 +71,7 @@ def save_result(
     if (viewer := current_viewer()) is not None:
         panel = _results_panel(viewer)
         active = viewer.layers.selection.active
-        if isinstance(active, Image):
+        if active in panel.result.choices:
             panel.result.value = active
         panel.save.native.click()
     return []

@@ -26,7 +26,7 @@ def run_with_progress(steps: RestorationSteps, *, name: str) -> Restoration:
 
 def _progress(step: Step) -> str:
     left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
-    return f"{step.iteration}/{step.total}{left}"
+    return f"{step.place}{left}"
 
 
 def summary(result: Restoration) -> str:

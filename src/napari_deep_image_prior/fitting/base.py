@@ -49,6 +49,10 @@ class StoppingRule(Protocol):
         ...
 
 
+NOISE, FIRST_ESTIMATE, FITTING = "estimating noise", "first estimate", "fitting"
+"""Stages of a restoration."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """One step of a fit."""
@@ -59,3 +63,9 @@ class Progress:
     """Steps planned at this point."""
     misfit: float | None = None
     """The model's misfit, on a GPU that of the last check; None before the fit has started."""
+    stage: str = FITTING
+    """The stage that the step belongs to."""
+    fraction: float = 0.0
+    """Fraction done of a stage before the fit."""
+    changed: bool = True
+    """Whether the restorer's estimate has changed."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Own = TypeVar("Own", bound=Settings)
 """The settings class of a restorer."""
+Work = dict[str, tuple[float, float]]
+"""Work done and left, by stage."""
 Compact = TypeVar("Compact", bound=SelfSupervisedFit)
 
 
@@ -76,10 +78,10 @@ class Restorer(ABC, Generic[Own]):
         """Return a preview of the current result, (C, Y, X) in the input's intensity units."""
 
     @abstractmethod
-    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+    def finish(self) -> Generator[str | None, None, NDArray[np.float64]]:
         """Return the result after the steps so far, (C, Y, X) in the input's intensity units.
 
-        Yields regularly, so that it can be interrupted.
+        Yields regularly, so that it can be interrupted: what is being done, or None.
         """
 
     @property
@@ -91,6 +93,14 @@ class Restorer(ABC, Generic[Own]):
     def note(self) -> str:
         """The current state of the restoration, in one line; may be empty."""
         return ""
+
+    def work(self, progress: Progress) -> Work:
+        """Return the work done and left in each stage, in units of equal run time."""
+        return {progress.stage: (progress.iteration, progress.total - progress.iteration)}
+
+    def measured_rates(self) -> dict[str, float]:
+        """Return seconds for a unit of work of stages that have not begun, from a short trial."""
+        return {}
 
     def run_on(self, iterations: int | None) -> None:  # noqa: ARG002  (of those that can)
         """Let the next `steps` continue where the last ones ended, see `Fit.run_on`."""

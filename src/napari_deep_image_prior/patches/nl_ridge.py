@@ -15,6 +15,7 @@ denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +26,7 @@ from ..generators import mapped
 from .search import PATCH, STEP, similar_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
 GROUPS = (18, 90)
 """Patches in a group in the first pass, and in the second, which is guided by the first."""
@@ -33,6 +34,10 @@ BAND = 16
 """Rows of patches processed at once; bounds the memory."""
 CHUNK = 1024
 """Groups solved at once; bounds the memory."""
+FIRST_PASS = 0.15
+"""Fraction of the run time of both passes that the first one takes."""
+Watch = Callable[[Callable[[], Tensor]], object]
+"""Receives a function that returns the estimate so far."""
 HALVINGS = 2
 """Number of coarser scales, each half the size of the one before."""
 SMALLEST = 4 * PATCH
@@ -49,6 +54,7 @@ def nl_ridge(
     overestimation: float = 1.0,
     variance: Tensor | None = None,
     variance_gain: Tensor | None = None,
+    watch: Watch | None = None,
 ) -> Generator[float, None, Tensor]:
     """Denoise an image with noise of standard deviation 1.
 
@@ -61,6 +67,8 @@ def nl_ridge(
         Noise variance; None: 1 everywhere.
     variance_gain : (halvings, C) tensor, optional
         Factors on the variance for each halving; None: 1, as for white noise.
+    watch : callable, optional
+        Called before each yield of the finest scale.
 
     Yields
     ------
@@ -80,10 +88,18 @@ def nl_ridge(
     share = FINEST if is_halved else 1.0
     mean = noisy.mean(dim=(1, 2), keepdim=True)
     centered = noisy - mean
+
+    def watch_centered(so_far: Callable[[], Tensor]) -> None:
+        if watch is not None:
+            watch(lambda: so_far() + mean)
+
+    middle = share * FIRST_PASS
     first = yield from mapped(
-        _one_pass(centered, None, variance, overestimation), _part(0, share / 2)
+        _one_pass(centered, None, variance, overestimation, watch_centered), _part(0, middle)
     )
-    second = yield from mapped(_one_pass(centered, first, variance), _part(share / 2, share))
+    second = yield from mapped(
+        _one_pass(centered, first, variance, watch=watch_centered), _part(middle, share)
+    )
     estimate = second + mean
     if not is_halved:
         return estimate
@@ -118,7 +134,11 @@ def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
 
 
 def _one_pass(
-    noisy: Tensor, guide: Tensor | None, variance: Tensor, overestimation: float = 1.0
+    noisy: Tensor,
+    guide: Tensor | None,
+    variance: Tensor,
+    overestimation: float = 1.0,
+    watch: Watch | None = None,
 ) -> Generator[float, None, Tensor]:
     group = GROUPS[0] if guide is None else GROUPS[1]
     channels, height, width = noisy.shape
@@ -132,13 +152,20 @@ def _one_pass(
     _, tall, wide = noisy.shape
     total = torch.zeros((channels, tall * wide), device=noisy.device)
     weight = torch.zeros_like(total)
+
+    def so_far() -> Tensor:
+        """Return the estimate, and the reference where there is none yet."""
+        estimate = torch.where(weight > 0, total / weight, reference.reshape(channels, -1))
+        return estimate.view(channels, tall, wide)[:, :height, :width]
+
     offsets = (
         (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
     )
     rows = range(0, tall - PATCH + 1, STEP)
     for start in range(0, len(rows), BAND):
         corners = similar_patches(reference, rows[start : start + BAND], group)  # (patches, group)
-        for chunk in corners.split(CHUNK):
+        chunks = corners.split(CHUNK)
+        for number, chunk in enumerate(chunks, 1):
             pixels = chunk[:, :, None] + offsets
             # the variance at a patch's center stands for the patch
             center = pixels[..., PATCH**2 // 2]
@@ -151,7 +178,10 @@ def _one_pass(
                 (total, weight),
                 overestimation,
             )
-            yield start / len(rows)
+            if watch is not None:
+                watch(so_far)
+            band = min(BAND, len(rows) - start)
+            yield (start + band * number / len(chunks)) / len(rows)
     restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
     return restored[:, :height, :width]
 

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import torch
-
-from ..fitting.base import FitFailedError
+from ..fitting.base import FITTING, FitFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from ..fitting.settings import Settings
@@ -24,6 +23,8 @@ NOT_FINITE = re.compile(
     r"\b(nans?|inf|infinity|infinite|overflow|diverged)\b|not finite", re.IGNORECASE
 )
 """What errors of a fit that diverged say."""
+FINISHING = "finishing"
+"""The stage after the fit."""
 PREVIEW_SECONDS = 0.33
 """Shortest time between two previews."""
 
@@ -69,6 +70,12 @@ class Step:
     """Predicted seconds to the end, from the duration of the last steps; None if unknown."""
     fitted: int = 0
     """Steps of the network's fit among those done, without those of a first estimate."""
+    stage: str = FITTING
+    """The current stage: "estimating noise", "first estimate", "fitting" or "finishing"."""
+    place: str = ""
+    """The stage and what is done of it, as text."""
+    fraction: float = 0.0
+    """Fraction done of the whole, by run time where that can be predicted."""
     result: Restoration | None = field(default=None, repr=False)
     """The result, with the last step only."""
 
@@ -111,7 +118,7 @@ class RestorationSteps(Protocol):
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Predicate called after each step: whether the step should have an image; may be set."""
+        """Predicate called after each step that changed the estimate: whether to send an image."""
         ...
 
     @wants_image.setter
@@ -177,4 +184,6 @@ def explained_errors(device: torch.device) -> Iterator[None]:
         raise RestorationError(f"the fit failed on {device}: {first_line}{elsewhere}.") from error
     finally:
         if device.type == "cuda":
+            import torch
+
             torch.cuda.empty_cache()

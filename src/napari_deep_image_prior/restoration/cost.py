@@ -11,10 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from ..generators import run_to_end
-from ..methods.base import Rehearsal
 from ..methods.registry import method_of
 from .api import new_steps
 from .devices import choose_device
@@ -22,7 +19,10 @@ from .devices import choose_device
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import torch
+
     from ..fitting.settings import Settings
+    from ..methods.base import Rehearsal
     from ..methods.task import Task
     from .steps import Steps
 
@@ -90,8 +90,8 @@ def estimate(
 
 def estimating(
     task: Task, *, preset: str, settings: Settings | None, device: str, threads: int | None
-) -> Generator[None, None, Estimate]:
-    """Do the same as `estimate`; yields after each step, so that it can be interrupted."""
+) -> Generator[str, None, Estimate]:
+    """Do the same as `estimate`; yields what is done after each step, to be interrupted there."""
     planned = new_steps(task, preset=preset, settings=settings, device=device, threads=threads)
     chosen, where = planned.settings, choose_device(device)
     restorer = method_of(task.kind).restorer(chosen)
@@ -115,8 +115,10 @@ def estimating(
     return Estimate(seconds, memory, planned.device, chosen.may_end_early)
 
 
-def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, None, Rehearsal]:
+def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[str, None, Rehearsal]:
     """Time the first steps of a fit and what precedes and follows them."""
+    from ..methods.base import Rehearsal
+
     at: dict[int, float] = {}
     fitted: list[float] = []
     total = 0
@@ -131,7 +133,7 @@ def _rehearsal(steps: Steps, ratio: float, *, on_cpu: bool) -> Generator[None, N
         is_slow = on_cpu and len(fitted) > 2 and now - fitted[0] > ENOUGH_SECONDS
         if is_slow or len(fitted) >= ENOUGH_STEPS:
             steps.stop()
-        yield
+        yield step.place
     end = time.perf_counter() - start
     fitted, total = fitted or [end], total or 1  # some methods fit no network
     per_step = (fitted[-1] - fitted[0]) / (len(fitted) - 1) if len(fitted) > 1 else fitted[0]
@@ -150,6 +152,8 @@ def _allocated(device: torch.device, *, start: bool = False) -> int:
     """Return a GPU's memory in use at the start, or its peak since then; 0 on other devices."""
     if device.type != "cuda":
         return 0
+    import torch
+
     if start:
         torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.max_memory_allocated(device)

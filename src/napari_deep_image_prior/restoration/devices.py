@@ -1,4 +1,4 @@
-"""Devices of a fit: choice, names, threads and reproducibility."""
+"""Devices of a fit: choice, names, threads and reproducibility. Imports torch only if called."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import torch
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -24,6 +24,8 @@ def choose_device(device: str = "auto") -> torch.device:
     ValueError
         If the device is unknown or not available.
     """
+    import torch
+
     available = available_devices()
     if device == "auto":
         return torch.device(available[0])
@@ -43,6 +45,8 @@ def choose_device(device: str = "auto") -> torch.device:
 
 def available_devices() -> list[str]:
     """Return the names of this computer's devices, fastest first."""
+    import torch
+
     cuda = (
         [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         if torch.cuda.is_available()
@@ -54,6 +58,8 @@ def available_devices() -> list[str]:
 
 def device_name(device: torch.device, threads: int | None = None) -> str:
     """Return a name for users, with the GPU's model or the number of CPU threads."""
+    import torch
+
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type != "cpu":
@@ -81,6 +87,8 @@ class _Environment:
 
         Convolutions use full float32 (no TF32, as in 2018).
         """
+        import torch
+
         with self._lock:
             _load_triton()
             if self._inside == 0:

@@ -7,12 +7,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ..methods.registry import settings_to_dict
 from .devices import device_name
 
 if TYPE_CHECKING:
+    import torch
+
     from ..fitting.settings import Settings
     from ..methods.task import Task
 
@@ -44,6 +45,8 @@ def provenance(
     stopped_after: int | None,
 ) -> dict[str, Any]:
     """Return the provenance of a restoration; `noise_summary` was estimated from the image."""
+    import torch
+
     return {
         "task": spec.task.describe(),
         "preset": spec.preset,

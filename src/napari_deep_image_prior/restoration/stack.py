@@ -301,6 +301,7 @@ class StackSteps:
             image=self.image,
             note=reason,
             seconds_left=0.0,
+            fraction=1.0,
             result=self._result,
         )
 
@@ -367,6 +368,7 @@ class StackSteps:
             note=f"{self._called} {place_of(index)} ({number} of {count}){failed}: {step.note}",
             seconds_left=left,
             fitted=fitted + step.fitted,
+            fraction=(number - 1 + step.fraction) / count,
             result=None,
         )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from inspect import GEN_SUSPENDED, getgeneratorstate
@@ -14,20 +11,19 @@ import numpy as np
 
 from ..arrays import cast, channels_back
 from ..encoding import fingerprint
-from ..fitting.base import FitFailedError
+from ..fitting.base import FITTING, FitFailedError, Progress
 from ..generators import mapped
 from ..methods.registry import method_of
-from .base import PREVIEW_SECONDS, Restoration, RestorationError, Step, explained_errors
+from .base import FINISHING, PREVIEW_SECONDS, Restoration, RestorationError, Step, explained_errors
+from .consumer import Consumer
 from .devices import device_name, fit_environment
-from .provenance import provenance
-from .timing import Clock
+from .fit_record import FitRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
     from numpy.typing import ArrayLike, NDArray
-    from torch import Tensor
 
     from ..fitting.settings import Settings
     from ..methods.base import Restorer
@@ -42,7 +38,7 @@ class Steps:
     """
 
     def __init__(self, spec: RestorationSpec) -> None:
-        self._record, self._consumer = _Record(spec), _Consumer()
+        self._record, self._consumer = FitRecord(spec), Consumer()
         self._result: Restoration | None = None
         # a function without a reference to self: dropping the Steps ends it at once
         self._generator = _restoring(self._record, self._consumer)
@@ -76,7 +72,7 @@ class Steps:
 
     @property
     def wants_image(self) -> Callable[[], bool]:
-        """Predicate called after each step: whether the step should have an image; may be set.
+        """Predicate called after each step that changed the estimate: whether to send an image.
 
         By default `image_is_due`.
         """
@@ -144,6 +140,7 @@ class Steps:
             )
         self._record.run_on.append({"after": len(self._record.history), "iterations": iterations})
         self._consumer.more, self._consumer.stop_requested = iterations, False
+        self._record.restart()
         self._result = None
 
     def repaint(self, missing: ArrayLike) -> None:
@@ -236,40 +233,6 @@ class Steps:
             generator.close()
 
 
-class _Consumer:
-    """Requests from the consumer of the steps."""
-
-    def __init__(self) -> None:
-        self.stop_requested = False
-        self.more: int | None = None
-        self.repainted: deque[Task] = deque(maxlen=1)
-        """The task with a new mask, until it is applied."""
-        self.wants_image: Callable[[], bool] | None = None
-        self.start: dict[str, Tensor] | None = None
-        """Weights for a warm start; None: random weights."""
-        self.network: dict[str, Tensor] | None = None
-        """Weights at the end, if another fit can start from them."""
-        self._last_image, self._rest = -math.inf, 0.0
-
-    def image_is_due(self, seconds: float = PREVIEW_SECONDS) -> bool:
-        return time.monotonic() - self._last_image > max(seconds, self._rest)
-
-    def preview(self, make: Callable[[], NDArray[Any]]) -> NDArray[Any] | None:
-        """Return an image if one is requested."""
-        if not (self.wants_image or self.image_is_due)():
-            return None
-        started = time.monotonic()
-        image = make()
-        self._last_image = time.monotonic()
-        # previews take at most a tenth of the time, even of large images
-        self._rest = 9 * (self._last_image - started)
-        return image
-
-
-def _always(step: Step, _value: object) -> Step:
-    return step
-
-
 def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
     """Convert a (C, Y, X) image to the requested axes and dtype."""
     spatial = spec.task.result_spatial_shape
@@ -289,7 +252,7 @@ def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
     return result
 
 
-def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, None]:
+def _restoring(record: FitRecord, consumer: Consumer) -> Generator[Step, None, None]:
     """Yield the steps of a restoration; the last one has the result.
 
     Resumed after that, it continues the fit.
@@ -305,10 +268,13 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
             last = yield from _fitting(restorer, record, consumer)
             # read now: a stop request while finishing has no effect
             stopped_after = last.iteration if consumer.stop_requested else None
-            final = yield from mapped(restorer.finish(), partial(_always, last))
+            final = yield from mapped(
+                restorer.finish(), partial(_finishing, restorer, record, last)
+            )
+            record.noise_summary = restorer.noise_summary
             reason = restorer.stop_reason
             if stopped_after is not None:
-                reason = f"stopped by the user after {stopped_after} of {last.total} steps"
+                reason = _stopped(last)
             made = record.provenance(reason, stopped_after=stopped_after)
             image = _finite(spec, final)
             result = Restoration(image, reason, len(record.history), list(record.history), made)
@@ -319,36 +285,47 @@ def _restoring(record: _Record, consumer: _Consumer) -> Generator[Step, None, No
                 image=image,
                 note=reason,
                 seconds_left=0.0,
+                stage=FINISHING,
+                place=reason,
+                fraction=1.0,
                 result=result,
             )
             restorer.run_on(consumer.more)
 
 
 def _fitting(
-    restorer: Restorer[Any], record: _Record, consumer: _Consumer
+    restorer: Restorer[Any], record: FitRecord, consumer: Consumer
 ) -> Generator[Step, None, Step]:
     """Yield the steps of the fit, and return the last one."""
     _apply_new_mask(restorer, record, consumer)  # painted while the fit was suspended
     step = Step(0, 0, 0.0, None, "", None, 0)  # of a restorer without steps
+    if record.spec.device.type == "cpu":  # a trial would delay a GPU
+        record.clock.assumed_rates = restorer.measured_rates()
+    has_changed = False
     for done in restorer.steps():
         record.noise_summary = restorer.noise_summary
         if done.misfit is not None:
             record.history.append(done.misfit)
-        left = record.clock.seconds_left(done.iteration, done.total)
+        left = record.clock.seconds_left(done.stage, restorer.work(done))
         consumer.stop_requested |= done.iteration == record.spec.stop_after
         is_last = consumer.stop_requested or done.iteration >= done.total
-        image = (
-            None if is_last else consumer.preview(lambda: _finite(record.spec, restorer.estimate()))
-        )
-        note = "finishing" if is_last else restorer.note
+        has_changed |= done.changed
+        image = None
+        if has_changed and not is_last:
+            image = consumer.preview(lambda: _finite(record.spec, restorer.estimate()))
+            has_changed = image is None
+        fitted = len(record.history)
         step = Step(
             done.iteration,
             done.total,
             done.misfit or 0.0,
             image,
-            note,
-            None if is_last else left,
-            len(record.history),
+            "finishing" if is_last else restorer.note,
+            left,
+            fitted,
+            done.stage,
+            _place(done, fitted),
+            record.fraction(left, done.iteration / max(done.total, 1)),
         )
         yield step
         _apply_new_mask(restorer, record, consumer)
@@ -357,43 +334,36 @@ def _fitting(
     return replace(step, image=None, note="finishing", seconds_left=None)
 
 
-def _apply_new_mask(restorer: Restorer[Any], record: _Record, consumer: _Consumer) -> None:
+def _place(done: Progress, fitted: int) -> str:
+    """Return the stage and what is done of it; steps of the network's fit are counted alone."""
+    if done.stage != FITTING:
+        return f"{done.stage}, {100 * done.fraction:.0f} %" if done.fraction else done.stage
+    before = done.iteration - fitted if done.misfit is not None else 0
+    return f"{done.stage}, step {done.iteration - before} of {done.total - before}"
+
+
+def _stopped(last: Step) -> str:
+    """Return when the user stopped the restoration, as text."""
+    if last.stage != FITTING:
+        return f"stopped by the user in the stage: {last.stage}"
+    return f"stopped by the user after {last.place.partition(' step ')[2]} steps"
+
+
+def _finishing(restorer: Restorer[Any], record: FitRecord, last: Step, doing: str | None) -> Step:
+    """Return the last step again, with what is being finished."""
+    left = record.clock.seconds_left("", restorer.work(Progress(last.iteration, last.iteration)))
+    return replace(
+        last,
+        seconds_left=left or None,
+        stage=FINISHING,
+        place=f"{FINISHING}: {doing}" if doing else FINISHING,
+        fraction=record.fraction(left, 1.0),
+    )
+
+
+def _apply_new_mask(restorer: Restorer[Any], record: FitRecord, consumer: Consumer) -> None:
     if consumer.repainted:
         task = consumer.repainted.pop()
         record.spec = replace(record.spec, task=task)
         record.repainted.append(len(record.history))
         restorer.remeasure(task, record.spec.device)
-
-
-class _Record:
-    """The state of a fit for its provenance, without a reference to the fit itself."""
-
-    def __init__(self, spec: RestorationSpec) -> None:
-        self.spec = spec
-        self.clock = Clock()
-        self.noise_summary = ""
-        self.history: list[float] = []
-        self.run_on: list[dict[str, int | None]] = []
-        self.repainted: list[int] = []
-        self.warm_start = ""
-        """Fingerprint of the image whose network it started from; empty: none."""
-
-    def provenance(
-        self, reason: str, fitted: int | None = None, *, stopped_after: int | None = None
-    ) -> dict[str, Any]:
-        history, seconds = self.history[:fitted], self.clock.seconds
-        made = provenance(
-            self.spec,
-            self.noise_summary,
-            history,
-            reason=reason,
-            seconds=seconds,
-            stopped_after=stopped_after,
-        )
-        # with interventions, the result does not follow from task, settings and seed alone
-        interventions = {
-            "run_on": list(self.run_on),
-            "repainted": list(self.repainted),
-            "warm_start": self.warm_start,
-        }
-        return made | {name: when for name, when in interventions.items() if when}

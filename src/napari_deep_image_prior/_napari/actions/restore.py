@@ -176,7 +176,7 @@ def estimate_layer(
     seed: int = 0,  # noqa: ARG001  (an argument of a restoration that its time does not depend on)
     fit_contrast: bool = True,  # noqa: ARG001
     **arguments: Any,  # noqa: ANN401  (those of restore_layer)
-) -> Generator[None, None, Estimate]:
+) -> Generator[str, None, Estimate]:
     """Predict run time and memory of `restore_layer`, step by step: may be closed early.
 
     Raises
@@ -201,8 +201,8 @@ def estimate_layer(
 
 
 def _for_planes(
-    count: float, estimation: Generator[None, None, Estimate]
-) -> Generator[None, None, Estimate]:
+    count: float, estimation: Generator[str, None, Estimate]
+) -> Generator[str, None, Estimate]:
     """Return the estimate for `count` planes from that for one."""
     one = yield from estimation
     return replace(one, seconds=count * one.seconds)

@@ -56,6 +56,10 @@ class History:
         self._count += 1
         self._thin_out()
 
+    def replace_last(self, snapshot: Snapshot) -> None:
+        """Replace the latest snapshot."""
+        self._numbered[-1] = (self._numbered[-1][0], snapshot)
+
     def clear(self) -> None:
         """Remove all snapshots."""
         self._numbered.clear()

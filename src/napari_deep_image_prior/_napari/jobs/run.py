@@ -8,9 +8,10 @@ from weakref import ref
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from ...restoration.base import RestorationError
+from ...restoration.base import FINISHING, RestorationError
 from ..layers.result import ResultLayer, Snapshot
 from ..viewer.preferences import preferences
+from .activity import Activity
 from .history import History
 from .queue import queue_of
 from .waiting import abandon_waiting
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...fitting.settings import Settings
     from ...methods.task import Task
     from ...restoration.base import Restoration, RestorationSteps, Step
     from ..layers.plane import Plane
@@ -70,7 +72,10 @@ class Run:
         self.result: Restoration | None = None
         self.message = ""
         self.notices: dict[str, str] = {}
-        self.misfits: list[float] = []
+        self.misfits: list[tuple[int, float]] = []
+        """Steps of the network's fit, and the misfit of each."""
+        self._activity = Activity()
+        self.changed.connect(self._show_activity)
         self.history = History()
         self.fits_contrast = False
         self.mask: MaskFollower | None = None
@@ -95,11 +100,6 @@ class Run:
         return self._layer.image
 
     @property
-    def source(self) -> Any:  # noqa: ANN401  (an Image or Labels layer)
-        """The layer that is restored."""
-        return self._layer.source
-
-    @property
     def shown(self) -> Snapshot | None:
         """The snapshot that the layer shows."""
         return self._layer.shown
@@ -113,6 +113,16 @@ class Run:
     def is_one_fit(self) -> bool:
         """Whether one fit makes the result, rather than one for each plane or channel."""
         return self._steps.is_one_fit
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the fit."""
+        return self._steps.settings
+
+    @property
+    def source(self) -> Any:  # noqa: ANN401  (an Image or Labels layer)
+        """The layer that is restored."""
+        return self._layer.source
 
     @property
     def seconds_left(self) -> float | None:
@@ -297,10 +307,10 @@ class Run:
         if step is None or not self.is_active:
             return
         self.step = step
-        if step.misfit:
-            self.misfits.append(step.misfit)
+        if step.misfit and step.stage != FINISHING:  # in which the last one is repeated
+            self.misfits.append((step.fitted, step.misfit))
         if step.image is not None and step.result is None:  # the result is reported separately
-            snapshot = Snapshot(step.image, step.iteration, step.fitted)
+            snapshot = Snapshot(step.image, step.fitted)
             # an earlier snapshot chosen in a pause stays on display
             is_live = self.shown is None or self.shown is self.history[-1]
             self._add_snapshot(snapshot)
@@ -312,11 +322,15 @@ class Run:
     def _add_snapshot(self, snapshot: Snapshot) -> None:
         if not self.is_one_fit:
             self.history.clear()  # a stack is one array that fills: it has no earlier images
-        self.history.add(snapshot)
+        if len(self.history) and self.history[-1].iteration == snapshot.iteration == 0:
+            self.history.replace_last(snapshot)  # a first estimate that is more complete
+        else:
+            self.history.add(snapshot)
 
     def _provenance(self, snapshot: Snapshot) -> dict[str, Any]:
+        when = f"as it was at {snapshot.place}" if snapshot.iteration else f"the {snapshot.place}"
         return snapshot.provenance or self._steps.provenance(
-            f"chosen by the user as it was at step {snapshot.iteration}", snapshot.fitted
+            f"chosen by the user {when}", snapshot.iteration
         )
 
     def _end(self, outcome: Restoration | Failure) -> None:
@@ -326,10 +340,7 @@ class Run:
             self._fail(outcome.error)
             return
         self.result = outcome
-        iteration = outcome.iterations if self.step is None else self.step.iteration
-        self._ended_with = Snapshot(
-            outcome.image, iteration, outcome.iterations, outcome.provenance
-        )
+        self._ended_with = Snapshot(outcome.image, outcome.iterations, outcome.provenance)
         self._queue.remember(self)  # a panel may be closed and opened again
         self._show_result(self._ended_with)
         if self.fits_contrast:
@@ -386,6 +397,10 @@ class Run:
             self.mask = None  # its timer must not fire for a fit that cannot continue
         self._queue.leave(self)
         self.changed.emit(self)
+
+    def _show_activity(self, _run: Run) -> None:
+        fraction, place = (0.0, "") if self.step is None else (self.step.fraction, self.step.place)
+        self._activity.show(self.layer.name, self.state, fraction, place)
 
     def _change(self, state: State) -> None:
         self.state = state

@@ -12,6 +12,7 @@ from ...restoration.base import RestorationError
 from ...restoration.repeat import repeated_options
 from ..layers.maps import uncertainty_layer
 from ..layers.provenance import provenance_of, source_plane
+from .activity import Activity
 from .current import active_run
 from .queue import queue_of
 from .worker import Failure, Worker
@@ -62,6 +63,9 @@ class UncertaintyJob:
         self.message = ""
         self._steps = iter_uncertainty(task, seeds=seeds, **options)
         self._worker: Worker | None = None
+        self._name = f"{self._plane.layer.name} uncertainty"
+        self._activity = Activity()
+        self.changed.connect(self._show_activity)
 
     @property
     def is_active(self) -> bool:
@@ -137,6 +141,12 @@ class UncertaintyJob:
                 self._finish("cancelled", "the window was closed.")
         finally:
             self._queue.return_thread(self)
+
+    def _show_activity(self, _job: UncertaintyJob) -> None:
+        step = self.step
+        fraction = 0.0 if step is None else (step.number - 1 + step.step.fraction) / step.seeds
+        place = "" if step is None else f"seed {step.number} of {step.seeds}"
+        self._activity.show(self._name, self.state, fraction, place)
 
     def _finish(self, state: State, message: str) -> None:
         self.state, self.message = state, message

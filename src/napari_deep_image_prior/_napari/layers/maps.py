@@ -10,10 +10,20 @@ from napari.layers import Image
 from .plane import in_layer_axes, placement
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from numpy.typing import NDArray
 
     from ...methods.task import Task
     from .plane import Plane
+
+
+MAP = "deep_image_prior_map"
+"""Key in the metadata of layers that show a property of a result, not an image."""
+
+
+def is_map(layer: Layer) -> bool:
+    """Return whether a layer is a residual or an uncertainty."""
+    return MAP in layer.metadata
 
 
 def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Image:
@@ -24,6 +34,7 @@ def uncertainty_layer(plane: Plane, task: Task, std: NDArray[np.floating]) -> Im
         name=f"{plane.layer.name} uncertainty",
         colormap="magma",
         contrast_limits=(0, float(np.percentile(values, 99.9)) or 1.0),
+        metadata={MAP: "uncertainty"},
         **placement(plane, values.shape[-2:]),
     )
 
@@ -39,5 +50,6 @@ def residual_layer(plane: Plane, task: Task, values: NDArray[np.floating]) -> Im
         name=f"{plane.layer.name} residual",
         colormap="gray",
         contrast_limits=(-(limit or 1.0), limit or 1.0),
+        metadata={MAP: "residual"},
         **placement(plane, values.shape[-2:]),
     )

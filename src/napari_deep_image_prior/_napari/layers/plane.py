@@ -144,7 +144,7 @@ def displayed_index(
 
 def nearest_index(viewer: ViewerModel, layer: Image | Labels) -> tuple[int, ...]:
     """Return the index of the plane of `layer` nearest to the position of the viewer's sliders."""
-    index = _index_at(layer, viewer.dims.point, NO_CHANNELS)
+    index = _index_at(viewer, layer, viewer.dims.point, NO_CHANNELS)
     sizes = (layer.data[0] if layer.multiscale else layer.data).shape
     return tuple(min(max(i or 0, 0), size - 1) for i, size in zip(index, sizes, strict=False))
 

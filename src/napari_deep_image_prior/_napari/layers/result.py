@@ -31,11 +31,14 @@ class Snapshot:
 
     image: NDArray[Any]
     iteration: int
-    """Steps done, from 1."""
-    fitted: int
-    """Number of these that are steps of the network's fit."""
+    """Steps of the network's fit; 0: the first estimate."""
     provenance: dict[str, Any] | None = None
     """The provenance if it is the result of the fit."""
+
+    @property
+    def place(self) -> str:
+        """The step, as text."""
+        return f"step {self.iteration}" if self.iteration else "first estimate"
 
 
 class ResultLayer:
@@ -109,7 +112,7 @@ class ResultLayer:
             options |= {
                 name: getattr(self.image, name) for name in ("colormap", "contrast_limits", "gamma")
             }
-        options["name"] = f"{self.image.name}, step {self.shown.iteration}"
+        options["name"] = f"{self.image.name}, {self.shown.place}"
         kept = Image(in_layer_axes(self._plane, self.shown.image.copy()), **options)
         kept.metadata[METADATA] = self._with_source(self.shown, provenance)
         return kept

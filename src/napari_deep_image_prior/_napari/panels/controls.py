@@ -6,18 +6,20 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakMethod
 
-from magicgui.widgets import Container, Label, PushButton, create_widget
+from magicgui.widgets import ComboBox, Container, Label, PushButton, create_widget
+from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
+from ..viewer.proxies import unwrap_proxy
 from .panel_layout import LabelColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from magicgui.widgets import ComboBox
     from magicgui.widgets.bases import Widget
+    from napari.components import ViewerModel
     from napari.layers import Layer
     from psygnal import SignalInstance
     from qtpy.QtWidgets import QWidget
@@ -76,6 +78,20 @@ def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa:
     choice = cast(
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
     )
+    elide_long_names(choice)
+    return choice
+
+
+def image_choice(
+    viewer: ViewerModel, name: str, tooltip: str, accepts: Callable[[Image], bool]
+) -> ComboBox:
+    """Return a combo box of the image layers that `accepts` returns True for."""
+    layers = unwrap_proxy(viewer).layers
+
+    def choices(_combo: object) -> list[Image]:
+        return [layer for layer in layers if isinstance(layer, Image) and accepts(layer)]
+
+    choice = ComboBox(name=name, choices=choices, tooltip=tooltip)
     elide_long_names(choice)
     return choice
 

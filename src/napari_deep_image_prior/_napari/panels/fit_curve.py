@@ -5,39 +5,57 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QPainter, QPainterPath, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from ...fitting.settings import SelfSupervisedFit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtGui import QPaintEvent
 
-MARGIN = 6
+    from ..jobs.run import Run
+
 POINTS = 60
 """Largest number of points of the curve; each is a mean over steps, as single steps are noisy."""
+HELD_OUT = "held-out error (first estimate = 1)"
+MISFIT = "mean squared misfit (full range = 1)"
 
 
 class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
-    """The misfit of each step on a logarithmic axis, with the latest step on the right."""
+    """The misfit of each step on a logarithmic axis, with a mark at the step on display."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._misfits: Sequence[float] = ()
-        self.setFixedHeight(70)
+        self._points: list[tuple[float, float]] = []
+        self.label = ""
+        """What is plotted, and its unit; empty without a curve."""
+        self.marked: int | None = None
+        """The step on display."""
+        self.setFixedHeight(7 * self.fontMetrics().lineSpacing())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Misfit at each step, on a logarithmic scale. It decreases as the image is fitted."
+            "Misfit at each step, on a logarithmic scale. It decreases as the image is fitted. "
+            "The line marks the step on display."
         )
 
-    def show_misfits(self, misfits: Sequence[float]) -> None:
-        """Draw these values."""
-        self._misfits = misfits
+    def show_run(self, run: Run | None) -> None:
+        """Draw the misfits of a run; None clears the plot."""
+        misfits = [] if run is None else run.misfits
+        if run is not None and run.state == "done" and run.result is not None:
+            misfits = list(enumerate(run.result.history, 1))  # not every step is reported
+        valid = [(step, misfit) for step, misfit in misfits if 0 < misfit < math.inf]
+        self._points, self.label, self.marked = _smoothed(valid), "", None
+        if run is not None and len(self._points) > 1:
+            self.label = HELD_OUT if isinstance(run.settings, SelfSupervisedFit) else MISFIT
+            shown = run.shown
+            self.marked = shown.iteration or None if shown is not None else None
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802  (Qt's name)
-        """Paint the frame and the curve."""
+        """Paint the axes and the curve."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ink = self.palette().color(QPalette.ColorRole.WindowText)
@@ -45,34 +63,63 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         faint.setAlpha(60)
         painter.setPen(QPen(faint, 1))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-        values = _smoothed(
-            [math.log10(misfit) for misfit in self._misfits if misfit > 0 and math.isfinite(misfit)]
-        )
-        if len(values) < 2:
-            painter.setPen(QPen(ink, 1))
+        painter.setPen(QPen(ink, 1))
+        if len(self._points) < 2:
             painter.drawText(
                 self.rect(), Qt.AlignmentFlag.AlignCenter, "The misfit is plotted here"
             )
             return
+        plot = self._axes(painter)
         painter.setPen(QPen(ink, 1.5))
-        painter.drawPath(self._path(values))
+        painter.drawPath(self._path(plot))
+        if self.marked is not None:
+            painter.setPen(QPen(ink, 1, Qt.PenStyle.DashLine))
+            x = self._x(self.marked, plot)
+            painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
 
-    def _path(self, values: list[float]) -> QPainterPath:
-        low, high = min(values), max(values)
-        width, height = self.width() - 2 * MARGIN, self.height() - 2 * MARGIN
+    def _axes(self, painter: QPainter) -> QRectF:
+        """Write the label and the ends of the axes, and return the rectangle of the plot."""
+        line = self.fontMetrics().lineSpacing()
+        values = [value for _, value in self._points]
+        high, low = f"{max(values):.2g}", f"{min(values):.2g}"
+        left = max(map(self.fontMetrics().horizontalAdvance, (high, low))) + 10
+        plot = QRectF(left, line + 6, self.width() - left - 8, self.height() - 2 * line - 14)
+        center, right = Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight
+        painter.drawText(QRectF(0, 3, self.width(), line), center, self.label)
+        painter.drawText(QRectF(0, plot.top() - line / 2, left - 5, line), right, high)
+        painter.drawText(QRectF(0, plot.bottom() - line / 2, left - 5, line), right, low)
+        below = QRectF(plot.left(), plot.bottom() + 4, plot.width(), line)
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, f"{self._points[0][0]:.0f}")
+        painter.drawText(below, center, "step")
+        painter.drawText(below, right, f"{self._points[-1][0]:.0f}")
+        return plot
+
+    def _x(self, step: float, plot: QRectF) -> float:
+        first, last = self._points[0][0], self._points[-1][0]
+        share = (step - first) / ((last - first) or 1)
+        return float(plot.left() + plot.width() * min(max(share, 0.0), 1.0))
+
+    def _path(self, plot: QRectF) -> QPainterPath:
+        logarithms = [math.log10(value) for _, value in self._points]
+        low, high = min(logarithms), max(logarithms)
         path = QPainterPath()
-        for index, value in enumerate(values):
-            x = MARGIN + width * index / (len(values) - 1)
-            y = MARGIN + height * (high - value) / ((high - low) or 1)
-            if index == 0:
-                path.moveTo(QPointF(x, y))
+        for (step, _), value in zip(self._points, logarithms, strict=True):
+            y = plot.top() + plot.height() * (high - value) / ((high - low) or 1)
+            point = QPointF(self._x(step, plot), y)
+            if path.elementCount():
+                path.lineTo(point)
             else:
-                path.lineTo(QPointF(x, y))
+                path.moveTo(point)
         return path
 
 
-def _smoothed(values: list[float]) -> list[float]:
-    stride = max(1, len(values) // POINTS)
+def _smoothed(misfits: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """Return means over equally many steps; those of the misfits are geometric."""
+    stride = max(1, len(misfits) // POINTS)
     return [
-        sum(values[i : i + stride]) / stride for i in range(0, len(values) - stride + 1, stride)
+        (
+            sum(step for step, _ in part) / stride,
+            10 ** (sum(math.log10(value) for _, value in part) / stride),
+        )
+        for part in (misfits[i : i + stride] for i in range(0, len(misfits) - stride + 1, stride))
     ]

@@ -54,12 +54,10 @@ class HistoryControls(Container[Any]):
         with self._slider.changed.blocked():
             self._slider.max = max(1, count - 1)
             self._slider.value = max(1, count - 1) if count == 1 else (places or [count - 1])[0]
-        what = "the result, step" if run.shown.provenance else "step"
+        what = f"the result, {run.shown.place}" if run.shown.provenance else run.shown.place
         megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6
         snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
-        self._text.value = (
-            f"Showing {what} {run.shown.iteration}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
-        )
+        self._text.value = f"Showing {what}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"
 
     def _enable(self, run: Run | None, *, may_run_on: bool) -> None:
         count = 0 if run is None else len(run.history)

@@ -8,6 +8,7 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 
 from ..jobs.current import runs_of
+from ..layers.maps import is_map
 from ..layers.provenance import METADATA
 from ..viewer.proxies import unwrap_proxy
 from .controls import elide_long_names
@@ -39,7 +40,8 @@ class ImageChoice(ComboBox):
             self.changed.emit(self.value)
 
     def _images(self, _combo: object = None) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images if not is_map(layer)]
 
     def _next(self) -> Any:  # noqa: ANN401  (a layer or None)
         """Return the image to select; None if only results are left of several images."""

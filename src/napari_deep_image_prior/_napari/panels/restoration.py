@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import CheckBox, ComboBox, Container, ProgressBar, SpinBox
+from magicgui.widgets import ComboBox, Container, ProgressBar
 
 from ...methods.registry import PRESETS
 from ...restoration.base import RestorationError
 from ...restoration.cautions import collected_cautions
 from ...restoration.devices import available_devices
-from ...restoration.timing import duration
 from ..actions.before_after import bind_compare
 from ..actions.restore import estimate_layer, restore_layer
 from ..jobs.current import active_run, last_run
-from ..jobs.estimate import Estimator
 from ..jobs.queue import queue_of
-from ..layers.noise import noise_text
+from ..viewer.loading import Loader
 from ..viewer.messages import sentence
 from ..viewer.preferences import preferences
+from ..viewer.proxies import unwrap_proxy
 from .channels import ChannelControls
 from .controls import (
     Collapsible,
@@ -28,21 +27,26 @@ from .controls import (
     row,
     wrapping_label,
 )
+from .estimate import EstimateButton
 from .fit_curve import FitCurve
 from .help import help_link
 from .history import HistoryControls
 from .image_choice import ImageChoice
 from .memory import remember
+from .more_options import more_options
 from .panel_layout import finish_layout
 from .queue import QueueList
+from .status import status_text
 from .trials import TrialControls
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from magicgui.widgets.bases import Widget
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from ...restoration.base import Step
+    from ...restoration.cost import Estimate
     from ..actions.trials import Trial
     from ..jobs.run import Run
 
@@ -54,15 +58,9 @@ PLANES_HELP = (
     "The displayed plane, or all planes of the stack in sequence. "
     "A mask of one plane applies to all planes."
 )
-MEMORY_HELP = (
-    "Memory for the snapshots of a fit. When it is full, every second snapshot is dropped."
-)
-CONTRAST_HELP = (
-    "Noise widens the contrast limits of an image. Fit those of the result to its own values, "
-    "unless you have chosen the limits of the image."
-)
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
-ESTIMATE_HELP = "Predict run time and memory use from a few steps, before a run."
+BAR = 1000
+"""Maximum of the progress bar."""
 
 
 class RestorationWidget(Container[Any]):
@@ -82,8 +80,9 @@ class RestorationWidget(Container[Any]):
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
+        self._is_past = False
         bind_compare(napari_viewer)
-        self._estimator = Estimator(self._report)
+        self._loader = Loader(self.native, self._report)
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
@@ -102,7 +101,11 @@ class RestorationWidget(Container[Any]):
         elif self._preferences.problem:
             self._report(self._preferences.problem)
         connect_until_destroyed(self.native, queue_of(napari_viewer).changed, self._follow_next_run)
-        on_destroyed(self.native, self._estimator.cancel)
+        self._layers = unwrap_proxy(napari_viewer).layers
+        self._layers.events.removed.connect(self._layer_was_removed)  # a weak reference
+        on_destroyed(self.native, self._disconnect_layers)
+        on_destroyed(self.native, self.estimate.cancel)
+        self._loader.preload(self._show_devices)
         on_destroyed(self.native, self._channels.disconnect_layer)
 
     def _add_options(self) -> None:
@@ -118,7 +121,7 @@ class RestorationWidget(Container[Any]):
             )
         )
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
-        self.append(Collapsible("more", "More options", self._more_options()))
+        self.append(Collapsible("more", "More options", more_options(self._preferences)))
         self._trials = TrialControls(
             self._viewer,
             self.kind,
@@ -127,14 +130,16 @@ class RestorationWidget(Container[Any]):
             follow=self._follow_if_free,
             apply=self._apply,
             report=self._report,
+            when_loaded=self._loader.call,
         )
         self.append(self._trials)
+        self.snapshot_memory.changed.connect(self._limit_history)
 
     def _add_fit_controls(self) -> None:
         """Add the buttons, and the displays of the state of the fit."""
         self.append(self._buttons())
         self.append(self._more_buttons())
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self.append(ProgressBar(name="progress", value=0, max=BAR, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self._history = HistoryControls(self._run_on, self._report)
@@ -149,38 +154,6 @@ class RestorationWidget(Container[Any]):
     def _own_widgets(self) -> list[Widget]:
         """Return the controls of this task alone."""
         return []
-
-    def _more_options(self) -> list[Widget]:
-        memory = SpinBox(
-            name="snapshot_memory",
-            value=self._preferences.snapshot_megabytes,
-            max=10**6,
-            step=50,
-            label="snapshots (MB)",
-            tooltip=MEMORY_HELP,
-        )
-        memory.changed.connect(self._limit_history)
-        return [
-            ComboBox(
-                name="device",
-                choices=["auto", *available_devices()],
-                value=self._preferences.device,
-                tooltip="auto: the GPU if there is one, otherwise the CPU.",
-            ),
-            SpinBox(
-                name="seed",
-                value=0,
-                max=2**31 - 1,
-                tooltip="Another seed gives a slightly different result.",
-            ),
-            memory,
-            CheckBox(
-                name="fit_contrast",
-                text="fit contrast to the result",
-                value=True,
-                tooltip=CONTRAST_HELP,
-            ),
-        ]
 
     def _task_arguments(self) -> dict[str, Any]:
         """Return the arguments of `restore_layer` for this task alone."""
@@ -198,7 +171,7 @@ class RestorationWidget(Container[Any]):
     def _buttons(self) -> Container[Any]:
         return row(
             "buttons",
-            button("run", "Run", "Restore the image into a new layer.", self._start),
+            button("run", "Run", "Restore the image into a new layer.", self._press_run),
             button("pause", "Pause", "Pause or resume the fit.", self._pause_or_resume),
             button("stop", "Stop", "End the fit and keep the best image so far.", self._stop),
             button("cancel", "Cancel", CANCEL_HELP, self._cancel),
@@ -208,8 +181,15 @@ class RestorationWidget(Container[Any]):
         queue_help = "Run these settings after the restorations in the queue."
         return row(
             "more_buttons",
-            button("queue", "Add to queue", queue_help, self._start),
-            button("estimate", "Estimate", ESTIMATE_HELP, self._estimate),
+            button("queue", "Add to queue", queue_help, self._press_run),
+            EstimateButton(
+                self._viewer,
+                self._estimate,
+                on_place=self._show_estimating,
+                on_end=self._show_estimate,
+                on_change=self._show_estimate_change,
+                when_loaded=self._loader.call,
+            ),
         )
 
     def _arguments(self) -> dict[str, Any]:
@@ -241,18 +221,35 @@ class RestorationWidget(Container[Any]):
             self._notice = f"'{previous.name}' was deleted: {now}."
         self._show_state()
 
+    def _show_devices(self) -> None:
+        """Offer the devices, which only torch knows, and select the preferred one."""
+        selected, self._preferences = self.device.value, preferences()
+        self.device.choices = ["auto", *available_devices()]
+        self.device.value = self._preferences.device if selected == "auto" else selected
+        if self._preferences.problem and self._run is None:
+            self._report(self._preferences.problem)
+
     def _show_planes(self) -> None:
         self.planes.visible = self._is_stack
 
-    def _estimate(self) -> None:
-        try:
-            self._estimator.start(
-                estimate_layer(self._viewer, self.image.value, **self._arguments())
-            )
-        except (ValueError, TypeError) as error:
-            self._report(error)
-        else:
-            self._report("estimating …")
+    def _press_run(self) -> None:
+        self._loader.call(self._start)
+
+    def _estimate(self) -> Generator[str, None, Estimate]:
+        return estimate_layer(self._viewer, self.image.value, **self._arguments())
+
+    def _show_estimate_change(self, message: object) -> None:
+        self._notice = ""
+        self._show_state()
+        self._report(message)
+
+    def _show_estimating(self, place: str) -> None:
+        if self._run is None or not self._run.is_active:
+            self._report(f"estimating: {place}")
+
+    def _show_estimate(self, outcome: object) -> None:
+        self._notice = sentence(outcome)  # stays above the state of a run that has waited
+        self._show_state()
 
     def _start(self) -> None:
         self._notice = ""
@@ -314,23 +311,32 @@ class RestorationWidget(Container[Any]):
     def _follow_next_run(self) -> None:
         """Follow the active run, if it is of this panel's task and the panel follows no other."""
         first = active_run(self._viewer)
-        if first is not None:
-            self._estimator.cancel()  # each would slow the other down, and distort its timing
         is_free = self._run is None or not self._run.is_active
-        if (
-            first is not None
-            and first is not self._run
-            and first.task.kind == self.kind
-            and is_free
-        ):
+        is_mine = first is not None and first.task.kind == self.kind
+        if first is not None and is_mine and is_free and first is not self._run:
             self._follow(first)
         else:
             self._show_state()
 
+    def _disconnect_layers(self) -> None:
+        self._layers.events.removed.disconnect(self._layer_was_removed)
+
+    def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
+        """Show nothing more of a run that has ended, once its result or its source is gone."""
+        run = self._run
+        if run is None or run.state != "done":
+            return
+        if event.value is run.layer:
+            run.changed.disconnect(self._show_state)
+            self._run = None
+        elif event.value is run.source:
+            self._is_past = True  # its result can still be looked at
+        self._show_state()
+
     def _follow(self, run: Run) -> None:
         if self._run is not None:
             self._run.changed.disconnect(self._show_state)
-        self._run = run
+        self._run, self._is_past = run, False
         run.history.limit = self.snapshot_memory.value * 10**6
         connect_until_destroyed(self.native, run.changed, self._show_state)
         self._show_state()
@@ -338,56 +344,32 @@ class RestorationWidget(Container[Any]):
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
         self._enable_buttons()
+        is_busy = self.estimate.is_active and (run is None or not run.is_active)
+        self.progress.native.setRange(0, 0 if is_busy else BAR)  # 0: a bar without a value
         self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
             ready = "Press Run, or Estimate to predict the run time."
             prompt = "Open an image to begin." if self.image.value is None else ready
             self._status.value = self._notice or prompt
+            self.progress.value = 0
+            self._curve.show_run(None)
             return
-        if run.step is not None:
-            self.progress.max = run.step.total
-            self.progress.value = run.step.iteration if run.is_active else 0
-        if run.state == "done":
-            self.progress.value = self.progress.max
-        lines = [self._notice, _status_text(run), *run.notices.values()]
-        self._status.value = "\n".join(filter(None, lines))
-        self._curve.show_misfits(run.misfits)
+        is_shown = run.is_active or (run.state == "done" and not self._is_past)
+        fraction = 0.0 if run.step is None or not is_shown else run.step.fraction
+        self.progress.value = round(BAR * fraction)
+        text = "" if self._is_past and not run.is_active else status_text(run)
+        notices = () if self._is_past and not run.is_active else run.notices.values()
+        self._status.value = "\n".join(filter(None, [self._notice, text, *notices]))
+        self._curve.show_run(run if is_shown else None)
 
     def _enable_buttons(self) -> None:
         state = None if self._run is None else self._run.state
         self.run.enabled = self._run is None or not self._run.is_active
         self.queue.enabled = active_run(self._viewer) is not None
-        self.estimate.enabled = not self.queue.enabled
+        self.estimate.show_state(may_start=not self.queue.enabled)
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"
-
-
-def _status_text(run: Run) -> str:
-    if not run.is_active:
-        result = run.result if run.state == "done" else None
-        noise = "" if result is None else noise_text(result.provenance, run.source)
-        end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
-        return "\n".join(filter(None, [end, noise]))
-    if run.state == "waiting":
-        return _waiting_text(queue_of(run.viewer).jobs.index(run))
-    if run.step is None:
-        return f"Starting on {run.device} …"
-    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
-
-
-def _waiting_text(jobs_before: int) -> str:
-    if jobs_before == 0:
-        return "Queued: starts after the uncertainty estimate (Results panel)."
-    return f"Queued: starts after {jobs_before} other{'s' if jobs_before > 1 else ''}."
-
-
-def _step_text(run: Run, step: Step) -> str:
-    verbs = {"running": "Step", "paused": "Paused at step", "stopping": "Stopping at step"}
-    left = ""
-    if run.state == "running" and run.seconds_left is not None:
-        left = f", {duration(run.seconds_left)} left"
-    return f"{verbs[run.state]} {step.iteration} of {step.total}{left}"
 
 
 def _named(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)

@@ -26,11 +26,13 @@ from ..layers.provenance import (
     source_plane,
     truth_plane,
 )
+from ..viewer.loading import Loader
 from ..viewer.messages import sentence
 from ..viewer.proxies import unwrap_proxy
 from .controls import (
     ask_where_to_save,
     connect_until_destroyed,
+    image_choice,
     layer_choice,
     on_destroyed,
     row,
@@ -75,13 +77,14 @@ class ResultsWidget(Container[Any]):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer: ViewerModel = unwrap_proxy(napari_viewer)
-        self.append(layer_choice(Image, "result", RESULT_HELP))
+        self._loader = Loader(self.native, self._report)
+        self.append(image_choice(self._viewer, "result", RESULT_HELP, _is_result))
         self._provenance = wrapping_label("provenance", 4)
         self.append(self._provenance)
         self._add_reproduction()
         self._add_comparison()
         self._add_measurements()
-        self.append(ProgressBar(name="progress", value=0, max=1, label=" "))
+        self.append(ProgressBar(name="progress", value=0, max=1000, label=" "))
         self._status = wrapping_label("status", 4)
         self.append(self._status)
         self.append(_warning())
@@ -102,7 +105,9 @@ class ResultsWidget(Container[Any]):
 
     def _add_reproduction(self) -> None:
         """Add the buttons that repeat, save and open results."""
-        self.run_again = self._button("run_again", "Run again", RUN_AGAIN_HELP, self._again)
+        self.run_again = self._button(
+            "run_again", "Run again", RUN_AGAIN_HELP, self._again, fits=True
+        )
         self.copy = self._button("copy", "Copy as Python", COPY_HELP, self._copy)
         self.save = self._button("save", "Save …", SAVE_HELP, self._save)
         self.open = self._button("open", "Open …", OPEN_HELP, self._open)
@@ -114,7 +119,9 @@ class ResultsWidget(Container[Any]):
         self.compare = self._button(
             "compare", f"Before / after ({SHORTCUT})", COMPARE_HELP, self._compare
         )
-        self.residual = self._button("residual", "Residual", RESIDUAL_HELP, self._add_residual)
+        self.residual = self._button(
+            "residual", "Residual", RESIDUAL_HELP, self._add_residual, fits=True
+        )
         self.append(row("look", self.compare, self.residual))
 
     def _add_measurements(self) -> None:
@@ -127,12 +134,21 @@ class ResultsWidget(Container[Any]):
         self.append(row("quality", self.fit_brightness, self.measure))
         self.seeds = SpinBox(name="seeds", value=5, min=2, max=50, tooltip=SEEDS_HELP)
         self.uncertainty = self._button(
-            "uncertainty", UNCERTAINTY, UNCERTAINTY_HELP, self._start_or_cancel_uncertainty
+            "uncertainty",
+            UNCERTAINTY,
+            UNCERTAINTY_HELP,
+            self._start_or_cancel_uncertainty,
+            fits=True,
         )
         self.append(row("uncertainty_row", self.seeds, self.uncertainty, label="seeds"))
 
-    def _button(self, name: str, text: str, tooltip: str, act: Callable[[], str]) -> PushButton:
-        """Return a button that reports the outcome of its action, or its error, in the panel."""
+    def _button(
+        self, name: str, text: str, tooltip: str, act: Callable[[], str], *, fits: bool = False
+    ) -> PushButton:
+        """Return a button that reports the outcome of its action, or its error, in the panel.
+
+        An action that fits a network waits until torch is loaded.
+        """
         button = PushButton(name=name, text=text, tooltip=tooltip)
 
         def press() -> None:
@@ -142,7 +158,7 @@ class ResultsWidget(Container[Any]):
                 message = str(error)
             self._report(message)
 
-        button.changed.connect(lambda _value: press())
+        button.changed.connect(lambda _value: self._loader.call(press) if fits else press())
         return button
 
     def _report(self, message: object) -> None:
@@ -165,11 +181,9 @@ class ResultsWidget(Container[Any]):
     def _select_new_result(self, run: Run) -> None:
         """Select the result of a run that has just ended, unless the user has selected another."""
         selected = self.result.value
-        is_free = (
-            selected is None or selected is self._followed or METADATA not in selected.metadata
-        )
+        self.result.reset_choices()
+        is_free = selected is None or selected is self._followed
         if is_free and run.layer in self._viewer.layers:
-            self.result.reset_choices()
             self.result.value = self._followed = run.layer
 
     def _show_provenance(self, _event: object = None) -> None:
@@ -271,13 +285,17 @@ class ResultsWidget(Container[Any]):
             self._report(job.message)
         elif (seed_step := job.step) is not None:
             step = seed_step.step
-            self.progress.max = seed_step.seeds * step.total
-            self.progress.value = (seed_step.number - 1) * step.total + step.iteration
+            done = (seed_step.number - 1 + step.fraction) / seed_step.seeds
+            self.progress.value = self.progress.max * done
             left = ""
             if seed_step.seconds_left is not None:
-                left = f", {duration(seed_step.seconds_left)} left"
+                left = f", about {duration(seed_step.seconds_left)} left"
             seed = f"seed {seed_step.number} of {seed_step.seeds}"
-            self._report(f"{seed}: step {step.iteration} of {step.total}{left}")
+            self._report(f"{seed}: {step.place}{left}")
+
+
+def _is_result(layer: Image) -> bool:
+    return METADATA in layer.metadata
 
 
 def _describe(provenance: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Labels
@@ -48,7 +48,7 @@ class DenoiseWidget(RestorationWidget):
     """Remove the noise from an image layer."""
 
     kind = "denoise"
-    own = ("noise", "strength")
+    own = ("noise", "strength", "outliers")
     warning = (
         "Faint detail may be removed with the noise, and a fine line may be an artifact of it. "
         "Do not count, measure or diagnose without comparing with the original."

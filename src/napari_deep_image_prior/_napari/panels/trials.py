@@ -51,6 +51,8 @@ class TrialControls(Collapsible):
         Returns the selected options as arguments of `restore_layer`.
     follow, apply, report : callable
         Called with the run of a new trial, the trial to apply, and a message for the user.
+    when_loaded : callable
+        Calls a function once torch is loaded.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TrialControls(Collapsible):
         follow: Callable[[Run], object],
         apply: Callable[[Trial], object],
         report: Callable[[object], object],
+        when_loaded: Callable[[Callable[[], object]], object],
     ) -> None:
         self._viewer, self._kind = unwrap_proxy(viewer), kind
         self._image, self._arguments = image, arguments
@@ -70,7 +73,9 @@ class TrialControls(Collapsible):
         self._region = ComboBox(name="region", choices=self._regions, tooltip=REGION_HELP)
         self._chosen = ComboBox(name="trial", choices=self._trial_choices, tooltip=CHOICE_HELP)
         self._text = wrapping_label("trial_text", 3)
-        self._add_button = button("add_trial", "Add trial", ADD_HELP, self._add)
+        self._add_button = button(
+            "add_trial", "Add trial", ADD_HELP, lambda: when_loaded(self._add)
+        )
         self._beside_button = button("beside", "Side by side", BESIDE_HELP, self._toggle_beside)
         self._apply_button = button("apply", "Apply to whole", APPLY_HELP, self._apply)
         self._discard_button = button(

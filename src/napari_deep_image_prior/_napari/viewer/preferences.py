@@ -8,6 +8,7 @@ import napari.settings
 
 from ...restoration.devices import available_devices
 from ...restoration.threads import spare_one, usable_cores
+from .loading import is_loaded
 
 PLUGIN = "napari-deep-image-prior"
 DEFAULT_LIMIT = 200 * 10**6
@@ -31,7 +32,10 @@ class Preferences:
 
 
 def preferences() -> Preferences:
-    """Return the current preferences; those that cannot be used are reported in `problem`."""
+    """Return the current preferences; those that cannot be used are reported in `problem`.
+
+    Until torch is loaded, the device is auto or cpu.
+    """
     default = Preferences()
     if not hasattr(napari.settings, "get_plugin_settings"):  # napari before 0.9
         return default
@@ -47,6 +51,8 @@ def preferences() -> Preferences:
         preview_seconds=1 / stored.preview_rate,
         snapshot_megabytes=stored.snapshot_megabytes,
     )
+    if stored.device in ("auto", "cpu") or not is_loaded():
+        return replace(chosen, device="cpu" if stored.device == "cpu" else "auto")
     device = next((name for name in available_devices() if name.startswith(stored.device)), None)
     if stored.device != "auto" and device is None:
         return replace(

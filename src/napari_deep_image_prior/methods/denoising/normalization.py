@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...noise.correlated import WHITE
 from ...noise.estimation import channel_noise_correlation
-from ...patches.nl_ridge import HALVINGS, nl_ridge
+from ...patches.nl_ridge import HALVINGS, Watch, nl_ridge
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -43,9 +43,11 @@ class NormalizedImage:
     variance_gain: Tensor
     """(halvings, C) factors on the variance for each halving of the image."""
 
-    def first_estimate(self, overestimation: float) -> Generator[float, None, Tensor]:
+    def first_estimate(
+        self, overestimation: float, watch: Watch | None = None
+    ) -> Generator[float, None, Tensor]:
         """Return the first (nonlocal) estimate, see `nl_ridge`."""
-        return nl_ridge(self.noisy, overestimation, self.variance, self.variance_gain)
+        return nl_ridge(self.noisy, overestimation, self.variance, self.variance_gain, watch)
 
 
 class NoiseNormalizer:

@@ -1,0 +1,49 @@
+"""The state of a run as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...restoration.base import FINISHING
+from ...restoration.timing import duration
+from ..jobs.estimate import active_estimate
+from ..jobs.queue import queue_of
+from ..layers.noise import noise_text
+from ..viewer.messages import sentence
+
+if TYPE_CHECKING:
+    from ...restoration.base import Step
+    from ..jobs.run import Run
+
+
+def status_text(run: Run) -> str:
+    """Return the state of a run, in a few lines."""
+    if not run.is_active:
+        result = run.result if run.state == "done" else None
+        noise = "" if result is None else noise_text(result.provenance, run.source)
+        end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+        return "\n".join(filter(None, [end, noise]))
+    if run.state == "waiting":
+        if active_estimate(run.viewer) is not None:
+            return "Queued: starts after the estimate."
+        return _waiting_text(queue_of(run.viewer).jobs.index(run))
+    if run.step is None:
+        verb = "Stopping" if run.state == "stopping" else "Starting"
+        return f"{verb} on {run.device} …"
+    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
+
+
+def _waiting_text(jobs_before: int) -> str:
+    if jobs_before == 0:
+        return "Queued: starts after the uncertainty estimate (Results panel)."
+    return f"Queued: starts after {jobs_before} other{'s' if jobs_before > 1 else ''}."
+
+
+def _step_text(run: Run, step: Step) -> str:
+    verb = {"paused": "Paused: ", "stopping": "Stopping: "}.get(run.state, "")
+    if step.stage == FINISHING:
+        verb = ""
+    left = ""
+    if run.state != "paused" and run.seconds_left is not None:
+        left = f", about {duration(run.seconds_left)} left"
+    return sentence(f"{verb}{step.place}{left}")

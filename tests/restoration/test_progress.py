@@ -1,0 +1,102 @@
+"""The stages of a restoration, their count, and the time left."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_deep_image_prior as dip
+from napari_deep_image_prior.restoration.timing import Clock
+from tests.conftest import QUICK
+
+NOISY = 100 + np.random.default_rng(0).normal(0, 10, (72, 80)) + np.arange(80)
+RECORDED = json.loads((Path(__file__).parent / "recorded_run.json").read_text())
+
+
+def test_the_stages_of_a_denoising_are_named_and_only_network_steps_are_counted() -> None:
+    steps = dip.iter_restore(dip.Denoise(NOISY), settings=QUICK["denoise"])
+    steps.wants_image = lambda: False
+    reports = list(steps)
+    stages = list(dict.fromkeys(step.stage for step in reports))
+    assert stages == ["estimating noise", "first estimate", "fitting", "finishing"]
+    counted = [step.place for step in reports if step.stage == "fitting"]
+    assert counted == [f"fitting, step {number} of 40" for number in range(1, 41)]
+    fractions = [step.fraction for step in reports]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert any(step.place == "finishing: averaging eight views" for step in reports)
+
+
+@pytest.mark.parametrize("edge", [72, 300])
+def test_the_picture_changes_during_the_first_estimate_and_is_never_sent_twice(edge: int) -> None:
+    noisy = np.resize(NOISY, (edge, edge))
+    images, stages = [noisy.astype(np.float32)], []
+    steps = dip.iter_restore(dip.Denoise(noisy), settings=QUICK["denoise"])
+    steps.wants_image = lambda: True
+    for step in steps:
+        if step.image is not None and step.result is None:
+            assert not np.array_equal(step.image, images[-1])
+            images.append(step.image)
+            stages.append(step.stage)
+    assert stages.count("first estimate") >= 4, "during and after each pass"
+    assert stages[0] == "first estimate"
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [
+        ("estimating noise", "stopped by the user in the stage: estimating noise"),
+        ("first estimate", "stopped by the user in the stage: first estimate"),
+        ("fitting", "stopped by the user after 1 of 40 steps"),
+    ],
+)
+def test_a_stop_reports_the_stage_or_the_steps_of_the_network(stage: str, reason: str) -> None:
+    steps = dip.iter_restore(dip.Denoise(NOISY), settings=QUICK["denoise"])
+    for step in steps:
+        if step.stage == stage:
+            steps.stop()
+    assert steps.result.stop_reason == reason
+    assert steps.result.iterations == (1 if stage == "fitting" else 0)
+
+
+def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
+    steps = dip.iter_restore(dip.Denoise(NOISY), settings=QUICK["denoise"])
+    places = []
+    for step in steps:
+        if step.stage == "first estimate":
+            steps.stop()
+        places.append(step.place)
+    assert any(place.startswith("finishing: first estimate, ") for place in places)
+
+
+@pytest.mark.parametrize("run", range(len(RECORDED)))
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_the_time_left_is_within_a_third_from_a_tenth_of_the_time_on(
+    run: int, tenth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = RECORDED[run]
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    clock = Clock()
+    clock.assumed_rates = recorded["assumed_rates"]
+    with clock.working():
+        for now, stage, work in recorded["reports"]:
+            left = clock.seconds_left(stage, {name: tuple(pair) for name, pair in work.items()})
+            if now >= recorded["seconds"] * tenth / 10:
+                break
+    assert left == pytest.approx(recorded["seconds"] - now, rel=0.3)
+
+
+def test_a_fit_that_is_run_on_counts_from_where_it_was() -> None:
+    steps = dip.iter_restore(dip.Denoise(NOISY), settings=replace(QUICK["denoise"], iterations=20))
+    list(steps)
+    steps.run_on(5)
+    reports = [step for step in steps if step.stage == "fitting"]
+    assert [step.place for step in reports][:2] == [
+        "fitting, step 21 of 25",
+        "fitting, step 22 of 25",
+    ]
+    assert reports[0].fraction < 0.9
