@@ -81,9 +81,8 @@ class Run:
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
-        self._preview_shown = True
+        self._preview_shown, self._is_launched = True, False
         self._worker: Worker | None = None
-        self._is_launched = False
         self._layer = ResultLayer(plane, task, steps.initial_image)
 
     @property
@@ -141,8 +140,8 @@ class Run:
             self.viewer.add_layer(self.layer)
             if self.mask is not None:
                 self.mask.keep_in_front(self.viewer)
-        self._is_launched = False
-        self._change("running")
+        self._is_launched, self.state = False, "running"
+        self.changed.emit(self)
         self._queue.request_thread(self)
 
     def launch(self) -> None:
@@ -167,8 +166,7 @@ class Run:
         if self.state == "running":
             if self._worker is not None:
                 self._worker.pause()
-            self._change("paused")
-            self._queue.changed.emit()
+            self._steer("paused")
 
     def resume(self) -> None:
         """Continue a paused fit."""
@@ -177,8 +175,7 @@ class Run:
                 self._worker.resume()
             if len(self.history):
                 self._layer.show(self.history[-1])
-            self._change("running")
-            self._queue.changed.emit()
+            self._steer("running")
 
     def stop(self) -> None:
         """End the fit and keep the best image so far as the result."""
@@ -186,8 +183,7 @@ class Run:
             self._steps.stop()
             if self._worker is not None:
                 self._worker.resume()
-            self._change("stopping")
-            self._queue.changed.emit()
+            self._steer("stopping")
 
     def cancel(self) -> None:
         """End the fit and remove its layer; after `run_on`, show the earlier result again."""
@@ -197,9 +193,8 @@ class Run:
             self._show_result(self._ended_with)
             self.abandon("the earlier result is shown again")
             return
-        self.abandon(
-            "it had not started" if self.state == "waiting" else "the result layer was removed"
-        )
+        waited = self.state == "waiting"
+        self.abandon("it had not started" if waited else "the result layer was removed")
         self._remove_layer()
 
     @property
@@ -234,9 +229,7 @@ class Run:
             If the fit is running, or the snapshots are no longer in memory.
         """
         if not self.can_be_scrubbed:
-            raise RuntimeError(
-                "there are no snapshots of a paused or ended fit to show: pause or stop it first."
-            )
+            raise RuntimeError("no snapshots to show: pause or stop the restoration first.")
         snapshot = self.history[index]
         self._layer.show(snapshot, self._provenance(snapshot))
         self.changed.emit(self)
@@ -402,6 +395,7 @@ class Run:
         fraction, place = (0.0, "") if self.step is None else (self.step.fraction, self.step.place)
         self._activity.show(self.layer.name, self.state, fraction, place)
 
-    def _change(self, state: State) -> None:
+    def _steer(self, state: State) -> None:
         self.state = state
         self.changed.emit(self)
+        self._queue.changed.emit()
