@@ -511,6 +511,8 @@ def test_a_long_layer_name_does_not_widen_the_panel(viewer: Any, picture: np.nda
     viewer.add_image(picture, name="cells of the " * 30)
     for widget in widgets[:2]:
         widget.image.value = viewer.layers[-1]
+    viewer.layers[-1].metadata = {"deep_image_prior": {}}
+    widgets[2].reset_choices()
     widgets[2].result.value = viewer.layers[-1]
     assert [widget.native.sizeHint().width() for widget in widgets] == before
 
