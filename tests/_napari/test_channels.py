@@ -241,7 +241,7 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
     widget.run.native.click()
     qtbot.waitUntil(lambda: "channel 1 (2 of 2)" in widget.status.value, timeout=30000)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
-    assert widget.status.value == "Done: 2 of 2 channels done."
+    assert widget.status.value.startswith("Done: 2 of 2 channels done.\nchannel 0: noise of ")
 
 
 def test_results_examines_all_channels_of_one_fit(
@@ -333,8 +333,8 @@ def test_the_labels_of_a_panel_are_equally_wide_in_the_displayed_font(
     viewer.add_image(stained, axis_labels=("c", "y", "x"))
     inpaint = open_panel(viewer, "Inpaint")
     shown = {
-        inpaint: ("image", "missing", "channel_controls", "preset", "progress"),
-        open_panel(viewer, "Results"): ("result", "truth", "uncertainty_row", "progress"),
+        inpaint: ("image", "missing", "channel_controls", "preset"),
+        open_panel(viewer, "Results"): ("result", "truth", "uncertainty_row"),
     }
     for widget, names in shown.items():
         natives = [getattr(widget, name).native for name in names]

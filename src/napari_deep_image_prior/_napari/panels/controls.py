@@ -165,3 +165,13 @@ class Collapsible(Container[Any]):
     def _show_state(self) -> None:
         self._toggle.text = f"{'▾' if self._is_open else '▸'} {self._title}"
         self._content.visible = self._is_open
+
+
+def named(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
+    """Return the control of this name, also from rows and collapsible options, or None."""
+    for widget in container:
+        if widget.name == name:
+            return widget
+        if isinstance(widget, Container) and (found := named(widget, name)) is not None:
+            return found
+    return None

@@ -23,6 +23,7 @@ from .controls import (
     Collapsible,
     button,
     connect_until_destroyed,
+    named,
     on_destroyed,
     row,
     wrapping_label,
@@ -163,7 +164,7 @@ class RestorationWidget(Container[Any]):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            control = _named(self, name)
+            control = named(self, name)
             if control is None:
                 raise
             return control
@@ -370,13 +371,3 @@ class RestorationWidget(Container[Any]):
         self.cancel.enabled = not self.run.enabled
         self.pause.enabled = self.stop.enabled = state in ("running", "paused")
         self.pause.text = "Resume" if state == "paused" else "Pause"
-
-
-def _named(container: Container[Any], name: str) -> Any:  # noqa: ANN401  (a widget of any kind)
-    """Return the control of this name, also from rows and collapsible options, or None."""
-    for widget in container:
-        if widget.name == name:
-            return widget
-        if isinstance(widget, Container) and (found := _named(widget, name)) is not None:
-            return found
-    return None
