@@ -70,14 +70,13 @@ class Run:
         self.state: State = "waiting"
         self.step: Step | None = None
         self.result: Restoration | None = None
-        self.message = ""
+        self.message, self.fits_contrast = "", False
         self.notices: dict[str, str] = {}
         self.misfits: list[tuple[int, float]] = []
         """Steps of the network's fit, and the misfit of each."""
         self._activity = Activity()
         self.changed.connect(self._show_activity)
         self.history = History()
-        self.fits_contrast = False
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
