@@ -476,7 +476,7 @@ def test_the_bar_the_curve_and_the_text_begin_anew_and_end_with_the_layers(
     _wait(qtbot, lambda: widget.run.enabled)
     viewer.layers.remove(source)
     assert (widget.progress.value, widget._curve.label) == (0, "")
-    assert widget.status.value == "'cells' was deleted: the image is now 'cells denoised'."
+    assert widget.status.value == "'cells' was deleted: choose another image."
     assert widget.keep.enabled, "the result is still there"
 
 

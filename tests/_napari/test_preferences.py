@@ -30,7 +30,7 @@ def test_previews_are_no_more_frequent_than_requested(
 ) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(
-        "napari_deep_image_prior.restoration.steps.time",
+        "napari_deep_image_prior.restoration.consumer.time",
         SimpleNamespace(monotonic=lambda: next(seconds)),
     )
     counts = []

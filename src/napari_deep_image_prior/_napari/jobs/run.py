@@ -228,7 +228,7 @@ class Run:
             If the fit is running, or the snapshots are no longer in memory.
         """
         if not self.can_be_scrubbed:
-            raise RuntimeError("no snapshots to show: pause or stop the restoration first.")
+            raise RuntimeError("no snapshots to show: pause or stop it first.")
         snapshot = self.history[index]
         self._layer.show(snapshot, self._provenance(snapshot))
         self.changed.emit(self)
