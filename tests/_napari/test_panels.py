@@ -307,14 +307,20 @@ def test_a_reopened_widget_shows_a_finished_fit(
     assert not run.can_run_on, "its memory is freed with the layer"
 
 
-def test_the_fit_is_held_by_its_layer_and_freed_with_it(viewer: Any, picture: np.ndarray) -> None:
+def test_the_fit_is_held_by_its_layer_and_freed_with_it(
+    viewer: Any, picture: np.ndarray, qtbot: Any
+) -> None:
     run = ref(
         restore_layer(viewer, viewer.add_image(picture), block=True, settings=QUICK["denoise"])
     )
     assert run() is not None, "the layer holds it"
     viewer.layers.clear()
-    gc.collect()
-    assert run() is None or not (run().can_run_on or run().history)
+
+    def is_freed() -> bool:
+        gc.collect()
+        return run() is None or not (run().can_run_on or run().history)
+
+    _wait(qtbot, is_freed)  # its thread may be about to end
 
 
 @pytest.mark.usefixtures("quick_presets")

@@ -10,6 +10,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 
 from napari_deep_image_prior import measure_quality, restore_layer
+from napari_deep_image_prior._napari.commands import quick_denoise
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.jobs.queue import queue_of
 from napari_deep_image_prior._napari.jobs.uncertainty import UncertaintyJob, active_uncertainty
@@ -462,6 +463,9 @@ def test_residuals_and_uncertainties_are_neither_results_nor_images_to_restore(
     assert "cells uncertainty" in viewer.layers
     assert list(results.result.choices) == [run.layer]
     assert list(denoise.image.choices) == [source, run.layer]
+    viewer.layers.selection.active = viewer.layers["cells residual"]
+    quick_denoise(viewer)
+    assert active_run(viewer) is None
 
 
 def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: np.ndarray) -> None:

@@ -24,7 +24,7 @@ def test_result_has_the_input_shape_or_is_enlarged() -> None:
     [
         (IMAGE > 0.5, TypeError, "boolean"),
         (IMAGE + 1j, TypeError, "complex"),
-        (np.array([["a"]]), TypeError, "dtype"),
+        (np.array([["a"]]), TypeError, "values"),
         (np.zeros((0, 5)), ValueError, "empty"),
         (np.full((4, 4), np.nan), ValueError, "no finite pixel"),
         (np.zeros(5), ValueError, r"\(5,\)"),

@@ -56,19 +56,22 @@ def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_estimate_from_a_crop_is_within_half_of_the_truth(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EDGE", 40)
+    monkeypatch.setattr(module, "EDGE", 52)
     task, settings = TASKS[name]
     arguments: dict[str, Any] = {"settings": settings, "device": "cpu", "threads": 1}
     estimate(task, **arguments)  # exclude what torch does only once
-    guess = estimate(task, **arguments)
-    start = time.perf_counter()
-    done = restore(task, **arguments)
-    truth = time.perf_counter() - start
-    assert done.iterations == 150
-    if name == "super-resolve":  # its fixed costs are large for such a small image
-        assert truth / 3 < guess.seconds < truth * 3
+    # the fixed costs of super-resolution are large for such a small image
+    within = 3 if name == "super-resolve" else 1.5
+    for _ in range(3):  # other processes may disturb one of the two measurements
+        guess = estimate(task, **arguments)
+        start = time.perf_counter()
+        done = restore(task, **arguments)
+        ratio = guess.seconds / (time.perf_counter() - start)
+        assert done.iterations == 150
+        if 2 - within < ratio < within and ratio > 1 / 3:
+            break
     else:
-        assert guess.seconds == pytest.approx(truth, rel=0.5)
+        pytest.fail(f"the estimate is {ratio:.2f} times the truth")
     assert guess.device == "cpu (1 thread)"
     assert guess.may_end_early == (name != "paper")
 

@@ -12,6 +12,7 @@ from .actions.before_after import bind_compare, compare
 from .jobs.current import active_run, runs_of
 from .jobs.uncertainty import active_uncertainty
 from .layers.files import get_reader, write_layer
+from .layers.maps import is_map
 from .viewer.messages import sentence
 from .viewer.preferences import PLUGIN
 from .viewer.proxies import unwrap_proxy
@@ -20,7 +21,7 @@ from .viewer.proxies import unwrap_proxy
 def quick_denoise(viewer: Viewer) -> None:
     """Denoise the active layer with the settings of the Denoise panel, which opens."""
     layer = unwrap_proxy(viewer).layers.selection.active
-    if not isinstance(layer, Image):
+    if not isinstance(layer, Image) or is_map(layer):
         show_info("Select an image layer first: the active layer is denoised.")
     elif any(run.layer is layer for run in runs_of(viewer)):
         show_info(f"'{layer.name}' is still being restored: select another image layer, or wait.")
