@@ -356,7 +356,7 @@ class RestorationWidget(Container[Any]):
             self._curve.show_run(None)
             return
         is_shown = run.is_active or (run.state == "done" and not self._is_past)
-        fraction = 0.0 if run.step is None or not is_shown else run.step.fraction
+        fraction = 0.0 if run.step is None or not is_shown or is_busy else run.step.fraction
         self.progress.value = round(BAR * fraction)
         text = "" if self._is_past and not run.is_active else status_text(run)
         notices = () if self._is_past and not run.is_active else run.notices.values()
