@@ -116,7 +116,12 @@ def _no_leftovers() -> Iterator[None]:
 
     yield
     queues = [state.part(Queue) for state in all_states()]
-    left = [job for queue in queues for job in {*queue.jobs, *queue.at_work} if job.is_active]
+    left = [
+        job
+        for queue in queues
+        for job in {*queue.jobs, *queue.occupants, *queue.at_work}
+        if job.is_active
+    ]
     for queue in queues:
         queue.jobs.clear()
     assert not left, f"{len(left)} restorations are still running"

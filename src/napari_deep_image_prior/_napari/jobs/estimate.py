@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def active_estimate(viewer: ViewerModel) -> EstimateJob | None:
     """Return the estimate that is being made in `viewer`, if there is one."""
-    jobs = (job for job in queue_of(viewer).at_work if isinstance(job, EstimateJob))
+    jobs = (job for job in queue_of(viewer).occupants if isinstance(job, EstimateJob))
     return next((job for job in jobs if job.is_active), None)
 
 
@@ -61,7 +61,6 @@ class EstimateJob:
         """Start the estimate in a worker thread."""
         self.begin()
         self._queue.occupy(self)
-        self.launch()
 
     def begin(self) -> None:
         """Become the current job."""
@@ -96,8 +95,6 @@ class EstimateJob:
     def _worker_finished(self) -> None:
         try:
             if self.is_active:  # the window was closed
-                self.state = "cancelled"
-                for job in list(self._queue.jobs):
-                    job.cancel()
+                self._queue.abandon_all("the window was closed")
         finally:
             self._queue.return_thread(self)

@@ -25,6 +25,8 @@ class Queue:
     def __init__(self) -> None:
         self.jobs: list[Job] = []
         """Jobs that have not ended; the first is the current one."""
+        self.occupants: list[Job] = []
+        """Jobs for which those in `jobs` wait, in the order in which they get a thread."""
         self.at_work: list[Job] = []
         """Jobs with a thread: the current one, or one that has ended but is still in a step."""
         self.ended: list[Job] = []
@@ -56,12 +58,13 @@ class Queue:
 
     @property
     def is_occupied(self) -> bool:
-        """Whether a job outside of the queue is active, for which the jobs in it wait."""
-        return any(each not in self.jobs for each in self.at_work if each.is_active)
+        """Whether an occupant is active."""
+        return any(each.is_active for each in self.occupants)
 
     def occupy(self, job: Job) -> None:
-        """Let the jobs in the queue wait for a job outside of it, until its thread is returned."""
-        self.at_work.append(job)
+        """Launch a job once no other has a thread; the jobs in the queue wait for its end."""
+        self.occupants.append(job)
+        self.request_thread(job)
 
     def request_thread(self, job: Job) -> None:
         """Launch a job once no other has a thread: an ended one may still be in a step."""
@@ -72,7 +75,9 @@ class Queue:
     def return_thread(self, job: Job) -> None:
         """Record that a job has left its thread, and launch the current job."""
         self.at_work.remove(job)
-        if self.is_occupied:
+        self.occupants = [each for each in self.occupants if each.is_active]
+        if self.occupants:
+            self.request_thread(self.occupants[0])
             return
         for first in self.jobs[:1]:
             if first.state == "waiting":
@@ -80,6 +85,11 @@ class Queue:
                 self.changed.emit()
             else:
                 self.request_thread(first)
+
+    def abandon_all(self, message: str) -> None:
+        """Abandon all jobs: the window was closed."""
+        for job in [*self.jobs, *self.occupants]:
+            job.abandon(message)
 
     def remember(self, job: Job) -> None:
         """Record that a job has ended and its fit is still in memory."""

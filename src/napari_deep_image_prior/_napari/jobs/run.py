@@ -368,8 +368,7 @@ class Run:
     def _worker_finished(self) -> None:
         self._worker = None
         if self.is_active and self._is_launched:  # the window was closed
-            for job in list(self._queue.jobs):
-                job.abandon("the window was closed")
+            self._queue.abandon_all("the window was closed")
         if not self.is_active and (self.state != "done" or not len(self.history)):
             # a worker that quits leaves the generator open, and with it the fit's memory
             self._steps.close()

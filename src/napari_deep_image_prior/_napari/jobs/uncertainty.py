@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def active_uncertainty(viewer: ViewerModel) -> UncertaintyJob | None:
     """Return the uncertainty estimate that is running in `viewer`, if there is one."""
-    jobs = (job for job in queue_of(viewer).at_work if isinstance(job, UncertaintyJob))
+    jobs = (job for job in queue_of(viewer).occupants if isinstance(job, UncertaintyJob))
     return next((job for job in jobs if job.is_active), None)
 
 
@@ -76,7 +76,6 @@ class UncertaintyJob:
         """Start the restorations in a worker thread."""
         self.begin()
         self._queue.occupy(self)
-        self.launch()
 
     def begin(self) -> None:
         """Become the current job."""
@@ -98,9 +97,13 @@ class UncertaintyJob:
 
     def abandon(self, message: str) -> None:
         """End without a layer, because the window no longer exists."""
-        if self.is_active and self._worker is not None:
+        if not self.is_active:
+            return
+        if self._worker is None:
+            self._steps.close()  # type: ignore[attr-defined]  # a generator
+        else:
             self._worker.quit()
-            self._finish("cancelled", message)
+        self._finish("cancelled", message)
 
     def release(self) -> None:
         """Do nothing: no memory is held after the end."""
@@ -136,9 +139,7 @@ class UncertaintyJob:
     def _worker_finished(self) -> None:
         try:
             if self.is_active:
-                for job in list(self._queue.jobs):  # those waiting for it
-                    job.cancel()
-                self._finish("cancelled", "the window was closed.")
+                self._queue.abandon_all("the window was closed.")
         finally:
             self._queue.return_thread(self)
 
