@@ -207,22 +207,37 @@ def _restore_groups(
     _, size, area = pixels.shape
     observed = _gathered(noisy, pixels)  # (C, groups, k, area)
     known = observed if guide is None else _gathered(guide, pixels)
-    eye = torch.eye(size, device=noisy.device)
     power = known @ known.transpose(-2, -1)  # X X'
     # without a guide, power contains the noise already, except for the overestimated part: without
     # that part, T would change the sign of noise. The other terms keep the inverse stable in
     # float32 where patches are equal and the noise is nearly 0
     unaccounted = 1 - 1 / overestimation**2 + 1e-3 if guide is None else 1.0
-    scale = power.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
-    ridge = noise_power * unaccounted + 1e-5 * scale
-    combine = eye - noise_power[..., None] * torch.linalg.inv(power + torch.diag_embed(ridge))  # T
+    diagonal = power.diagonal(dim1=-2, dim2=-1)
+    diagonal += noise_power * unaccounted + 1e-5 * diagonal.mean(-1, keepdim=True)
+    inverse = _inverse(power)
+    # T = I - N inverse, N: the noise power on the diagonal; its rows' residual noise is that of
+    # e_i - n_i inverse_i
+    own = inverse.diagonal(dim1=-2, dim2=-1)
+    mixed = (inverse.square() @ noise_power[..., None])[..., 0]
+    residual = noise_power * (1 - 2 * noise_power * own + noise_power * mixed)
+    smallest = noise_power.mean(dim=-1, keepdim=True) / size
     # inverse-variance weights: estimates with less residual noise count more
-    residual = (combine.square() @ noise_power[..., None]) / area  # (C, groups, k, 1)
-    precision = 1 / residual.maximum(noise_power.mean(dim=-1)[..., None, None] / (area * size))
+    precision = area / residual.maximum(smallest)[..., None]
+    estimate = torch.addcmul(observed, noise_power[..., None], inverse @ observed, value=-1)
     places = pixels.reshape(-1)
     total, weight = sums
     weight.index_add_(1, places, precision.expand(-1, -1, -1, area).reshape(channels, -1))
-    total.index_add_(1, places, (combine @ observed * precision).reshape(channels, -1))
+    total.index_add_(1, places, estimate.mul_(precision).reshape(channels, -1))
+
+
+def _inverse(matrices: Tensor) -> Tensor:
+    """Return the inverse of symmetric matrices, 0 for those singular in the precision at hand.
+
+    These have noise that is negligible next to the contrast; with 0, the patches are unchanged.
+    """
+    factors, problem = torch.linalg.cholesky_ex(matrices)
+    inverse = torch.cholesky_inverse(factors)
+    return inverse.masked_fill_((problem > 0)[..., None, None], 0.0)
 
 
 def _gathered(image: Tensor, pixels: Tensor) -> Tensor:
