@@ -30,7 +30,7 @@ def status_text(run: Run) -> str:
     if run.step is None:
         verb = "Stopping" if run.state == "stopping" else "Starting"
         return f"{verb} on {run.device} …"
-    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
+    return "\n".join([_step_text(run, run.step), run.device, sentence(run.step.note)])
 
 
 def _waiting_text(jobs_before: int) -> str:
