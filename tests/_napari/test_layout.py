@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QMainWindow, QScrollArea
+from qtpy.QtWidgets import QLabel, QMainWindow, QScrollArea
 
 from tests._napari.conftest import PLUGIN
 
@@ -73,3 +73,26 @@ def test_a_floating_panel_opens_at_a_useful_size(window: Any, qtbot: Any) -> Non
     qtbot.waitUntil(lambda: dock.height() > 400, timeout=5000)
     assert dock.width() >= 380
     assert dock.height() <= dock.screen().availableSize().height()
+    screen = dock.screen().availableGeometry()
+    qtbot.waitUntil(lambda: screen.contains(dock.geometry()), timeout=5000)
+
+
+@pytest.mark.usefixtures("endless_presets", "_no_leftovers")
+def test_the_curve_is_in_sight_during_a_fit(window: Any, picture: Any, qtbot: Any) -> None:
+    window.layers.clear()
+    window.add_image(picture)
+    _, widget = _open(window, "Denoise", qtbot)
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: len(widget._curve._points) > 1, timeout=30000)
+    assert widget._curve.visibleRegion().boundingRect() == widget._curve.rect()
+    widget.cancel.native.click()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_help_link_has_the_color_of_the_text(window: Any, qtbot: Any, theme: str) -> None:
+    _, widget = _open(window, "Denoise", qtbot)
+    window.theme = theme
+    (link,) = [each for each in widget.native.findChildren(QLabel) if "Help: " in each.text()]
+    color = link.palette().color(link.foregroundRole())
+    qtbot.waitUntil(lambda: color.name() in link.text(), timeout=5000)
+    assert (color.lightness() > 128) == (theme == "dark")

@@ -119,7 +119,7 @@ def test_the_displayed_plane_is_restored_first_and_the_record_repeats_this_order
         run.wait(60)
         made = run.layer.metadata["deep_image_prior"]
         assert [plane["index"] for plane in made["planes"]] == [[i] for i in order]
-        assert notes[0].startswith(f"plane {displayed} (1 of 3): ")
+        assert notes[0].startswith(f"plane {displayed} (1 of 3)")
         np.testing.assert_array_equal(repeat(made, stack).image, run.layer.data)
         results.append(run.layer.data)
     assert np.array_equal(*results) is (task == "denoise"), "a warm start depends on the order"
@@ -294,7 +294,7 @@ def test_the_widget_offers_all_planes_for_stacks_only(
     widget.estimate.native.click()
     qtbot.waitUntil(lambda: widget.status.value.startswith("At most about"), timeout=30000)
     widget.run.native.click()
-    qtbot.waitUntil(lambda: "plane 2 (3 of 3)" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: "Plane 2 (3 of 3)" in widget.status.value, timeout=30000)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert widget.status.value.startswith("Done: 3 of 3 planes done.")
     assert not widget.history.enabled

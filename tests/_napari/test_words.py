@@ -1,12 +1,18 @@
 """The words of the panels: those of a microscopist, not those of Python."""
 
 import re
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
+from napari_deep_image_prior import restore_layer
+from napari_deep_image_prior._napari.layers.noise import fit_text
+from napari_deep_image_prior._napari.panels.status import status_text
 from napari_deep_image_prior.methods.denoising.task import NoiseKind
+from napari_deep_image_prior.restoration.base import FINISHING, FITTING
 from tests._napari.conftest import open_panel, press
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
@@ -82,3 +88,30 @@ def test_the_noise_of_colors_is_named_by_the_color(
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     lines = widget.status.value.split("\n")[1:]
     assert [line.split(": ")[0] for line in lines] == ["red", "green", "blue"]
+
+
+def test_the_state_of_a_fit_is_short_for_many_channels() -> None:
+    layer = Image(np.zeros((2, 8, 8)), metadata={"channel_names": ["DAPI", "GFP"]})
+    noise = "channel 0: noise of standard deviation 5; channel 1: noise of standard deviation 9"
+    assert fit_text(f"{noise}; error falling", layer) == "Error falling"
+    assert fit_text(f"plane 3 (1 of 6): {noise}", layer) == "Plane 3 (1 of 6)"
+    assert fit_text("channel 1 (2 of 2): error falling", layer) == "GFP (2 of 2): error falling"
+    assert fit_text("channel 3 (2 of 2)", layer) == "Channel 3 (2 of 2)"
+    assert fit_text("noise of standard deviation 5", layer) == "Noise of standard deviation 5"
+    assert fit_text("", layer) == ""
+
+
+def test_a_fit_that_ends_has_no_time_left_of_its_planned_steps(
+    viewer: Any, picture: np.ndarray
+) -> None:
+    run = restore_layer(viewer, viewer.add_image(picture), block=True)
+    stopping = replace(run.step, stage=FITTING, place="fitting, step 4 of 9", seconds_left=60.0)
+    run.state, run.step = "stopping", replace(stopping, note="finishing")
+    assert status_text(run).splitlines() == [
+        "Stopping: fitting, step 4 of 9",
+        run.device,
+        "Finishing",
+    ]
+    run.step = replace(stopping, stage=FINISHING, place="finishing: averaging", note="finishing")
+    assert status_text(run).splitlines() == ["Finishing: averaging, about 60 s left", run.device]
+    run.state = "done"

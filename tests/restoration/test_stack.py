@@ -156,6 +156,19 @@ def test_a_stop_in_the_first_plane_leaves_the_others_as_they_were(
         repeat(steps.result.provenance, series)
 
 
+def test_a_stopped_stack_counts_the_steps_of_the_network_alone(picture: np.ndarray) -> None:
+    noise = np.random.default_rng(0).normal(0, 9, (2, *picture.shape))
+    planes = [((z,), lambda z=z: Denoise(noise[z] + picture)) for z in range(2)]
+    steps = StackSteps(planes, np.zeros(noise.shape), {"settings": QUICK["denoise"]})
+    notes = []
+    for step in steps:
+        notes.append(step.note)
+        if step.fitted == 3:
+            steps.stop()
+    assert steps.result.stop_reason == "stopped by the user in plane 0 (1 of 2), at step 3"
+    assert not [note for note in notes if note.endswith(": ") or ": ;" in note]
+
+
 def test_an_intermediate_stack_is_not_repeated(picture: np.ndarray, hole: np.ndarray) -> None:
     series = np.stack([picture, picture + 3])
     steps = _holed(series, hole)

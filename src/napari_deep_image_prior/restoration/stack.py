@@ -16,7 +16,7 @@ from ..arrays import result_dtype, selection
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
 from .api import iter_restore, new_steps
-from .base import PREVIEW_SECONDS, Restoration, RestorationError
+from .base import FINISHING, PREVIEW_SECONDS, Restoration, RestorationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -119,7 +119,7 @@ class StackSteps:
         self._failed: list[tuple[Index, str]] = []
         self._stop_requested = False
         self._steps_of_one = 0
-        self._latest: tuple[Index, int] = (planes[0][0], 0)
+        self._latest: tuple[Index, str] = (planes[0][0], "before its first step")
         self._result: Restoration | None = None
         self._generator = self._working()
 
@@ -319,7 +319,9 @@ class StackSteps:
         """Yield the steps of one plane, and write its images into the stack."""
         before, started = sum(done.iterations for _, done in self._done), time.perf_counter()
         for step in steps:
-            self._latest = (index, step.iteration)
+            if step.stage != FINISHING:
+                done = f"at step {step.fitted}" if step.fitted else f"in the stage: {step.stage}"
+                self._latest = (index, done)
             if step.image is not None:
                 self.image[selection(index)] = step.image
             if step.result is not None:
@@ -330,10 +332,10 @@ class StackSteps:
     def _stop_reason(self) -> str:
         reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
-            index, step = self._latest
+            index, done = self._latest
             number = len(self._done) + len(self._failed)
             at = f"{self._called} {place_of(index)} ({number} of {len(self._planes)})"
-            reason = f"stopped by the user in {at}, at step {step}"
+            reason = f"stopped by the user in {at}, {done}"
         if self._failed:
             index, error = self._failed[0]
             place = place_of(index)
@@ -360,12 +362,13 @@ class StackSteps:
         self._steps_of_one = self._steps_of_one or step.total
         within = round(self._steps_of_one * step.iteration / step.total)
         failed = f", {len(self._failed)} failed" if self._failed else ""
+        plane = f"{self._called} {place_of(index)} ({number} of {count}){failed}"
         return replace(
             step,
             iteration=(number - 1) * self._steps_of_one + within,
             total=count * self._steps_of_one,
             image=None if step.image is None else self.image,
-            note=f"{self._called} {place_of(index)} ({number} of {count}){failed}: {step.note}",
+            note=": ".join(filter(None, [plane, step.note])),
             seconds_left=left,
             fitted=fitted + step.fitted,
             fraction=(number - 1 + step.fraction) / count,

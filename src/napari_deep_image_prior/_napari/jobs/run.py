@@ -320,9 +320,9 @@ class Run:
             self.history.add(snapshot)
 
     def _provenance(self, snapshot: Snapshot) -> dict[str, Any]:
-        when = f"as it was at {snapshot.place}" if snapshot.iteration else f"the {snapshot.place}"
+        when = " as it was at" if snapshot.iteration else ": the"
         return snapshot.provenance or self._steps.provenance(
-            f"chosen by the user {when}", snapshot.iteration
+            f"chosen by the user{when} {snapshot.place}", snapshot.iteration
         )
 
     def _end(self, outcome: Restoration | Failure) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+from ..viewer.messages import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +40,15 @@ def noise_text(provenance: Mapping[str, Any], layer: Image) -> str:
         return ""
     names = channel_names(layer)
     return "\n".join(_named(line, names) for line in lines)
+
+
+def fit_text(note: str, layer: Image) -> str:
+    """Return the state of a fit without the noise of each channel, and with a channel's name."""
+    state = re.sub(r"channel \d+: [^;]*(; |$)", "", note).removesuffix(": ")
+    names = channel_names(layer)
+    if (match := re.match(r"channel (\d+)(?= \()", state)) and int(match[1]) < len(names):
+        return names[int(match[1])] + state[match.end() :]
+    return sentence(state)
 
 
 def _named(line: str, names: Sequence[str]) -> str:

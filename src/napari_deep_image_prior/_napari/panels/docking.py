@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, QRect, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 MARK = "deep_image_prior_panel"
@@ -55,6 +55,13 @@ class Docking(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
         hint = dock.sizeHint()
         height = min(hint.height(), round(MAX_SCREEN * dock.screen().availableSize().height()))
         dock.resize(max(dock.width(), hint.width(), MIN_FLOATING_WIDTH), max(dock.height(), height))
+        _move_into(dock, dock.screen().availableGeometry())
+
+
+def _move_into(dock: QDockWidget, screen: QRect) -> None:
+    """Move a floating panel, which may be wider than its place in the window, into the screen."""
+    right, bottom = screen.right() + 1 - dock.width(), screen.bottom() + 1 - dock.height()
+    dock.move(max(screen.left(), min(dock.x(), right)), max(screen.top(), min(dock.y(), bottom)))
 
 
 def _dock_of(panel: QWidget) -> QDockWidget | None:

@@ -34,7 +34,7 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
         """What is plotted, and its unit; empty without a curve."""
         self.marked: int | None = None
         """The step on display."""
-        self.setFixedHeight(7 * self.fontMetrics().lineSpacing())
+        self.setFixedHeight(6 * self.fontMetrics().lineSpacing())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
             "Misfit at each step, on a logarithmic scale. It decreases as the image is fitted. "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QImage, QTextDocument
+from qtpy.QtCore import QEvent, Qt, QUrl
+from qtpy.QtGui import QImage, QPalette, QTextDocument
 from qtpy.QtWidgets import QLabel, QTextBrowser
 
 from ..viewer.messages import sentence
@@ -31,11 +31,30 @@ def page_path(page: str) -> Path:
 
 def help_link(panel: QWidget, page: str, report: Callable[[object], object]) -> QLabel:
     """Return a link that opens a page of the tutorials; no network is needed."""
-    link = QLabel(f'<a href="{page}">Help: what this panel does and how to use it</a>')
-    link.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+    link = _Link(page, "Help: what this panel does and how to use it")
     link.setToolTip("Open the page of the documentation on this panel.")
     link.linkActivated.connect(lambda name: open_page(panel, name, report))
     return link
+
+
+class _Link(QLabel):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
+    """A link in the color of the text: Qt's dark blue is illegible on napari's dark theme."""
+
+    def __init__(self, target: str, text: str) -> None:
+        super().__init__()
+        self._target, self._text = target, text
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._color_text()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802  (Qt's name)
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._color_text()
+
+    def _color_text(self) -> None:
+        color = self.palette().color(QPalette.ColorRole.WindowText).name()
+        self.setText(f'<a href="{self._target}" style="color: {color}">{self._text}</a>')
 
 
 class _Page(QTextBrowser):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped

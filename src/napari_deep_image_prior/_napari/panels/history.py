@@ -54,7 +54,10 @@ class HistoryControls(Container[Any]):
         with self._slider.changed.blocked():
             self._slider.max = max(1, count - 1)
             self._slider.value = max(1, count - 1) if count == 1 else (places or [count - 1])[0]
-        what = f"the result, {run.shown.place}" if run.shown.provenance else run.shown.place
+        place = run.shown.place if run.is_one_fit else ""  # each plane counts its own steps
+        what = place or "the planes so far"
+        if run.shown.provenance:
+            what = ", ".join(filter(None, ["the result", place]))
         megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6
         snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
         self._text.value = f"Showing {what}\n{snapshots}, {megabytes:.0f} of {limit:.0f} MB"

@@ -149,7 +149,7 @@ class RestorationWidget(Container[Any]):
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
         link = help_link(self.native, self.kind, self._report)
-        for part in (self._warning.native, link, self._curve, self._queue):
+        for part in (self._warning.native, self._curve, self._queue, link):
             self.native.layout().addWidget(part)
 
     def _own_widgets(self) -> list[Widget]:

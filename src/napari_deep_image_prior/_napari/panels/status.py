@@ -8,7 +8,7 @@ from ...restoration.base import FINISHING
 from ...restoration.timing import duration
 from ..jobs.estimate import active_estimate
 from ..jobs.queue import queue_of
-from ..layers.noise import noise_text
+from ..layers.noise import fit_text, noise_text
 from ..viewer.messages import sentence
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def status_text(run: Run) -> str:
     if run.step is None:
         verb = "Stopping" if run.state == "stopping" else "Starting"
         return f"{verb} on {run.device} …"
-    return "\n".join([_step_text(run, run.step), run.device, run.step.note])
+    note = "" if run.step.note in run.step.place else fit_text(run.step.note, run.source)
+    return "\n".join(filter(None, [_step_text(run, run.step), run.device, note]))
 
 
 def _waiting_text(jobs_before: int) -> str:
@@ -44,6 +45,7 @@ def _step_text(run: Run, step: Step) -> str:
     if step.stage == FINISHING:
         verb = ""
     left = ""
-    if run.state != "paused" and run.seconds_left is not None:
+    is_stopped = run.state in ("paused", "stopping")  # the time left is that of the planned steps
+    if (not is_stopped or step.stage == FINISHING) and run.seconds_left is not None:
         left = f", about {duration(run.seconds_left)} left"
     return sentence(f"{verb}{step.place}{left}")

@@ -283,8 +283,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     @property
     def note(self) -> str:
         """The noise model and the state of the fit."""
-        rule = self._rule.note if self._rule.has_errors else "making the first estimate"
-        return f"{self.noise_summary}; {rule}"
+        rule = self._rule.note if self._rule.has_errors else ""
+        return "; ".join(filter(None, [self.noise_summary, rule]))
 
     @property
     def stop_reason(self) -> str:
