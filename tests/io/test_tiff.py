@@ -217,3 +217,18 @@ def test_a_truncated_file_is_refused(tmp_path: Path, kept: float, options: dict[
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     with pytest.raises(FileError):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    "claim", ['SizeZ="1000000000"><TiffData IFD="0"', 'SizeZ="1"><TiffData IFD="1000000000"']
+)
+def test_planes_that_a_file_cannot_hold_are_not_counted(tmp_path: Path, claim: str) -> None:
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="24" '
+        f'SizeY="20" SizeC="1" SizeT="1" {claim}/></Pixels></Image></OME>'
+    )
+    path = tmp_path / "claims.tif"
+    tifffile.imwrite(path, np.zeros((20, 24), np.uint16), description=xml, metadata=None)
+    with pytest.raises(FileError, match="claims 1000000000 planes and holds 1"):
+        read_image(path)

@@ -23,7 +23,7 @@ LARGEST = {
     "runs": 1000,
     "networks": 100,
     "draws": 1000,
-    "batch": 4096,
+    "batch": 256,
     "crop": 10**5,
     "region": 10**6,
     "back_projections": 10**4,
@@ -31,6 +31,23 @@ LARGEST = {
 """Upper limits of the fields: settings may come from a file, and more would exhaust the memory."""
 MOST_ENTRIES = 16
 """Entries of a field that has several, such as one for each scale."""
+
+
+MOST_SCALES = 12
+"""Scales of a network: an image is padded to a multiple of 2 to that power."""
+MOST_WEIGHTS = 2 * 10**8
+"""Approximate number of weights of a network, which take 3 GB during a fit."""
+
+
+def check_size(widths: tuple[int, ...], weights: int) -> None:
+    """Raise ValueError if a network has too many scales or weights for any computer."""
+    if len(widths) > MOST_SCALES:
+        raise ValueError(f"widths={widths} has too many scales: use {MOST_SCALES} at most.")
+    if weights > MOST_WEIGHTS:
+        raise ValueError(
+            f"a network with widths={widths} has about {weights:.1g} weights: "
+            f"use {MOST_WEIGHTS:.0g} at most."
+        )
 
 
 def check_fields(settings: object) -> None:
@@ -115,8 +132,11 @@ class HourglassNetwork:
             raise ValueError(
                 f"widths={self.widths} must be at least 1 and skips={self.skips} at least 0."
             )
-        if self.down_kernel % 2 == 0 or self.up_kernel % 2 == 0:
-            raise ValueError("down_kernel and up_kernel must be odd.")
+        if not all(size > 0 and size % 2 for size in (self.down_kernel, self.up_kernel)):
+            raise ValueError("down_kernel and up_kernel must be odd and positive.")
+        area = self.down_kernel**2 + self.up_kernel**2
+        pairs = zip(self.widths, self.widths[1:] + self.widths[-1:], self.skips, strict=True)
+        check_size(self.widths, area * sum(a * (a + b + skip) for a, b, skip in pairs))
 
 
 @dataclass(frozen=True)
@@ -153,6 +173,9 @@ class CompactNetwork:
             raise ValueError(
                 f"widths={self.widths} must be 2 or more each, and depth={self.depth} 0 or more."
             )
+        pairs = zip(self.widths, self.widths[1:], strict=False)
+        deeper = sum(b * (2 * a + b) for a, b in pairs)
+        check_size(self.widths, 9 * (self.depth * self.widths[0] ** 2 + deeper))
 
 
 @dataclass(frozen=True)

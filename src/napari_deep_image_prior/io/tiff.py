@@ -6,6 +6,7 @@ import json
 import logging
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,8 @@ ORIENTATION = 274
 """TIFF's tag."""
 MAX_RESOLUTION = 2**31
 """Largest pixels per centimeter that the tag can hold."""
+MAX_UNCHECKED_PLANES = 10_000
+"""Planes that OME-XML may claim of a file with fewer; many more take minutes to count."""
 
 
 def read_tiff(path: Path) -> ImageFile:
@@ -45,6 +48,8 @@ def read_tiff(path: Path) -> ImageFile:
 
     tiff: Any  # tifffile is untyped in parts
     with _reported() as problems, tifffile.TiffFile(path) as tiff:
+        if tiff.is_ome:
+            _check_claims(path, tiff)
         if not tiff.series:
             raise FileError(f"{path}: the file holds no image.")
         if any("invalid page offset" in problem for problem in problems):
@@ -112,6 +117,19 @@ def _reported() -> Iterator[list[str]]:
         yield problems
     finally:
         logger.removeFilter(collect)
+
+
+def _check_claims(path: Path, tiff: Any) -> None:  # noqa: ANN401
+    """Raise FileError if the OME-XML claims far more planes than the file has pages."""
+    held = max(4 * len(tiff.pages), MAX_UNCHECKED_PLANES)
+    for element in ET.fromstring(tiff.ome_metadata).iter():  # noqa: S314
+        sizes = [_number(element.get(f"Size{letter}", 1)) for letter in "ZCT"]
+        counts = [_number(element.get(name, 1)) for name in ("PlaneCount", "IFD")]
+        if max(prod(sizes), *counts) > held:
+            raise FileError(
+                f"{path}: the file is incomplete: it claims {max(prod(sizes), *counts):.0f} planes "
+                f"and holds {len(tiff.pages)}."
+            )
 
 
 def _check_whole(path: Path, tiff: Any, series: Any) -> None:  # noqa: ANN401  (tifffile is untyped)

@@ -33,12 +33,12 @@ def choose_device(device: str = "auto") -> torch.device:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device '{device}' is unknown; choose auto or one of {', '.join(available)}."
+            f"device {device!r} is unknown; choose auto or one of {', '.join(available)}."
         ) from error
     name = f"cuda:{chosen.index or 0}" if chosen.type == "cuda" else chosen.type
     if name not in available:
         raise ValueError(
-            f"device '{device}' is not available; choose auto or one of {', '.join(available)}."
+            f"device {device!r} is not available; choose auto or one of {', '.join(available)}."
         )
     return torch.device(name)
 
