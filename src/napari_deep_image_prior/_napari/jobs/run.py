@@ -199,7 +199,7 @@ class Run:
     @property
     def can_run_on(self) -> bool:
         """Whether the fit has ended and is still in memory."""
-        return self.state == "done" and self._steps.can_run_on
+        return self.state == "done" and len(self.history) > 0 and self._steps.can_run_on
 
     def run_on(self, iterations: int | None = None) -> None:
         """Continue an ended fit, see `Steps.run_on`.
