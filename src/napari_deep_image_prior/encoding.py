@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+LARGEST = 2**28
+"""Largest array read from a record, in bytes."""
+
+
 def fingerprint(array: NDArray[Any]) -> str:
     """Return 16 hexadecimal digits of a hash of an array's values (SHA-256)."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
@@ -52,6 +56,8 @@ def decoded(value: Any) -> Any:  # noqa: ANN401  (an option of a task)
     if dtype.kind not in "buif":
         raise ValueError(f"an array of a record has dtype {dtype}: only numbers are read.")
     size = math.prod(value["array_shape"]) * dtype.itemsize
+    if not 0 <= size <= LARGEST:
+        raise ValueError(f"an array of a record claims {size} bytes: at most {LARGEST} are read.")
     values = np.frombuffer(_decompressed(value["array_zlib"], size), dtype=dtype)
     return values.reshape(value["array_shape"]).copy()
 
