@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QLabel, QMainWindow, QScrollArea
 
+from napari_deep_image_prior._napari.panels.fit_curve import end_labels
 from tests._napari.conftest import PLUGIN
 
 NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
@@ -96,3 +97,10 @@ def test_the_help_link_has_the_color_of_the_text(window: Any, qtbot: Any, theme:
     color = link.palette().color(link.foregroundRole())
     qtbot.waitUntil(lambda: color.name() in link.text(), timeout=5000)
     assert (color.lightness() > 128) == (theme == "dark")
+
+
+def test_the_ends_of_the_axis_of_the_curve_differ() -> None:
+    assert end_labels([0.12, 0.014, 0.05]) == ("0.014", "0.12")
+    assert end_labels([1.0004, 0.9991]) == ("0.999", "1")
+    assert end_labels([1.0004, 1.0001]) == ("1.0001", "1.0004")
+    assert end_labels([0.5, 0.5]) == ("0.5", "0.5")

@@ -118,9 +118,11 @@ def test_cancel_removes_the_layer_and_frees_the_fit(
 @pytest.mark.usefixtures("endless_presets")
 def test_deleting_the_result_cancels_the_run(viewer: Any, picture: np.ndarray, qtbot: Any) -> None:
     run = restore_layer(viewer, viewer.add_image(picture))
-    qtbot.waitUntil(lambda: run.step is not None, timeout=30000)
+    qtbot.waitUntil(lambda: len(run.history) > 0, timeout=30000)
     viewer.layers.remove(run.layer)
     assert run.state == "cancelled"
+    assert len(run.history) == 0, "nothing of it can be kept or saved"
+    qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)
 
 
 @pytest.mark.usefixtures("quick_presets")

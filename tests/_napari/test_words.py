@@ -88,6 +88,8 @@ def test_the_noise_of_colors_is_named_by_the_color(
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     lines = widget.status.value.split("\n")[1:]
     assert [line.split(": ")[0] for line in lines] == ["red", "green", "blue"]
+    told = open_panel(viewer, "Results").provenance.value.split("\n")
+    assert [line for line in told if "standard deviation" in line] == lines
 
 
 def test_the_state_of_a_fit_is_short_for_many_channels() -> None:

@@ -22,7 +22,7 @@ def test_the_patience_is_in_iterations_even_if_few_are_checked() -> None:
 def test_a_falling_error_continues_the_fit() -> None:
     rule = HeldOutPlateau(patience=200)
     assert _feed(rule, np.geomspace(1, 0.1, 2000)) is None
-    assert rule.reason == "all 2000 iterations done"
+    assert rule.reason == "all 2000 steps done"
 
 
 def test_a_noisy_plateau_stops_after_the_patience_with_a_reason() -> None:

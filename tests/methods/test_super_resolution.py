@@ -108,7 +108,7 @@ def test_networks_that_have_not_begun_do_not_count(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(stopped.image, one.image)
     whole = restore(task, settings=replace(SETTINGS, networks=3), seed=3)
     assert whole.iterations == 3 * SETTINGS.iterations
-    assert whole.stop_reason.startswith("network 3 of 3: all 6 iterations done")
+    assert whole.stop_reason.startswith("network 3 of 3: all 6 steps done")
     assert not np.array_equal(whole.image, one.image)
 
 

@@ -404,7 +404,7 @@ def test_the_published_method_run_on_is_the_same_as_without_a_stop() -> None:
     ]
     np.testing.assert_array_equal(steps.result.image, unbroken.image)
     assert steps.result.history == unbroken.history
-    assert steps.result.stop_reason == "all 10 iterations done"
+    assert steps.result.stop_reason == "all 10 steps done"
     assert steps.result.provenance["run_on"] == [{"after": 5, "iterations": 5}]
 
 

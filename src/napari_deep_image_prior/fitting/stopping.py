@@ -63,7 +63,7 @@ class HeldOutPlateau:
     def reason(self) -> str:
         """Why the fit ended."""
         if self._settled_at is None:
-            return f"all {self._step} iterations done"
+            return f"all {self._step} steps done"
         waited = self._settled_at - self._best_step
         return (
             f"held-out error had not improved for {waited} iterations "

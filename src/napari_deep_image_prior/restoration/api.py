@@ -82,7 +82,7 @@ def restore(
     >>> noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
     >>> result = dip.restore(dip.Denoise(noisy), settings=dip.DeepImagePriorFit(iterations=2))
     >>> result.image.shape, result.stop_reason
-    ((32, 32), 'all 2 iterations done')
+    ((32, 32), 'all 2 steps done')
     """
     with iter_restore(
         task,

@@ -358,9 +358,9 @@ class Run:
             viewer.layers.remove(self.layer)
 
     def _layer_was_removed(self, event: Any) -> None:  # noqa: ANN401  (napari's event)
-        if event.value is self.layer and self.is_active:
-            self.abandon("the result layer was deleted")
-        elif event.value is self.layer:
+        if event.value is self.layer:
+            if self.is_active:
+                self.abandon("the result layer was deleted")
             self.release()
         elif event.value is self.source and self.state == "waiting":
             abandon_waiting(self._queue, event.value)

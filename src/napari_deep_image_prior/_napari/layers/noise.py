@@ -55,4 +55,6 @@ def _named(line: str, names: Sequence[str]) -> str:
     """Return a line about a channel with its name in place of its number."""
     number, separator, noise = line.removeprefix("channel ").partition(": ")
     known = line.startswith("channel ") and number.isdigit() and int(number) < len(names)
-    return f"{names[int(number)]}{separator}{noise}" if known else line
+    if line.startswith("channel "):
+        return f"{names[int(number)]}{separator}{noise}" if known else line
+    return sentence(line)

@@ -80,8 +80,7 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
     def _axes(self, painter: QPainter) -> QRectF:
         """Write the label and the ends of the axes, and return the rectangle of the plot."""
         line = self.fontMetrics().lineSpacing()
-        values = [value for _, value in self._points]
-        high, low = f"{max(values):.2g}", f"{min(values):.2g}"
+        low, high = end_labels([value for _, value in self._points])
         left = max(map(self.fontMetrics().horizontalAdvance, (high, low))) + 10
         plot = QRectF(left, line + 6, self.width() - left - 8, self.height() - 2 * line - 14)
         center, right = Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight
@@ -111,6 +110,13 @@ class FitCurve(QWidget):  # type: ignore[misc]  # Any to mypy, as qtpy is skippe
             else:
                 path.moveTo(point)
         return path
+
+
+def end_labels(values: Sequence[float]) -> tuple[str, str]:
+    """Return the smallest and the largest value as text, with digits enough to differ."""
+    low, high = min(values), max(values)
+    labels = [(f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(2, 7)]
+    return next((each for each in labels if each[0] != each[1]), labels[0])
 
 
 def _smoothed(misfits: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:

@@ -18,6 +18,7 @@ from ..jobs.queue import queue_of
 from ..jobs.uncertainty import UncertaintyJob, active_uncertainty
 from ..layers.files import SUFFIX, read_layer, write_layer
 from ..layers.maps import residual_layer
+from ..layers.noise import noise_text
 from ..layers.provenance import (
     METADATA,
     input_plane,
@@ -188,7 +189,7 @@ class ResultsWidget(Container[Any]):
 
     def _show_provenance(self, _event: object = None) -> None:
         try:
-            self._provenance.value = _describe(provenance_of(self.result.value))
+            self._provenance.value = _describe(provenance_of(self.result.value), self.result.value)
         except ValueError as error:
             self._provenance.value = sentence(error)
 
@@ -298,7 +299,7 @@ def _is_result(layer: Image) -> bool:
     return METADATA in layer.metadata
 
 
-def _describe(provenance: dict[str, Any]) -> str:
+def _describe(provenance: dict[str, Any], layer: Image) -> str:
     how = (
         f"preset {provenance['preset']}"
         if provenance["preset"]
@@ -308,7 +309,7 @@ def _describe(provenance: dict[str, Any]) -> str:
     cost = f"{provenance['seconds']:.0f} s on {provenance['device_name']}"
     lines = [
         f"{kind}, {how}, seed {seed}: {provenance['iterations']} network steps in {cost}.",
-        provenance["found"],
+        noise_text(provenance, layer) or sentence(provenance["found"]),
         f"Ended: {provenance['stop_reason']}.",
     ]
     if provenance.get("source", {}).get("region") is not None:

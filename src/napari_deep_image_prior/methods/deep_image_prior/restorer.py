@@ -166,12 +166,12 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     @property
     def note(self) -> str:
         """The number of iterations; there is no early stopping."""
-        return f"runs all {self._total} iterations"
+        return f"runs all {self._total} steps"
 
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
-        return f"all {self._total} iterations done"
+        return f"all {self._total} steps done"
 
     def steps(self) -> Iterator[Progress]:
         """Iterate over the steps of all runs."""
