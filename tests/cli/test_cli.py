@@ -1,5 +1,6 @@
 """The command line, run in this process where only exit status and output matter."""
 
+import errno
 import json
 import os
 import signal
@@ -433,6 +434,18 @@ def test_a_console_that_cannot_show_a_name_does_not_fail(files: Path) -> None:
     assert done.returncode == 2
     assert "unknown file type" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_standard_output_does_not_hide_the_result(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    def refuse(_text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(files)
+    monkeypatch.setattr(sys.stdout, "write", refuse)
+    assert main(["denoise", "in.png", "-o", "out.png"]) == 0
+    assert "out.png: 40 iterations" in capsys.readouterr().err
 
 
 def test_an_interruption_during_the_imports_is_one_line() -> None:

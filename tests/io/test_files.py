@@ -314,3 +314,16 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     write_image(tmp_path / "out.tif", ImageFile(GRAY))
     assert not old.exists()
     assert new.exists()  # may still be in use
+
+
+def test_what_a_png_holds_besides_its_image_is_noted(tmp_path: Path) -> None:
+    gray, path = np.arange(48, dtype=np.uint8).reshape(6, 8), tmp_path / "a.png"
+    first, second = Image.fromarray(gray), Image.fromarray(gray + 100)
+    first.save(path, save_all=True, append_images=[second])
+    assert "holds 1 more" in read_image(path).notes[0]
+    first.save(path, transparency=7)
+    assert read_image(path).notes == ("its transparency is left out.",)
+    first.convert("RGB").quantize(8).save(path, transparency=2)
+    assert read_image(path).notes == ("its transparency is left out.",)
+    first.save(path)
+    assert read_image(path).notes == ()

@@ -232,3 +232,19 @@ def test_planes_that_a_file_cannot_hold_are_not_counted(tmp_path: Path, claim: s
     tifffile.imwrite(path, np.zeros((20, 24), np.uint16), description=xml, metadata=None)
     with pytest.raises(FileError, match="claims 1000000000 planes and holds 1"):
         read_image(path)
+
+
+def test_malformed_details_of_channels_are_not_copied(tmp_path: Path) -> None:
+    image, path = np.zeros((20, 24), np.uint16), tmp_path / "a.tif"
+    details = {"EmissionWavelength": [461], "EmissionWavelengthUnit": ["nm"], "Color": [-1]}
+    metadata = {"axes": "YX", "Channel": {"Name": ["DAPI"], **details}}
+    tifffile.imwrite(path, image, ome=True, metadata=metadata)
+    with tifffile.TiffFile(path) as tiff:
+        xml = str(tiff.ome_metadata)
+    assert read_image(path).channel_details == {k: [str(v[0])] for k, v in details.items()}
+    for old, new in (('"461"', '"blue"'), ('"nm"', '"furlong"'), ('"-1"', '"red"')):
+        assert old in xml
+        xml = xml.replace(old, new)
+    tifffile.imwrite(path, image, description=xml.encode(), metadata=None)
+    found = read_image(path)
+    assert (found.channel_names, found.channel_details) == (("DAPI",), {})

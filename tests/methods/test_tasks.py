@@ -195,3 +195,9 @@ def test_a_mask_of_nearly_everything_is_doubted_but_missing_data_are_not() -> No
     assert "invert it" in Inpaint(IMAGE, missing=~HOLE).caution
     assert Inpaint(IMAGE, missing=HOLE).caution == ""
     assert Inpaint(np.where(HOLE, IMAGE, np.nan), missing=np.zeros_like(HOLE)).caution == ""
+
+
+def test_two_values_that_mean_no_data_are_both_unknown() -> None:
+    image = np.random.default_rng(0).normal(1000, 100, (20, 24)).astype(np.float32)
+    image[:, 18:], image[:3] = -9999, -3.4e38
+    np.testing.assert_array_equal(Denoise(image).unknown, image < 0)

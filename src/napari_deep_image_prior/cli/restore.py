@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import rounding_hides_signal
-from ..io.console import complain
+from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
     SUFFIXES,
@@ -86,7 +86,7 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
 
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
     if options.skip_existing and output.exists():
-        print(f"{output}: exists, skipped")
+        say(f"{output}: exists, skipped")
         return 0
     source = read_image(path)
     _check_overwriting(output, path, options)
@@ -100,7 +100,7 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         complain(f"{path.name}: {caution}", error=False)
     result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)
-    print(f"{output}: {summary(result)}")
+    say(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return fail(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
     return 0

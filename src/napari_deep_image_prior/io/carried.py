@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
-from math import prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .units import ome_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +65,7 @@ def channels_of(tiff: Any) -> tuple[tuple[str, ...], dict[str, list[str]]]:  # n
     details = {
         name: [channel.attrib[name] for channel in channels]
         for name in OF_CHANNELS
-        if channels and all(name in channel.attrib for channel in channels)
+        if channels and all(_is_valid(name, channel.attrib.get(name)) for channel in channels)
     }
     return names if any(names) else (), details
 
@@ -81,6 +84,23 @@ def _imagej_colors(notes: Mapping[str, Any], count: int) -> dict[str, list[str]]
     return {"Color": [str(code) for code in codes]}
 
 
+def _is_valid(name: str, value: str | None) -> bool:
+    """Return whether an attribute has a value of its type; others are not copied to a result."""
+    if value is None:
+        return False
+    if name.endswith("Unit"):
+        is_reference = name.startswith("Position") and value in ("reference frame", "pixel")
+        return is_reference or ome_unit(value) == value
+    if name == "Color":
+        return re.fullmatch("-?[0-9]{1,10}", value) is not None
+    if name in ("Fluor", "ContrastMethod", "AcquisitionMode", "IlluminationType"):
+        return True
+    try:
+        return isfinite(float(value))
+    except ValueError:
+        return False
+
+
 def planes_of(tiff: Any) -> tuple[dict[str, str], ...]:  # noqa: ANN401
     """Return the OME attributes of each plane of the first image, with its indices."""
     if not tiff.is_ome:
@@ -89,7 +109,12 @@ def planes_of(tiff: Any) -> tuple[dict[str, str], ...]:  # noqa: ANN401
     planes = [] if image is None else image.findall("./{*}Pixels/{*}Plane")
     kept = (*OF_PLANES, *INDICES.values())
     return tuple(
-        {name: value for name, value in plane.attrib.items() if name in kept} for plane in planes
+        {
+            name: value
+            for name, value in plane.attrib.items()
+            if name in kept and _is_valid(name, value)
+        }
+        for plane in planes
     )
 
 

@@ -42,3 +42,11 @@ def complain(message: object, *, error: bool = True) -> None:
     """Write a message in one line to standard error."""
     line = " ".join(str(message).split())
     sys.stderr.write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")
+
+
+def say(line: str) -> None:
+    """Write a line to standard output; to standard error if that is full or closed."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        complain(f"{line} (standard output: {error.strerror})", error=False)

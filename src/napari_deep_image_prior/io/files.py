@@ -187,6 +187,7 @@ def _read_png(path: Path) -> ImageFile:
     with Image.open(path, formats=("PNG",)) as picture:  # by content, Pillow would open others
         made = dict_of(picture.info.get(KEY))
         described = picture.info.get("Description", "")
+        notes = _dropped(picture)
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
         else:
@@ -198,7 +199,17 @@ def _read_png(path: Path) -> ImageFile:
         channel_axis=None if image.ndim == 2 else 2,
         provenance=made,
         description=described if isinstance(described, str) else "",
+        notes=notes,
     )
+
+
+def _dropped(picture: Any) -> tuple[str, ...]:  # noqa: ANN401  (Pillow is imported when it is needed)
+    """Return a line on each content of a PNG file that is not read."""
+    more = getattr(picture, "n_frames", 1) - 1
+    frames = f"only the first image is restored; the file holds {more} more." if more else ""
+    is_left_out = "transparency" in picture.info or picture.mode == "PA"
+    colors = "its transparency is left out." if is_left_out else ""
+    return tuple(filter(None, [frames, colors]))
 
 
 def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | None) -> None:

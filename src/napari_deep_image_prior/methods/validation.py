@@ -28,20 +28,27 @@ def no_data_values(image: NDArray[Any]) -> list[float]:
         return []
     finite = np.isfinite(image)
     known = image if finite.all() else image[finite]
-    values = []
+    values: list[float] = []
     for extreme in (np.min, np.max):
-        value = float(extreme(known)) if known.size else 0.0
-        if value not in SENTINELS and abs(value) < HUGE:
-            continue
-        others = known[known != value]
-        if others.size == 0:
-            continue
-        low, high = float(others.min()), float(others.max())
-        distance = low - value if value < low else value - high
-        if distance >= high - low and abs(value) >= 2 * max(abs(low), abs(high)):
+        while known.size:
+            value = float(extreme(known))
+            if not _means_no_data(value, known):
+                break
             values.append(value)
-            known = others
+            known = known[known != value]
     return values
+
+
+def _means_no_data(value: float, known: NDArray[Any]) -> bool:
+    """Return whether the smallest or largest value means "no data"."""
+    if value not in SENTINELS and abs(value) < HUGE:
+        return False
+    others = known[known != value]
+    if others.size == 0:
+        return False
+    low, high = float(others.min()), float(others.max())
+    distance = low - value if value < low else value - high
+    return distance >= high - low and abs(value) >= 2 * max(abs(low), abs(high))
 
 
 def unknown_pixels(image: NDArray[Any]) -> NDArray[np.bool_]:
