@@ -9,7 +9,7 @@ import pytest
 from napari.layers import Image
 
 from napari_deep_image_prior import restore_layer
-from napari_deep_image_prior._napari.layers.noise import fit_text
+from napari_deep_image_prior._napari.layers.noise import fit_text, with_channel_name
 from napari_deep_image_prior._napari.panels.status import status_text
 from napari_deep_image_prior.methods.denoising.task import NoiseKind
 from napari_deep_image_prior.restoration.base import FINISHING, FITTING
@@ -76,6 +76,9 @@ def test_the_noise_of_each_channel_has_the_name_of_the_channel(
     lines = widget.status.value.split("\n")[1:]
     first, second = names or ("channel 0", "channel 1")
     assert [line.split(": noise of standard deviation")[0] for line in lines] == [first, second]
+    if names:
+        told = open_panel(viewer, "Results").provenance.value.split("\n")
+        assert [line for line in told if "standard deviation" in line] == lines
 
 
 def test_the_noise_of_colors_is_named_by_the_color(
@@ -101,6 +104,8 @@ def test_the_state_of_a_fit_is_short_for_many_channels() -> None:
     assert fit_text("channel 3 (2 of 2)", layer) == "Channel 3 (2 of 2)"
     assert fit_text("noise of standard deviation 5", layer) == "Noise of standard deviation 5"
     assert fit_text("", layer) == ""
+    reason = "stopped by the user in channel 0 (1 of 2), at step 9"
+    assert with_channel_name(reason, layer) == "stopped by the user in DAPI (1 of 2), at step 9"
 
 
 def test_a_fit_that_ends_has_no_time_left_of_its_planned_steps(

@@ -45,10 +45,17 @@ def noise_text(provenance: Mapping[str, Any], layer: Image) -> str:
 def fit_text(note: str, layer: Image) -> str:
     """Return the state of a fit without the noise of each channel, and with a channel's name."""
     state = re.sub(r"channel \d+: [^;]*(; |$)", "", note).removesuffix(": ")
+    return with_channel_name(sentence(state), layer)
+
+
+def with_channel_name(text: str, layer: Image) -> str:
+    """Return text on a channel of a stack, as "channel 1 (2 of 3)", with the channel's name."""
     names = channel_names(layer)
-    if (match := re.match(r"channel (\d+)(?= \()", state)) and int(match[1]) < len(names):
-        return names[int(match[1])] + state[match.end() :]
-    return sentence(state)
+
+    def name(match: re.Match[str]) -> str:
+        return names[int(match[1])] if int(match[1]) < len(names) else match[0]
+
+    return re.sub(r"[cC]hannel (\d+)(?= \(\d+ of \d+)", name, text)
 
 
 def _named(line: str, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from ...io.animation import write_animation
 from .contrast import fitted_limits
+from .noise import NAMES, channel_names
 from .plane import describe_source, displayed_channel, full_range, in_layer_axes, result_options
 from .provenance import METADATA
 
@@ -58,6 +59,7 @@ class ResultLayer:
         self._plane, self._task = plane, task
         self.image = Image(in_layer_axes(plane, first), **result_options(plane, task))
         """napari's layer."""
+        self.image.metadata.update(self._channel_names())
         low, high = self.image.contrast_limits
         self._given: Limits = (low, high)
         self._limits = self._given
@@ -114,8 +116,14 @@ class ResultLayer:
             }
         options["name"] = f"{self.image.name}, {self.shown.place}"
         kept = Image(in_layer_axes(self._plane, self.shown.image.copy()), **options)
+        kept.metadata.update(self._channel_names())
         kept.metadata[METADATA] = self._with_source(self.shown, provenance)
         return kept
+
+    def _channel_names(self) -> dict[str, list[str]]:
+        """Return the names of the channels as metadata; empty if they have none."""
+        names = () if self._plane.is_rgb else channel_names(self.source)
+        return {NAMES[0]: list(names)} if names else {}
 
     def write_animation(
         self, path: str | Path, snapshots: Iterable[Snapshot], viewer: ViewerModel

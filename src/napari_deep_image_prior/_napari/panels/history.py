@@ -54,8 +54,8 @@ class HistoryControls(Container[Any]):
         with self._slider.changed.blocked():
             self._slider.max = max(1, count - 1)
             self._slider.value = max(1, count - 1) if count == 1 else (places or [count - 1])[0]
-        place = run.shown.place if run.is_one_fit else ""  # each plane counts its own steps
-        what = place or "the planes so far"
+        place = run.shown.place if run.is_one_fit else ""  # each plane or channel counts its own
+        what = place or "the image so far"
         if run.shown.provenance:
             what = ", ".join(filter(None, ["the result", place]))
         megabytes, limit = run.history.nbytes / 1e6, run.history.limit / 1e6

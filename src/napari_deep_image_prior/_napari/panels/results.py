@@ -18,7 +18,7 @@ from ..jobs.queue import queue_of
 from ..jobs.uncertainty import UncertaintyJob, active_uncertainty
 from ..layers.files import SUFFIX, read_layer, write_layer
 from ..layers.maps import residual_layer
-from ..layers.noise import noise_text
+from ..layers.noise import noise_text, with_channel_name
 from ..layers.provenance import (
     METADATA,
     input_plane,
@@ -310,7 +310,7 @@ def _describe(provenance: dict[str, Any], layer: Image) -> str:
     lines = [
         f"{kind}, {how}, seed {seed}: {provenance['iterations']} network steps in {cost}.",
         noise_text(provenance, layer) or sentence(provenance["found"]),
-        f"Ended: {provenance['stop_reason']}.",
+        f"Ended: {with_channel_name(provenance['stop_reason'], layer)}.",
     ]
     if provenance.get("source", {}).get("region") is not None:
         lines.append(f"Part of the image: {where_from(provenance['source'])}.")

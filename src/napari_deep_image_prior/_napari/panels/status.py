@@ -8,7 +8,7 @@ from ...restoration.base import FINISHING
 from ...restoration.timing import duration
 from ..jobs.estimate import active_estimate
 from ..jobs.queue import queue_of
-from ..layers.noise import fit_text, noise_text
+from ..layers.noise import fit_text, noise_text, with_channel_name
 from ..viewer.messages import sentence
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def status_text(run: Run) -> str:
     if not run.is_active:
         result = run.result if run.state == "done" else None
         noise = "" if result is None else noise_text(result.provenance, run.source)
-        end = f"{run.state.capitalize()}: {run.message.removesuffix('.')}."
+        reason = with_channel_name(run.message.removesuffix("."), run.source)
+        end = f"{run.state.capitalize()}: {reason}."
         return "\n".join(filter(None, [end, noise]))
     if run.state == "waiting":
         if active_estimate(run.viewer) is not None:
