@@ -59,7 +59,6 @@ class EstimateJob:
 
     def start(self) -> None:
         """Start the estimate in a worker thread."""
-        self.begin()
         self._queue.occupy(self)
 
     def begin(self) -> None:

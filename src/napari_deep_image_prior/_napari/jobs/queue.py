@@ -62,8 +62,9 @@ class Queue:
         return any(each.is_active for each in self.occupants)
 
     def occupy(self, job: Job) -> None:
-        """Launch a job once no other has a thread; the jobs in the queue wait for its end."""
+        """Begin a job, launched once no other has a thread; those in the queue wait for its end."""
         self.occupants.append(job)
+        job.begin()
         self.request_thread(job)
 
     def request_thread(self, job: Job) -> None:

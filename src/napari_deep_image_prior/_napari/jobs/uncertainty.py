@@ -74,7 +74,6 @@ class UncertaintyJob:
 
     def start(self) -> None:
         """Start the restorations in a worker thread."""
-        self.begin()
         self._queue.occupy(self)
 
     def begin(self) -> None:
