@@ -187,5 +187,5 @@ def _describe_trials(trials: list[Trial]) -> str:
     text = f"{height}x{width} pixels: rows {top} to {bottom - 1}, columns {left} to {right - 1}."
     is_small = height * width < MIN_SHOT_NOISE_PIXELS
     if is_small and any(trial.arguments.get("noise") == "auto" for trial in trials):
-        text += " Too few to detect shot noise: about 104x104 are needed."
+        text += " Too few to detect shot noise except photon counts: about 104x104 are needed."
     return text
