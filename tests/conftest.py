@@ -27,14 +27,11 @@ os.environ["NAPARI_CONFIG"] = str(
 )
 TINY = CompactNetwork(widths=(8,), depth=0)
 QUICK = {
-    "denoise": DenoisingFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24),
+    "denoise": DenoisingFit(TINY, iterations=40, crop=16, batch=2, draws=1, region=24, trial=10**6),
     "inpaint": InpaintingFit(TINY, iterations=40, crop=16, batch=2),
     "super-resolve": SuperResolutionFit(TINY, iterations=40, crop=16, batch=2),
 }
-ENDLESS = {
-    kind: type(quick)(TINY, iterations=10**6, patience=10**6, crop=16, batch=2)
-    for kind, quick in QUICK.items()
-}
+ENDLESS = {kind: replace(quick, iterations=10**6, patience=10**6) for kind, quick in QUICK.items()}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -36,3 +36,8 @@ def run_to_end(working: Generator[object, None, Result]) -> Result:
             next(working)
         except StopIteration as done:
             return cast("Result", done.value)
+
+
+def part(start: float, end: float) -> Callable[[float], float]:
+    """Return the map from the fraction done of a part to that of the whole."""
+    return lambda fraction: start + (end - start) * fraction

@@ -77,6 +77,7 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 def test_a_settled_fit_only_cools_down() -> None:
     class AtOnce:
         asked = 0
+        adds_nothing = False
 
         def settled(self, _iteration: int, _misfit: float) -> bool:
             self.asked += 1

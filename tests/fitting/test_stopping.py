@@ -47,3 +47,20 @@ def test_one_lucky_step_is_no_improvement() -> None:
     errors = np.ones(1000)
     errors[150] = 0.97
     assert _feed(rule, errors) == WINDOW + 200
+
+
+def test_a_fit_that_adds_nothing_ends_after_its_trial() -> None:
+    rule = HeldOutPlateau(patience=1000, trial=100)
+    settled = [rule.settled(step, 1.001) for step in range(1, 101)]
+    assert settled == [False] * 99 + [True]
+    assert rule.adds_nothing
+    assert rule.reason == "the network adds nothing here; first estimate returned"
+    rule.restart()
+    assert not rule.adds_nothing
+    assert not rule.settled(101, 1.001), "run on, as the user asked"
+
+
+def test_a_fit_that_adds_a_little_passes_its_trial() -> None:
+    rule = HeldOutPlateau(patience=1000, trial=100)
+    assert not any(rule.settled(step, 0.99) for step in range(1, 300))
+    assert not rule.adds_nothing

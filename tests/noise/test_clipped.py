@@ -62,7 +62,7 @@ def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray
         for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)
     ]
     even = NoiseNormalizer(noisy, models, 1.0, torch.device("cpu"), 0)
-    return even.restored(run_to_end(even.image.first_estimate(1.0)))
+    return even.restored(run_to_end(even.image.estimates(1.0)).mixed())
 
 
 def test_the_mean_that_clipping_hides_is_restored() -> None:

@@ -28,7 +28,7 @@ LEAN = CompactNetwork(widths=(16, 16), depth=1)
 TASKS = {
     "denoise": (
         Denoise(IMAGE),
-        DenoisingFit(LEAN, iterations=150, patience=1000, crop=32, draws=2, region=48),
+        DenoisingFit(LEAN, iterations=150, patience=1000, crop=32, draws=2, region=48, trial=1000),
     ),
     "inpaint": (
         Inpaint(IMAGE, missing=IMAGE > 140),

@@ -40,6 +40,9 @@ class Fitted(Protocol):
 class StoppingRule(Protocol):
     """Decides from the error at each step when a fit has converged."""
 
+    adds_nothing: bool
+    """Whether the fit is to end at once, without its cool-down."""
+
     def settled(self, iteration: int, misfit: float) -> bool:
         """Record the error at a step; return whether the fit has converged."""
         ...

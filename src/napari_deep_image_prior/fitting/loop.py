@@ -141,7 +141,8 @@ class Fit:
                 and not self._settled
                 and self._rule.settled(self._iteration, self._misfit)
             ):
-                self._end = min(self._end, self._iteration + schedule.cool_down)
+                further = 0 if self._rule.adds_nothing else schedule.cool_down
+                self._end = min(self._end, self._iteration + further)
                 self._settled = True
         self._optimizer.step()
         return True

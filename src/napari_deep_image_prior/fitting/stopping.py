@@ -8,6 +8,8 @@ WINDOW = 50
 """Errors that are averaged; the error of a single step is noisy."""
 GAIN = 0.002
 """Smallest relative improvement that counts as one."""
+NOTHING = 0.995
+"""Held-out error, relative to that of the first estimate, above which the fit adds nothing."""
 
 
 class HeldOutPlateau:
@@ -15,10 +17,18 @@ class HeldOutPlateau:
 
     The errors are relative to those of the first estimate, and must be those of pixels that the
     network could not see at that step: otherwise a fit to the noise would count as an improvement.
+
+    Parameters
+    ----------
+    patience : int
+    trial : int, optional
+        Steps after which the fit ends at once if it adds nothing; None: it goes on.
     """
 
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
+    def __init__(self, patience: int, trial: int | None = None) -> None:
+        self._patience, self._trial = patience, trial
+        self.adds_nothing = False
+        """Whether the fit ended since it adds nothing to the first estimate."""
         self._settled_at: int | None = None
         self._errors: list[float] = []
         self._best = math.inf
@@ -44,13 +54,16 @@ class HeldOutPlateau:
             self.note = (
                 f"held-out error {100 * abs(mean - 1):.1f} % {side} the first estimate; {trend}"
             )
-        if self._settled_at is None and self._step - self._best_step >= self._patience:
+        if self._settled_at is None and self._trial is not None and self._step >= self._trial:
+            self._trial, self.adds_nothing = None, self._best > NOTHING
+        is_plateau = self._step - self._best_step >= self._patience
+        if self._settled_at is None and (is_plateau or self.adds_nothing):
             self._settled_at = self._step
         return self._settled_at is not None
 
     def restart(self) -> None:
         """Forget the errors recorded so far, for a fit that is continued after its end."""
-        self._settled_at = None
+        self._settled_at, self.adds_nothing = None, False
         self._errors.clear()
         self._best, self._best_step = math.inf, self._step
 
@@ -64,6 +77,8 @@ class HeldOutPlateau:
         """Why the fit ended."""
         if self._settled_at is None:
             return f"all {self._step} steps done"
+        if self.adds_nothing:
+            return "the network adds nothing here; first estimate returned"
         waited = self._settled_at - self._best_step
         return (
             f"held-out error had not improved for {waited} iterations "

@@ -1,4 +1,4 @@
-r"""Nonlocal denoising with linear combinations of similar patches (NL-Ridge).
+r"""Linear combinations of similar patches (NL-Ridge).
 
 Each patch of a group of k similar patches is replaced by a combination of the group, with the
 weights that minimize the expected error for the known noise:
@@ -15,32 +15,30 @@ denoising: the NL-Ridge approach", ICIP 2022, arXiv:2203.00570.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..generators import mapped
-from .search import PATCH, STEP, similar_patches
+from ..generators import mapped, part
+from .passes import one_pass
+from .search import PatchGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-GROUPS = (18, 90)
+    from .passes import Watch
+
+GRID = PatchGrid(patch=9, step=4)
+GROUPS = (18, 48)
 """Patches in a group in the first pass, and in the second, which is guided by the first."""
-BAND = 16
-"""Rows of patches processed at once; bounds the memory."""
-CHUNK = 1024
-"""Groups solved at once; bounds the memory."""
-FIRST_PASS = 0.15
+FIRST_PASS = 0.3
 """Fraction of the run time of both passes that the first one takes."""
-Watch = Callable[[Callable[[], Tensor]], object]
-"""Receives a function that returns the estimate so far."""
 HALVINGS = 2
 """Number of coarser scales, each half the size of the one before."""
-SMALLEST = 4 * PATCH
+SMALLEST = 4 * GRID.patch
 """Smallest edge of a halved image, in pixels."""
 MIN_VARIANCE = 0.34
 """Smallest noise variance assumed for a patch, that of half-clipped noise; smaller values would
@@ -94,11 +92,32 @@ def nl_ridge(
             watch(lambda: so_far() + mean)
 
     middle = share * FIRST_PASS
+    # without a guide, the patches contain the noise already, except for the overestimated part:
+    # without that part, T would change the sign of noise
+    unaccounted = 1 - 1 / overestimation**2 + 1e-3
     first = yield from mapped(
-        _one_pass(centered, None, variance, overestimation, watch_centered), _part(0, middle)
+        one_pass(
+            centered,
+            None,
+            variance,
+            GRID,
+            GROUPS[0],
+            partial(_combined, unaccounted=unaccounted),
+            watch_centered,
+        ),
+        part(0, middle),
     )
     second = yield from mapped(
-        _one_pass(centered, first, variance, watch=watch_centered), _part(middle, share)
+        one_pass(
+            centered,
+            first,
+            variance,
+            GRID,
+            GROUPS[1],
+            partial(_combined, unaccounted=1.0),
+            watch_centered,
+        ),
+        part(middle, share),
     )
     estimate = second + mean
     if not is_halved:
@@ -110,13 +129,8 @@ def nl_ridge(
         _halved(variance) * variance_gain[0][:, None, None],
         variance_gain[1:],
     )
-    coarse = (yield from mapped(smaller, _part(share, 1))) / 2
+    coarse = (yield from mapped(smaller, part(share, 1))) / 2
     return estimate + _enlarged(coarse - _halved(estimate), estimate)
-
-
-def _part(start: float, end: float) -> Callable[[float], float]:
-    """Return the map from the fraction done of a part to that of the whole."""
-    return lambda fraction: start + (end - start) * fraction
 
 
 def _halved(image: Tensor) -> Tensor:
@@ -128,90 +142,24 @@ def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
     smooth = functional.avg_pool2d(
         functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1
     )
-    large = functional.interpolate(smooth, scale_factor=2, mode="bilinear", align_corners=False)[0]
+    large = functional.interpolate(smooth, scale_factor=2, mode="bilinear", align_corners=False)
     height, width = like.shape[-2:]
-    return _extended(large, [height - large.shape[-2], width - large.shape[-1]])
+    margins = (0, width - large.shape[-1], 0, height - large.shape[-2])
+    return functional.pad(large, margins, mode="replicate")[0]
 
 
-def _one_pass(
-    noisy: Tensor,
-    guide: Tensor | None,
-    variance: Tensor,
-    overestimation: float = 1.0,
-    watch: Watch | None = None,
-) -> Generator[float, None, Tensor]:
-    group = GROUPS[0] if guide is None else GROUPS[1]
-    channels, height, width = noisy.shape
-    # padded at the far border until patches at every STEP pixels cover the image
-    extra = [
-        max(PATCH - size, 0) + (-(max(size, PATCH) - PATCH)) % STEP for size in (height, width)
-    ]
-    noisy = _extended(noisy, extra)
-    reference = noisy if guide is None else _extended(guide, extra)
-    variance = _extended(variance, extra)
-    _, tall, wide = noisy.shape
-    total = torch.zeros((channels, tall * wide), device=noisy.device)
-    weight = torch.zeros_like(total)
+def _combined(
+    observed: Tensor, known: Tensor, variance: Tensor, unaccounted: float
+) -> tuple[Tensor, Tensor]:
+    """Combine the patches of each group; see `passes.Restore`.
 
-    def so_far() -> Tensor:
-        """Return the estimate, and the reference where there is none yet."""
-        estimate = torch.where(weight > 0, total / weight, reference.reshape(channels, -1))
-        return estimate.view(channels, tall, wide)[:, :height, :width]
-
-    offsets = (
-        (torch.arange(PATCH)[:, None] * wide + torch.arange(PATCH)).reshape(-1).to(noisy.device)
-    )
-    rows = range(0, tall - PATCH + 1, STEP)
-    for start in range(0, len(rows), BAND):
-        corners = similar_patches(reference, rows[start : start + BAND], group)  # (patches, group)
-        chunks = corners.split(CHUNK)
-        for number, chunk in enumerate(chunks, 1):
-            pixels = chunk[:, :, None] + offsets
-            # the variance at a patch's center stands for the patch
-            center = pixels[..., PATCH**2 // 2]
-            noise_power = PATCH**2 * _gathered(variance, center).clamp_min(MIN_VARIANCE)
-            _restore_groups(
-                noisy,
-                guide if guide is None else reference,
-                noise_power,
-                pixels,
-                (total, weight),
-                overestimation,
-            )
-            if watch is not None:
-                watch(so_far)
-            band = min(BAND, len(rows) - start)
-            yield (start + band * number / len(chunks)) / len(rows)
-    restored = (total / weight.clamp_min(1e-12)).view(channels, tall, wide)
-    return restored[:, :height, :width]
-
-
-def _extended(image: Tensor, extra: list[int]) -> Tensor:
-    # replicate: reflection cannot exceed the image size
-    return functional.pad(image[None], (0, extra[1], 0, extra[0]), mode="replicate")[0]
-
-
-def _restore_groups(
-    noisy: Tensor,
-    guide: Tensor | None,
-    noise_power: Tensor,
-    pixels: Tensor,
-    sums: tuple[Tensor, Tensor],
-    overestimation: float,
-) -> None:
-    """Estimate groups of patches and add them to `sums`, the weighted total and the weight.
-
-    noise_power: (C, groups, k), noise energy of each patch; pixels: (groups, k, PATCH^2), indices.
+    unaccounted: fraction of the noise power that `known` does not contain.
     """
-    channels = noisy.shape[0]
-    _, size, area = pixels.shape
-    observed = _gathered(noisy, pixels)  # (C, groups, k, area)
-    known = observed if guide is None else _gathered(guide, pixels)
+    size, area = observed.shape[-2:]
+    noise_power = area * variance.clamp_min(MIN_VARIANCE)
     power = known @ known.transpose(-2, -1)  # X X'
-    # without a guide, power contains the noise already, except for the overestimated part: without
-    # that part, T would change the sign of noise. The other terms keep the inverse stable in
-    # float32 where patches are equal and the noise is nearly 0
-    unaccounted = 1 - 1 / overestimation**2 + 1e-3 if guide is None else 1.0
+    # the second term keeps the inverse stable in float32 where patches are equal and the noise is
+    # nearly 0
     diagonal = power.diagonal(dim1=-2, dim2=-1)
     diagonal += noise_power * unaccounted + 1e-5 * diagonal.mean(-1, keepdim=True)
     inverse = _inverse(power)
@@ -224,10 +172,7 @@ def _restore_groups(
     # inverse-variance weights: estimates with less residual noise count more
     precision = area / residual.maximum(smallest)[..., None]
     estimate = torch.addcmul(observed, noise_power[..., None], inverse @ observed, value=-1)
-    places = pixels.reshape(-1)
-    total, weight = sums
-    weight.index_add_(1, places, precision.expand(-1, -1, -1, area).reshape(channels, -1))
-    total.index_add_(1, places, estimate.mul_(precision).reshape(channels, -1))
+    return estimate, precision
 
 
 def _inverse(matrices: Tensor) -> Tensor:
@@ -238,7 +183,3 @@ def _inverse(matrices: Tensor) -> Tensor:
     factors, problem = torch.linalg.cholesky_ex(matrices)
     inverse = torch.cholesky_inverse(factors)
     return inverse.masked_fill_((problem > 0)[..., None, None], 0.0)
-
-
-def _gathered(image: Tensor, pixels: Tensor) -> Tensor:
-    return image.reshape(len(image), -1)[:, pixels]

@@ -15,7 +15,7 @@ from .memory import check_memory
 from .provenance import RestorationSpec
 from .record import MAX_ITERATIONS, MAX_THREADS
 from .steps import Steps
-from .threads import default_threads
+from .threads import default_threads, usable_cores
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -55,7 +55,8 @@ def restore(
     dtype : float dtype, or "same"
         Dtype of the result. "same" is that of the input; integers are rounded and clipped.
     threads : int, optional
-        Largest number of CPU threads; None: torch's current setting, but one core is spared.
+        Largest number of CPU threads; None: torch's current setting, but one core is spared, and
+        all cores for the nonlocal estimates of `Denoise`. The result depends on torch's only.
     stop_after : int, optional
         Stop after this many steps, as `Steps.stop` would; None: run to the end.
 
@@ -191,6 +192,7 @@ def new_steps(
             seed=int(seed),
             dtype=result_dtype(dtype, np.asarray(task.image).dtype),
             threads=threads or default_threads(),
+            workers=threads or usable_cores(),
             stop_after=stop_after,
         )
     )

@@ -82,12 +82,14 @@ class _Environment:
         self._flags = ExitStack()
 
     @contextmanager
-    def of_a_fit(self, threads: int | None) -> Iterator[None]:
+    def of_a_fit(self, threads: int | None, workers: int) -> Iterator[None]:
         """Set the number of threads (None: no change) and make CUDA's convolutions deterministic.
 
         Convolutions use full float32 (no TF32, as in 2018).
         """
         import torch
+
+        from ..patches.passes import WORKERS
 
         with self._lock:
             _load_triton()
@@ -99,9 +101,11 @@ class _Environment:
                 self._flags.enter_context(flags)
             self._inside += 1
         torch.set_num_threads(threads or self._threads)
+        token = WORKERS.set(workers)
         try:
             yield
         finally:
+            WORKERS.reset(token)
             with self._lock:
                 self._inside -= 1
                 torch.set_num_threads(self._threads)
@@ -130,6 +134,6 @@ def _load_triton() -> None:
         sys.setdlopenflags(flags)
 
 
-def fit_environment(threads: int | None) -> AbstractContextManager[None]:
-    """Return the context of a fit: its CPU threads, and deterministic convolutions."""
-    return _environment.of_a_fit(threads)
+def fit_environment(threads: int | None, workers: int = 1) -> AbstractContextManager[None]:
+    """Return the context of a fit: torch's CPU threads, those of nonlocal estimates, and flags."""
+    return _environment.of_a_fit(threads, workers)

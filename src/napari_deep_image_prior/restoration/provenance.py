@@ -31,6 +31,8 @@ class RestorationSpec:
     dtype: np.dtype[Any]
     threads: int
     """CPU threads."""
+    workers: int
+    """CPU threads of nonlocal estimates, which do not wait for one another."""
     stop_after: int | None = None
     """Steps after which the fit is stopped; None: not stopped."""
 

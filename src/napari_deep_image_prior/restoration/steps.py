@@ -209,7 +209,7 @@ class Steps:
         # only during a step: the caller's own use of torch is not affected
         with (
             self._record.clock.working(),
-            fit_environment(self._record.spec.threads),
+            fit_environment(self._record.spec.threads, self._record.spec.workers),
         ):
             step = next(self._generator)
         if step.result is not None:

@@ -107,7 +107,8 @@ def combined(
         half, [_of_sums(model) for model in models], overestimation, device
     )
     normalizer = NoiseNormalizer(smaller, of_half, overestimation, device, seed=0)
-    estimate = normalizer.restored((yield from normalizer.image.first_estimate(overestimation)))
+    estimates = yield from normalizer.image.estimates(overestimation)
+    estimate = normalizer.restored(estimates.mixed())
     known = np.ones(half.shape, dtype=bool)
     coarse = _doubled(with_kept_means(estimate, half, known, of_half), image.shape[1:])
     combination, made = image.copy(), list(models)

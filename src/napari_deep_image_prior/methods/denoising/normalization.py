@@ -7,7 +7,7 @@ axes have weak signals that are easily denoised. The variance of clipped noise s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +17,19 @@ from torch import Tensor
 
 from ...noise.correlated import WHITE
 from ...noise.estimation import channel_noise_correlation
-from ...patches.nl_ridge import HALVINGS, Watch, nl_ridge
+from ...patches.estimates import nonlocal_estimates
+from ...patches.nl_ridge import HALVINGS
+from .recorrupted import recorrupted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
+    from ...fitting.augmentation import Crops
     from ...noise.model import NoiseModel
+    from ...patches.estimates import NonlocalEstimates
+    from ...patches.passes import Watch
 
 MAX_CHANNEL_CORRELATION = 0.15
 """Largest noise correlation between channels for which they are rotated onto principal axes."""
@@ -43,11 +48,13 @@ class NormalizedImage:
     variance_gain: Tensor
     """(halvings, C) factors on the variance for each halving of the image."""
 
-    def first_estimate(
+    def estimates(
         self, overestimation: float, watch: Watch | None = None
-    ) -> Generator[float, None, Tensor]:
-        """Return the first (nonlocal) estimate, see `nl_ridge`."""
-        return nl_ridge(self.noisy, overestimation, self.variance, self.variance_gain, watch)
+    ) -> Generator[float, None, NonlocalEstimates]:
+        """Return the nonlocal estimates."""
+        return nonlocal_estimates(
+            self.noisy, overestimation, self.variance, self.variance_gain, watch
+        )
 
 
 class NoiseNormalizer:
@@ -119,6 +126,14 @@ class NoiseNormalizer:
             model.add_noise(channel, noise.astype(np.float64)) for model, channel, noise in channels
         ]
         return self._normalized(np.stack(noisy), clean.device)
+
+    def recorrupt(self, regions: Crops, overestimation: float) -> tuple[NormalizedImage, Tensor]:
+        """Return a recorrupted pair of a part of the image (`recorrupted.py`)."""
+        noisy_and_variance = torch.cat([self.image.noisy, self.image.variance])
+        part, variance = regions.draw([noisy_and_variance], 1)[0].chunk(2)
+        noise = self.sample_noise(part) * variance.sqrt() / overestimation
+        noisy, target = recorrupted(part, noise)
+        return replace(self.image, noisy=noisy, variance=variance), target
 
     def sample_noise(self, like: Tensor) -> Tensor:
         """Draw noise of standard deviation 1 in the shape of `like`, correlated as the image's."""

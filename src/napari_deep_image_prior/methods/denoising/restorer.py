@@ -1,19 +1,17 @@
 """Denoising: a nonlocal first estimate, and a network that learns to correct it.
 
-The noise is estimated and normalized, and a first estimate is made from groups of similar patches.
-An untrained network then learns the errors of this estimator on the image's own content: the first
-estimate is re-noised and denoised again, and the network is fitted to predict the difference to the
-known truth. Finally it corrects the first estimate. A recorrupted pair sets the weight of the
-correction: Pang, Zheng, Quan, Ji, "Recorrupted-to-Recorrupted: Unsupervised Deep Learning for Image
-Denoising", CVPR 2021.
+The noise is estimated and normalized, and two estimates are made from groups of similar patches.
+Their weighted mean is the first estimate. An untrained network then learns the errors of this
+estimator on the image's own content: the first estimate is re-noised and denoised again, and the
+network is fitted to predict the difference to the known truth. Finally it corrects the first
+estimate, unless the held-out error shows early that it adds nothing. Recorrupted pairs
+(`recorrupted.py`) set the weights of the estimates and of the correction.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -27,6 +25,7 @@ from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
 from ...noise.estimation import estimate_noise
+from ...patches.estimates import EQUAL
 from ..base import (
     SelfSupervisedRestorer,
     image_and_known,
@@ -36,6 +35,7 @@ from ..base import (
 from .dim import combined, is_dim, with_kept_means
 from .model import HELD_OUT_CROPS, DenoisingModel
 from .normalization import NoiseNormalizer
+from .recorrupted import RecorruptedPair, correction_weight, low_rank_share
 from .settings import DenoisingFit
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...noise.model import NoiseModel
+    from ...patches.estimates import NonlocalEstimates
     from ..base import Rehearsal, Work
     from .normalization import NormalizedImage
     from .task import Denoise
@@ -52,10 +53,8 @@ VIEWS_OF_A_STEP = 3
 """Run time of a step of the fit, relative to the network's output for the same pixels."""
 PARTS = 20
 """Steps reported for a nonlocal estimate."""
-RECORRUPTIONS = 2
-"""Recorrupted pairs from which the correction weight is computed."""
-ALPHA = 0.5
-"""Noise level of a recorrupted pair, y + ALPHA n and y - n / ALPHA."""
+PAIRS = 2
+"""Recorrupted pairs from which the weights are computed."""
 
 
 class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
@@ -117,7 +116,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._device, self._seed = device, seed
         self._is_dim = False
         self._normalizer: NoiseNormalizer | None = None
-        self._first: Tensor | None = None
+        self._estimates: NonlocalEstimates | None = None
+        self._share = EQUAL
+        self._pairs: list[RecorruptedPair] = []
         self._partial: Callable[[], Tensor] | None = None
         # of the nonlocal estimates and of the views of the network, in pixels
         self._estimated = self._averaged = 0.0
@@ -127,7 +128,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._is_finishing = False
         self._regions = Crops(settings.region, seed)
         self._model = DenoisingModel(len(image), settings, device, seed)
-        self._rule = HeldOutPlateau(settings.patience)
+        self._rule = HeldOutPlateau(settings.patience, settings.trial)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._drawn = 0
         self._correction_weight = 1.0
@@ -169,49 +170,65 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def steps(self) -> Iterator[Progress]:
         """Make the first estimate, then fit the network to correct it."""
-        total = (2 + self._settings.draws) * PARTS + self._fit.end
-        normalizer = yield from mapped(self._prepared(), partial(self._preparing, total))
-        if self._first is None:
+        normalizer = yield from mapped(self._prepared(), self._preparing)
+        if self._estimates is None:
             image = normalizer.image
-            self._first = yield from self._nonlocal_estimate(image, 0, self._overestimation)
+            self._estimates = yield from self._reported(image, 0, self._overestimation)
             self._partial, self._has_changed = None, True
+        while len(self._pairs) < PAIRS:
+            image, target = normalizer.recorrupt(self._regions, self._overestimation)
+            done = 1 + len(self._pairs)
+            estimates = yield from self._reported(image, done, self._overestimation)
+            self._pairs.append(RecorruptedPair(image.noisy, target, estimates))
+            self._share = low_rank_share(self._pairs)
+        self._has_changed = True
         while self._drawn < self._settings.draws + 1:
             clean = self._regions.draw([self._first], 1)[0]
             renoised = normalizer.renoise(clean)
-            estimate = yield from self._nonlocal_estimate(renoised, (1 + self._drawn) * PARTS)
+            estimates = yield from self._reported(renoised, 1 + PAIRS + self._drawn)
             use = (
                 self._model.learn_from
                 if self._drawn < self._settings.draws
                 else self._model.hold_out
             )
-            use(renoised.noisy, estimate, clean)
+            use(renoised.noisy, estimates.mixed(self._share), clean)
             self._drawn += 1
-        done = (2 + self._settings.draws) * PARTS
         for progress in self._fit:
-            yield Progress(done + progress.iteration, done + progress.total, progress.misfit)
+            yield Progress(self._before_fit + progress.iteration, self._total, progress.misfit)
 
-    def _preparing(self, total: int, fraction: float) -> Progress:
+    @property
+    def _first(self) -> Tensor:
+        """The first estimate."""
+        return cast("NonlocalEstimates", self._estimates).mixed(self._share)
+
+    @property
+    def _before_fit(self) -> int:
+        """Steps reported before the fit."""
+        return (2 + PAIRS + self._settings.draws) * PARTS
+
+    @property
+    def _total(self) -> int:
+        return self._before_fit + self._fit.end
+
+    def _preparing(self, fraction: float) -> Progress:
         stage = FIRST_ESTIMATE if self.noise_summary else NOISE
-        return Progress(1, total, None, stage, 0.0 if self.noise_summary else fraction, False)
+        return Progress(1, self._total, None, stage, 0.0 if self.noise_summary else fraction, False)
 
     def _making_first_estimate(self, iteration: int) -> Progress:
-        regions = self._settings.draws + 1
-        fraction = min(self._estimated / (self._pixels + regions * self._region_pixels), 1.0)
-        total = (2 + self._settings.draws) * PARTS + self._fit.end
+        fraction = min(self._estimated / self._to_estimate, 1.0)
         changed, self._has_changed = self._has_changed, False
-        return Progress(iteration, total, None, FIRST_ESTIMATE, fraction, changed)
+        return Progress(iteration, self._total, None, FIRST_ESTIMATE, fraction, changed)
 
     def work(self, progress: Progress) -> Work:  # noqa: ARG002  (counted here)
         """Return pixels of nonlocal estimates, and steps of the fit with the averaging of views."""
         settings, fit = self._settings, self._fit
-        regions = RECORRUPTIONS * self._region_pixels  # in the end
-        estimates = self._pixels + (settings.draws + 1) * self._region_pixels + regions
+        regions = PAIRS * self._region_pixels
         step = VIEWS_OF_A_STEP * settings.batch * min(settings.crop**2, self._region_pixels)
         averaging = VIEWS * (self._pixels + regions) / step
         steps_left = 0 if self._is_finishing else fit.end - fit.iteration
         averaged = self._averaged / step
         return {
-            FIRST_ESTIMATE: (self._estimated, max(estimates - self._estimated, 0.0)),
+            FIRST_ESTIMATE: (self._estimated, max(self._to_estimate - self._estimated, 0.0)),
             FITTING: (fit.iteration + averaged, steps_left + max(averaging - averaged, 0.0)),
         }
 
@@ -235,39 +252,47 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._is_finishing = False
         self._fit.run_on(iterations)
 
-    def _nonlocal_estimate(
-        self, image: NormalizedImage, done: int, overestimation: float = 1.0
-    ) -> Generator[Progress, None, Tensor]:
-        """Return the nonlocal estimate; counts as PARTS steps but yields more often, to be left."""
-        watch = self._watch if self._first is None else None
-        working = self._counted(image.first_estimate(overestimation, watch))
-        part, estimate = 1, None
-        while estimate is None:
+    @property
+    def _to_estimate(self) -> float:
+        """Pixels of all nonlocal estimates."""
+        regions = PAIRS + self._settings.draws + 1
+        return float(self._pixels + regions * self._region_pixels)
+
+    def _reported(
+        self, image: NormalizedImage, number: int, overestimation: float = 1.0
+    ) -> Generator[Progress, None, NonlocalEstimates]:
+        """Return the nonlocal estimates; count as PARTS steps but yield more often, to be left."""
+        watch = self._watch if self._estimates is None else None
+        working = self._counted(image.estimates(overestimation, watch))
+        part, estimates = 1, None
+        while estimates is None:
             try:
                 reached = int(PARTS * next(working))
             except StopIteration as finished:
-                reached, estimate = PARTS, finished.value
-            yield self._making_first_estimate(done + part)
+                reached, estimates = PARTS, finished.value
+            yield self._making_first_estimate(number * PARTS + part)
             while part < reached:
                 part += 1
-                yield self._making_first_estimate(done + part)
-        return cast("Tensor", estimate)
+                yield self._making_first_estimate(number * PARTS + part)
+        return cast("NonlocalEstimates", estimates)
 
     def _watch(self, so_far: Callable[[], Tensor]) -> None:
         self._partial, self._has_changed = so_far, True
 
-    def _counted(self, working: Generator[float, None, Tensor]) -> Generator[float, None, Tensor]:
-        """Count the pixels of a nonlocal estimate while it is made."""
-        pixels = self._pixels if self._first is None else self._region_pixels
+    def _counted(
+        self, working: Generator[float, None, NonlocalEstimates]
+    ) -> Generator[float, None, NonlocalEstimates]:
+        """Count the pixels of nonlocal estimates while they are made."""
+        pixels = self._pixels if self._estimates is None else self._region_pixels
         before = self._estimated
 
         def count(fraction: float) -> float:
             self._estimated = before + fraction * pixels
             return fraction
 
-        estimate = yield from mapped(working, count)
+        estimates = yield from mapped(working, count)
         count(1.0)
-        return estimate
+        return estimates
 
     def _counted_views(
         self, working: Generator[None, None, Tensor], pixels: int
@@ -289,13 +314,15 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
+        if self._rule.adds_nothing:
+            return self._rule.reason
         return with_correction_weights(self._rule.reason, [self._correction_weight])
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the first estimate with the network's current correction."""
-        if self._first is None and self._partial is None:
+        if self._estimates is None and self._partial is None:
             return self._image.copy()  # a copy: the consumer may write into a preview
-        if self._first is None:
+        if self._estimates is None:
             return self._restored(cast("Callable[[], Tensor]", self._partial)())
         estimate = self._first
         if self._rule.has_errors:
@@ -306,17 +333,17 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         """Return the first estimate plus the weighted correction, averaged over the eight views."""
         self._is_finishing = True
         normalizer = yield from silent(self._prepared())
-        if self._first is None:  # stopped before the first estimate was complete
+        if self._estimates is None:  # stopped before the first estimate was complete
             self._estimated, image = 0.0, normalizer.image
-            self._first = yield from mapped(
-                self._counted(image.first_estimate(self._overestimation, self._watch)),
+            self._estimates = yield from mapped(
+                self._counted(image.estimates(self._overestimation, self._watch)),
                 lambda fraction: f"{FIRST_ESTIMATE}, {100 * fraction:.0f} %",
             )
             self._partial = None
         estimate = self._first
-        self._correction_weight = (
-            (yield from self._recorrupted_weight(normalizer)) if self._rule.has_errors else 0.0
-        )
+        self._correction_weight = 0.0
+        if self._rule.has_errors and not self._rule.adds_nothing:
+            self._correction_weight = yield from self._weight()
         if self._correction_weight > 0:
             correction = yield from self._counted_views(
                 self._model.mean_correction(self._noisy, estimate), self._pixels
@@ -333,34 +360,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         removed = self._fraction * (restored - self._image)
         return np.where(self._known, self._image + removed, restored)
 
-    def _recorrupted_weight(
-        self, normalizer: NoiseNormalizer
-    ) -> Generator[str | None, None, float]:
-        """Return the correction weight, 0 to 1, from recorrupted pairs (Pang et al., CVPR 2021).
-
-        With sampled noise n, y + a n and y - n / a have the same truth and independent noise. The
-        first is denoised; the second is the target of a least-squares fit of the weight.
-        """
-        image = normalizer.image
-        covariance = power = 0.0
-        level = math.sqrt(1 + ALPHA**2)
-        for _ in range(RECORRUPTIONS):
-            noisy_and_variance = torch.cat([image.noisy, image.variance])
-            y, variance = self._regions.draw([noisy_and_variance], 1)[0].chunk(2)
-            # of the image's own noise level
-            noise = normalizer.sample_noise(y) * variance.sqrt() / self._overestimation
-            recorrupted = (y + ALPHA * noise) / level  # the noise level of y
-            again = replace(image, noisy=recorrupted, variance=variance)
-            estimate = yield from mapped(
-                self._counted(again.first_estimate(self._overestimation)),
-                lambda _: "weighing the correction",
-            )
-            views = self._model.mean_correction(recorrupted, estimate)
-            correction = (yield from self._counted_views(views, self._region_pixels)) * level
-            target = y - noise / ALPHA - estimate * level
-            covariance += float((correction * target).sum())
-            power += float(correction.square().sum())
-        return 0.0 if power == 0 else min(max(covariance / power, 0.0), 1.0)
+    def _weight(self) -> Generator[str | None, None, float]:
+        """Return the weight of the correction, 0 to 1."""
+        corrections = []
+        for pair in self._pairs:
+            views = self._model.mean_correction(pair.noisy, pair.estimates.mixed(self._share))
+            corrections.append((yield from self._counted_views(views, self._region_pixels)))
+        return correction_weight(self._pairs, self._share, corrections)
 
     @classmethod
     def rehearsal_settings(cls, settings: DenoisingFit) -> DenoisingFit:
@@ -374,10 +380,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         nonlocal_estimate = rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]
         height, width = (min(size, settings.region) for size in whole)
         region = height * width / (rehearsal.piece[0] * rehearsal.piece[1])
-        regions = (settings.draws + 1 + RECORRUPTIONS) * region
-        estimates = nonlocal_estimate * (rehearsal.ratio + regions)
-        views = max(rehearsal.finish - RECORRUPTIONS * nonlocal_estimate, 0)
-        corrections = views * (rehearsal.ratio + RECORRUPTIONS * region) / (1 + RECORRUPTIONS)
+        estimates = nonlocal_estimate * (rehearsal.ratio + (settings.draws + 1 + PAIRS) * region)
+        corrections = rehearsal.finish * (rehearsal.ratio + PAIRS * region) / (1 + PAIRS)
         return rehearsal.steps * rehearsal.step + estimates + corrections
 
 

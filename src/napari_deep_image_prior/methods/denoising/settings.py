@@ -11,24 +11,27 @@ from ...fitting.settings import CompactNetwork, SelfSupervisedFit, check_positiv
 class DenoisingFit(SelfSupervisedFit):
     """Denoising: re-noise the first estimate, denoise it, and fit the network to the errors."""
 
-    draws: int = 8
+    draws: int = 2
     """Re-noised images for the fit; one more is held out."""
-    region: int = 256
+    region: int = 192
     """Edge of the re-noised parts of the image, in pixels."""
+    trial: int = 100
+    """Steps after which the fit ends if the network adds nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "draws", "region")
+        check_positive(self, "draws", "region", "trial")
 
 
 FAST = DenoisingFit(
-    CompactNetwork(widths=(32, 48, 64), depth=1), iterations=1200, batch=8, learning_rate=0.002
+    CompactNetwork(widths=(32, 48, 64), depth=1), iterations=300, batch=4, learning_rate=0.002
 )
 BEST = DenoisingFit(
     CompactNetwork(widths=(48, 64, 96), depth=2),
-    iterations=5000,
+    iterations=1500,
     batch=8,
     learning_rate=0.002,
-    draws=24,
-    patience=2000,
+    draws=6,
+    region=256,
+    patience=600,
 )

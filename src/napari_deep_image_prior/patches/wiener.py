@@ -1,0 +1,69 @@
+"""Wiener shrinkage of groups of similar patches in a transform domain.
+
+Cosine transforms within the patches of a group and across them make it sparse. Each coefficient a
+of the noisy group is multiplied by r^2 / (r^2 + s^2), where r is the same coefficient of the guide
+and s^2 the noise variance. The second step of Dabov, Foi, Katkovnik, Egiazarian, "Image Denoising
+by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE Trans. Image Process. 16 (2007).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from .passes import one_pass
+from .search import PatchGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from torch import Tensor
+
+GRID = PatchGrid(patch=8, step=4)
+GROUP = 32
+"""Patches in a group."""
+
+
+def wiener(noisy: Tensor, guide: Tensor, variance: Tensor) -> Generator[float, None, Tensor]:
+    """Denoise an image, given an estimate of it.
+
+    Parameters
+    ----------
+    noisy, guide : (C, Y, X) tensors
+    variance : (C, Y, X) tensor
+        Noise variance.
+
+    Yields
+    ------
+    float
+        The fraction done.
+
+    Returns
+    -------
+    (C, Y, X) tensor
+        The estimate.
+    """
+    return (yield from one_pass(noisy, guide, variance, GRID, GROUP, _shrunk))
+
+
+def _shrunk(observed: Tensor, known: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Shrink the coefficients of each group; see `passes.Restore`."""
+    across = _cosine_transform(observed.shape[-2], like=observed)
+    along = _cosine_transform(GRID.patch, like=observed)
+    within = torch.kron(along, along)
+    power = (across @ known @ within.T).square()
+    gain = power / (power + variance.mean(dim=-1)[..., None, None])
+    estimate = across.T @ (gain * (across @ observed @ within.T)) @ within
+    # the noise left in the group, at least that of one coefficient
+    left = gain.square().sum(dim=(-2, -1), keepdim=True).clamp_min(1.0)
+    return estimate, 1 / left
+
+
+def _cosine_transform(size: int, like: Tensor) -> Tensor:
+    """Return the orthonormal cosine transform of `size` values; the first one is their sum."""
+    index = torch.arange(size, device=like.device, dtype=like.dtype)
+    waves = torch.cos(math.pi / size * (index + 0.5) * index[:, None])
+    waves[0] /= math.sqrt(2)
+    return waves * math.sqrt(2 / size)

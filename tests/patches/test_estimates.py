@@ -1,0 +1,95 @@
+from collections.abc import Callable, Generator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_deep_image_prior.generators import run_to_end
+from napari_deep_image_prior.patches.estimates import NonlocalEstimates, nonlocal_estimates
+from napari_deep_image_prior.patches.low_rank import low_rank
+from napari_deep_image_prior.patches.nl_ridge import HALVINGS, nl_ridge
+from napari_deep_image_prior.patches.passes import WORKERS
+from napari_deep_image_prior.patches.wiener import wiener
+
+Y, X = np.mgrid[:70, :81]
+SCENE = (4 * np.sin(X / 9) * np.cos(Y / 7) + 3 * ((X // 8 + Y // 8) % 2)).astype(np.float32)[None]
+NOISE = np.random.default_rng(0).normal(0, 1, SCENE.shape).astype(np.float32)
+NOISY, ONES = torch.from_numpy(SCENE + NOISE), torch.ones(SCENE.shape)
+Guided = Callable[[Tensor, Tensor, Tensor], Generator[float, None, Tensor]]
+
+
+def _error(estimate: Tensor) -> float:
+    return float((estimate - torch.from_numpy(SCENE)).square().mean())
+
+
+def _estimates(noisy: Tensor, variance: Tensor | None = None) -> NonlocalEstimates:
+    variance = torch.ones_like(noisy) if variance is None else variance
+    return run_to_end(nonlocal_estimates(noisy, 1.0, variance, torch.ones(HALVINGS, len(noisy))))
+
+
+def test_both_estimates_and_their_mean_are_better_than_their_guide() -> None:
+    guide = run_to_end(nl_ridge(NOISY))
+    found = _estimates(NOISY)
+    assert _error(found.shrunk) < _error(guide)
+    assert _error(found.low_rank) < _error(guide)
+    assert _error(found.mixed()) < 0.97 * _error(guide)
+    assert torch.equal(found.mixed(0.0), found.shrunk)
+    assert torch.equal(found.mixed(1.0), found.low_rank)
+
+
+@pytest.mark.parametrize("method", [wiener, low_rank])
+def test_weaker_noise_is_smoothed_less(method: Guided) -> None:
+    guide = run_to_end(nl_ridge(NOISY))
+    removed = [
+        float((run_to_end(method(NOISY, guide, variance * ONES)) - NOISY).square().mean())
+        for variance in (0.3, 1.0, 2.0)
+    ]
+    assert removed == sorted(removed)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 8), (9, 300), (33, 34)])
+def test_any_size_and_several_channels(shape: tuple[int, int]) -> None:
+    noisy = torch.from_numpy(np.random.default_rng(1).normal(5, 1, (3, *shape)).astype(np.float32))
+    for estimate in (_estimates(noisy).shrunk, _estimates(noisy).low_rank):
+        assert estimate.shape == noisy.shape
+        assert torch.isfinite(estimate).all()
+    if min(shape) > 8:
+        error = (_estimates(noisy).mixed() - 5).square().mean()
+        assert float(error) < 0.3 * float((noisy - 5).square().mean())
+
+
+@pytest.mark.parametrize("value", [0.0, 1e6])
+def test_a_flat_image_stays_as_it_is(value: float) -> None:
+    flat = torch.full((1, 30, 31), value)
+    torch.testing.assert_close(_estimates(flat).mixed(), flat, rtol=1e-5, atol=1e-5)
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
+    alone = _estimates(NOISY)
+    token = WORKERS.set(3)
+    try:
+        threads = torch.get_num_threads()
+        together = _estimates(NOISY)
+        assert torch.get_num_threads() == threads
+    finally:
+        WORKERS.reset(token)
+    assert torch.equal(alone.shrunk, together.shrunk)
+    assert torch.equal(alone.low_rank, together.low_rank)
+
+
+def test_a_pass_that_is_left_ends_its_threads() -> None:
+    token = WORKERS.set(2)
+    try:
+        working = nl_ridge(NOISY)
+        next(working)
+        working.close()
+    finally:
+        WORKERS.reset(token)
+
+
+def test_fractions_rise_to_one() -> None:
+    working = nonlocal_estimates(NOISY, 1.0, ONES, torch.ones(HALVINGS, 1))
+    fractions = list(working)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1)
