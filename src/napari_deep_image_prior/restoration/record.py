@@ -161,6 +161,33 @@ PLANE: Schema = {"index": INDEX, "image_sha256": fingerprint_text}
 """What each plane of a stack has."""
 
 
+NUMBERS = list_of(number, MAX_AXES)
+WORDS = list_of(text(100), MAX_AXES)
+
+PLACEMENT: Schema = {
+    "scale": NUMBERS,
+    "translate": NUMBERS,
+    "rotate": list_of(NUMBERS, MAX_AXES),
+    "shear": NUMBERS,
+    "affine": list_of(NUMBERS, MAX_AXES),
+    "contrast_limits": NUMBERS,
+    "units": WORDS,
+    "axis_labels": WORDS,
+    "name": text(1000),
+    "rgb": boolean,
+    "leading": list_of(whole(1, MAX_SIZE), MAX_AXES),
+}
+"""The position and the looks of a layer that was saved; nothing else is set."""
+
+
+def checked_placement(placement: object) -> dict[str, Any]:
+    """Return the placement of a saved layer; ValueError if it is none."""
+    if not isinstance(placement, Mapping) or not {"rgb", "scale"} <= set(placement):
+        raise _refused(f"its placement is {_shown(placement)}.")
+    _check(placement, PLACEMENT, "placement.", required=False)
+    return {name: value for name, value in placement.items() if name in PLACEMENT}
+
+
 def checked_record(record: object) -> dict[str, Any]:
     """Return a provenance record if it is one.
 
