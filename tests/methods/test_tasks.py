@@ -201,3 +201,10 @@ def test_two_values_that_mean_no_data_are_both_unknown() -> None:
     image = np.random.default_rng(0).normal(1000, 100, (20, 24)).astype(np.float32)
     image[:, 18:], image[:3] = -9999, -3.4e38
     np.testing.assert_array_equal(Denoise(image).unknown, image < 0)
+
+
+def test_values_of_opposite_sign_that_mean_no_data_are_both_unknown() -> None:
+    image = np.random.default_rng(0).normal(1000, 100, (20, 24)).astype(np.float32)
+    empty = image > 1100
+    image[empty] = np.where(np.arange(empty.sum()) % 2, np.float32(-3.4e38), np.float32(3.4e38))
+    np.testing.assert_array_equal(Denoise(image).unknown, empty)

@@ -17,6 +17,9 @@ SENTINELS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -(2.0**31))
 HUGE = 1e20
 """Absolute value from which on an extreme value far from all others means "no data"."""
 
+MOST_VALUES = 4
+"""Values that mean "no data" at each end of the range of an image."""
+
 
 def no_data_values(image: NDArray[Any]) -> list[float]:
     """Return the values that mean "no data", such as -9999 or -3.4e38: far from all others.
@@ -30,23 +33,20 @@ def no_data_values(image: NDArray[Any]) -> list[float]:
     known = image if finite.all() else image[finite]
     values: list[float] = []
     for extreme in (np.min, np.max):
-        while known.size:
-            value = float(extreme(known))
-            if not _means_no_data(value, known):
+        for _ in range(MOST_VALUES):
+            value = float(extreme(known)) if known.size else 0.0
+            if value not in SENTINELS and abs(value) < HUGE:
                 break
             values.append(value)
             known = known[known != value]
-    return values
+    if not values or not known.size:
+        return []
+    low, high = float(known.min()), float(known.max())
+    return [value for value in values if _is_far(value, low, high)]
 
 
-def _means_no_data(value: float, known: NDArray[Any]) -> bool:
-    """Return whether the smallest or largest value means "no data"."""
-    if value not in SENTINELS and abs(value) < HUGE:
-        return False
-    others = known[known != value]
-    if others.size == 0:
-        return False
-    low, high = float(others.min()), float(others.max())
+def _is_far(value: float, low: float, high: float) -> bool:
+    """Return whether a value is far from the range of all others."""
     distance = low - value if value < low else value - high
     return distance >= high - low and abs(value) >= 2 * max(abs(low), abs(high))
 
