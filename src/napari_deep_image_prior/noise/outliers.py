@@ -6,7 +6,7 @@ make Gaussian noise of 30 counts look like photon noise of hundreds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -50,3 +50,12 @@ def without_outliers(
     if marked.mean() > MAX_SHARE:
         marked[:] = False
     return np.where(marked, middle, image), marked
+
+
+def outlying_pixels(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask of the known outliers of each channel of a (C, Y, X) image."""
+    marked = np.empty(image.shape, dtype=bool)
+    for channel, valid, outliers in zip(image, known, marked, strict=True):
+        filled = np.where(valid, channel, np.median(channel[valid])).astype(np.float64)
+        outliers[:] = without_outliers(filled)[1] & valid
+    return marked

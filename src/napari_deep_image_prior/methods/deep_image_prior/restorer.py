@@ -7,6 +7,7 @@ Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...fitting.networks import (
     noise_input,
     padded_shape,
 )
+from ...noise.outliers import outlying_pixels
 from ..base import Restorer, image_and_known, measure
 from .settings import DeepImagePriorFit
 
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from ...operators import Measurement
     from ..base import Rehearsal
     from ..task import Task
+
+
+STRETCH = 2.0
+"""Ratio of the ranges with and without outliers above which the outliers are limited."""
 
 
 class DeepImagePriorModel:
@@ -132,6 +138,22 @@ class DeepImagePriorModel:
         )
 
 
+def _stretching_outliers(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the outliers of a (C, Y, X) image; none unless they widen its range by `STRETCH`.
+
+    Scaled by their range, the contrast of all others would be lost.
+    """
+    outliers = outlying_pixels(image, known)
+    others = known & ~outliers
+    is_wide = np.ptp(image[known].astype(float)) > STRETCH * np.ptp(image[others].astype(float))
+    return outliers if is_wide and image.dtype != np.uint8 else np.zeros_like(known)
+
+
+def _limited(measurement: Measurement) -> Measurement:
+    """Limit the observed pixels to the range of the network's output, 0 to 1."""
+    return replace(measurement, observed=measurement.observed.clamp(0, 1))
+
+
 class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     """Restores by the published method; several runs are averaged.
 
@@ -150,8 +172,16 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         cls, task: Task, settings: DeepImagePriorFit, device: torch.device, seed: int
     ) -> DeepImagePriorRestorer:
         """Return the restorer of a task with a forward operator."""
-        scaling = full_range_scaling(*image_and_known(task))
-        return cls(measure(task, scaling, device), scaling, settings, seed)
+        image, known = image_and_known(task)
+        outliers = _stretching_outliers(image, known)
+        scaling = full_range_scaling(image, known & ~outliers)
+        restorer = cls(_limited(measure(task, scaling, device)), scaling, settings, seed)
+        if outliers.any():
+            share = 100 * float(outliers.mean())
+            restorer.noise_summary = (
+                f"{share:.2g} % outlying pixels limited to the range of the others"
+            )
+        return restorer
 
     def __init__(
         self, measurement: Measurement, scaling: Scaling, settings: DeepImagePriorFit, seed: int
@@ -213,7 +243,7 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
 
     def remeasure(self, task: Task, device: torch.device) -> None:
         """Fit to another measurement from the next step on."""
-        measurement = self._measurement = measure(task, self.scaling, device)
+        measurement = self._measurement = _limited(measure(task, self.scaling, device))
         if self._running is not None:
             model, fit = self._running
             model.measurement = measurement
