@@ -24,7 +24,7 @@ from ...fitting.networks import (
     noise_input,
     padded_shape,
 )
-from ...noise.outliers import outlying_pixels
+from ...noise.outliers import share_of, stretching_outliers
 from ..base import Restorer, image_and_known, measure
 from .settings import DeepImagePriorFit
 
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from ...operators import Measurement
     from ..base import Rehearsal
     from ..task import Task
-
-
-STRETCH = 2.0
-"""Ratio of the ranges with and without outliers above which the outliers are limited."""
 
 
 class DeepImagePriorModel:
@@ -138,17 +134,6 @@ class DeepImagePriorModel:
         )
 
 
-def _stretching_outliers(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the outliers of a (C, Y, X) image; none unless they widen its range by `STRETCH`.
-
-    Scaled by their range, the contrast of all others would be lost.
-    """
-    outliers = outlying_pixels(image, known)
-    others = known & ~outliers
-    is_wide = np.ptp(image[known].astype(float)) > STRETCH * np.ptp(image[others].astype(float))
-    return outliers if is_wide and image.dtype != np.uint8 else np.zeros_like(known)
-
-
 def _limited(measurement: Measurement) -> Measurement:
     """Limit the observed pixels to the range of the network's output, 0 to 1."""
     return replace(measurement, observed=measurement.observed.clamp(0, 1))
@@ -173,14 +158,11 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     ) -> DeepImagePriorRestorer:
         """Return the restorer of a task with a forward operator."""
         image, known = image_and_known(task)
-        outliers = _stretching_outliers(image, known)
+        outliers = stretching_outliers(image, known)
+        outliers &= image.dtype != np.uint8  # its range is fixed
         scaling = full_range_scaling(image, known & ~outliers)
         restorer = cls(_limited(measure(task, scaling, device)), scaling, settings, seed)
-        if outliers.any():
-            share = 100 * float(outliers.mean())
-            restorer.noise_summary = (
-                f"{share:.2g} % outlying pixels limited to the range of the others"
-            )
+        restorer.noise_summary = share_of(outliers, "limited to the range of the others")
         return restorer
 
     def __init__(

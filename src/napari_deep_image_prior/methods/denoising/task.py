@@ -112,8 +112,9 @@ class Denoise(Task):
         detected = super().detected
         if self.outliers == "keep":
             return detected
-        share = 100 * float(self._outlying.mean())
-        filled = f"{share:.2g} % outlying pixels filled" if share else "no outlying pixels to fill"
+        from ...noise.outliers import share_of
+
+        filled = share_of(self._outlying, "filled") or "no outlying pixels to fill"
         return "; ".join(filter(None, [detected, filled]))
 
     def _described_options(self) -> dict[str, Any]:
