@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from napari_deep_image_prior.arrays import selection
-from napari_deep_image_prior.io.files import read_image, write_image
+from napari_deep_image_prior.io.files import is_result, read_image, write_image
 from napari_deep_image_prior.io.image_file import FileError, ImageFile, result_file
 
 GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
@@ -327,3 +327,11 @@ def test_what_a_png_holds_besides_its_image_is_noted(tmp_path: Path) -> None:
     assert read_image(path).notes == ("its transparency is left out.",)
     first.save(path)
     assert read_image(path).notes == ()
+
+
+def test_asking_whether_a_file_is_a_result_says_nothing(tmp_path: Path, caplog: Any) -> None:
+    path = tmp_path / "cut.ome.tif"
+    tifffile.imwrite(path, np.stack([GRAY] * 3), photometric="minisblack")
+    path.write_bytes(path.read_bytes()[:300])
+    assert not is_result(path)
+    assert not caplog.text

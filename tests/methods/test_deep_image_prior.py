@@ -99,6 +99,12 @@ def test_the_input_and_the_weights_are_drawn_from_separate_streams(picture: np.n
     assert not np.array_equal(weights, other_weights)
 
 
+@pytest.mark.parametrize("name", ["jitter", "weight_noise", "learning_rate"])
+def test_numbers_that_no_fit_survives_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=1e\\+30 is too large"):
+        dip.DeepImagePriorFit(**{name: 1e30})
+
+
 @pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
 @pytest.mark.parametrize("value", [0, 65535])
 def test_hot_and_dead_pixels_do_not_take_the_contrast_of_the_others(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import rounding_hides_signal
+from ..arrays import has_data, rounding_hides_signal
 from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
@@ -72,9 +72,9 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
     """Raise FileError if the output would replace an input, or a file that is not a result."""
     if not output.exists():
         return
-    given = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
-    masks = {name: mask_file(path, mask) for name, mask in given.items() if mask is not None}
-    for name, source in {"input": path, **masks}.items():
+    given = (getattr(options, name, None) for name in options.method.task.pixelwise)
+    masks = [mask_file(path, mask) for mask in given if mask is not None]
+    for name, source in [("input", path), *(("mask", mask) for mask in masks)]:
         if source.exists() and output.samefile(source):
             raise FileError(f"{output}: would overwrite the {name}; choose another name or folder.")
     if not options.overwrite and not is_result(output):
@@ -168,10 +168,14 @@ def _steps(
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
         own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
-        if not np.isfinite(plane.image).any():
-            complain(f"{path.name}: plane {_numbered(index)} has no data; kept as is.", error=False)
+        if not has_data(plane.image, plane.channel_axis):
+            where = " in a channel" if np.isfinite(plane.image).any() else ""
+            complain(
+                f"{path.name}: plane {_numbered(index)} has no data{where}; kept as is.",
+                error=False,
+            )
             return plane.image, None
-        if not method.task.is_needed(plane.image, **own, **others):
+        if not method.task.is_needed(plane.image, plane.channel_axis, **own, **others):
             return plane.image, None
         try:
             return plane.image, method.task(

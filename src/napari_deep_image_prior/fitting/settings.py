@@ -27,6 +27,9 @@ LARGEST = {
     "crop": 10**5,
     "region": 10**6,
     "back_projections": 10**4,
+    "jitter": 1000,
+    "weight_noise": 1000,
+    "learning_rate": 1000,
 }
 """Upper limits of the fields: settings may come from a file, and more would exhaust the memory."""
 MOST_ENTRIES = 16

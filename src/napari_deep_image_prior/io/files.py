@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .image_file import FileError, ImageFile
-from .tiff import KEY, dict_of, read_tiff, tiff_provenance, write_tiff
+from .tiff import KEY, dict_of, read_tiff, reported, tiff_provenance, write_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,7 +126,7 @@ def is_result(path: Path) -> bool:
         if path.suffix.lower() in PNG_SUFFIXES:
             with Image.open(path, formats=("PNG",)) as picture:
                 return dict_of(picture.info.get(KEY)) is not None
-        with tifffile.TiffFile(path) as tiff:
+        with reported(), tifffile.TiffFile(path) as tiff:
             return tiff_provenance(tiff) is not None
     except Exception:  # noqa: BLE001  (damaged files cause errors of any type in the readers)
         return False

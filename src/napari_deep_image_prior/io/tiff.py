@@ -47,7 +47,7 @@ def read_tiff(path: Path) -> ImageFile:
     import tifffile
 
     tiff: Any  # tifffile is untyped in parts
-    with _reported() as problems, tifffile.TiffFile(path) as tiff:
+    with reported() as problems, tifffile.TiffFile(path) as tiff:
         if tiff.is_ome:
             _check_claims(path, tiff)
         if not tiff.series:
@@ -103,7 +103,7 @@ def _arranged(path: Path, image: NDArray[Any], axes: str) -> tuple[NDArray[Any],
 
 
 @contextmanager
-def _reported() -> Iterator[list[str]]:
+def reported() -> Iterator[list[str]]:
     """Collect what tifffile logs, instead of showing it."""
     problems: list[str] = []
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ..arrays import channels_back, channels_first
+from ..arrays import channels_back, channels_first, has_data
 from ..encoding import decoded, encoded, fingerprint
 from .validation import check_finite, checked_image, no_data_summary, unknown_pixels
 
@@ -135,12 +135,17 @@ class Task:
         )
 
     @classmethod
-    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003
+    def is_needed(
+        cls,
+        image: NDArray[Any],
+        channel_axis: int | None = None,
+        **options: Any,  # noqa: ANN401, ARG003
+    ) -> bool:
         """Return whether an image needs restoration; other planes of a stack stay unchanged.
 
-        A plane without any finite pixel, such as a dropped frame, does not.
+        A plane without any finite pixel in a channel, such as a dropped frame, does not.
         """
-        return bool(np.isfinite(image).any())
+        return has_data(image, channel_axis)
 
     def check_settings(self, settings: Settings) -> None:
         """Raise ValueError if an option of the task is not supported with these settings."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import unmasked
+from ..arrays import has_data, unmasked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -93,8 +93,7 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
 
 def check_finite(image: NDArray[Any], axis: int | None) -> None:
     """Raise ValueError if the image, or one of its channels, has no finite pixel."""
-    spatial = tuple(index for index in range(image.ndim) if index != axis)
-    if not np.isfinite(image).any(axis=spatial).all():
+    if not has_data(image, axis):
         where = "" if axis is None else " in one of its channels"
         raise ValueError(f"image has no finite pixel{where}: at least one is needed.")
 
