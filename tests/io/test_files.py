@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from napari_deep_image_prior.arrays import selection
 from napari_deep_image_prior.io.files import is_result, read_image, write_image
@@ -335,3 +335,26 @@ def test_asking_whether_a_file_is_a_result_says_nothing(tmp_path: Path, caplog: 
     path.write_bytes(path.read_bytes()[:300])
     assert not is_result(path)
     assert not caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_the_color_profile_and_the_resolution_of_a_picture_are_kept(
+    tmp_path: Path, suffix: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(COLOR).save(tmp_path / "in.png", icc_profile=profile, dpi=(300, 150))
+    source = read_image(tmp_path / "in.png")
+    write_image(tmp_path / f"out{suffix}", result_file(source, np.repeat(COLOR, 2, axis=0)))
+    found = read_image(tmp_path / f"out{suffix}")
+    assert found.color_profile == profile
+    assert (found.pixel_size, found.unit) == (pytest.approx((1 / 300, 1 / 300), rel=1e-4), "in")
+    with Image.open(tmp_path / f"out{suffix}") as picture:
+        assert picture.info["icc_profile"] == profile
+        assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-4)
+
+
+def test_a_plain_tiff_keeps_the_description(tmp_path: Path) -> None:
+    for name, image in (("a.tif", GRAY.astype(np.int64)), ("b.tif", GRAY)):
+        write_image(tmp_path / name, ImageFile(image, description="cell 5"), {"seed": 1})
+        assert read_image(tmp_path / name).description == "cell 5"
+        assert read_image(tmp_path / name).provenance == {"seed": 1}

@@ -19,6 +19,7 @@ import numpy as np
 
 from .image_file import FileError, ImageFile
 from .tiff import KEY, dict_of, read_tiff, reported, tiff_provenance, write_tiff
+from .units import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -187,6 +188,8 @@ def _read_png(path: Path) -> ImageFile:
     with Image.open(path, formats=("PNG",)) as picture:  # by content, Pillow would open others
         made = dict_of(picture.info.get(KEY))
         described = picture.info.get("Description", "")
+        profile = picture.info.get("icc_profile") or b""
+        size = _printed_size(picture.info.get("dpi"))
         notes = _dropped(picture)
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
@@ -197,10 +200,20 @@ def _read_png(path: Path) -> ImageFile:
     return ImageFile(
         image,
         channel_axis=None if image.ndim == 2 else 2,
+        pixel_size=size,
+        unit="in" if size else "",
         provenance=made,
+        color_profile=profile,
         description=described if isinstance(described, str) else "",
         notes=notes,
     )
+
+
+def _printed_size(dpi: Any) -> tuple[float, float] | None:  # noqa: ANN401  (of Pillow)
+    """Return the (Y, X) size of a pixel in inches from the pixels per inch along X and Y."""
+    if not dpi or min(dpi) <= 0:
+        return None
+    return 1 / float(dpi[1]), 1 / float(dpi[0])
 
 
 def _dropped(picture: Any) -> tuple[str, ...]:  # noqa: ANN401  (Pillow is imported when it is needed)
@@ -223,4 +236,8 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         notes.add_text(KEY, json.dumps(provenance))
     if result.description:
         notes.add_text("Description", result.description)
-    Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes)
+    how: dict[str, Any] = {"icc_profile": result.color_profile or None}
+    sizes = [in_unit(size, result.unit, "in") or 0.0 for size in result.pixel_size or ()]
+    if sizes and all(1e-6 < size < 1e3 for size in sizes):  # that the format can hold
+        how["dpi"] = (1 / sizes[1], 1 / sizes[0])
+    Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes, **how)

@@ -34,8 +34,8 @@ JPEGS = ("JPEG", "OJPEG", "JPEG_LOSSY")
 """Compressions whose decoder converts YCbCr to RGB."""
 LARGEST_UNCHECKED, DENSEST = 2**28, 200
 """Bytes of an image, and how many times those of its file, above which it is not believed."""
-ORIENTATION = 274
-"""TIFF's tag."""
+ORIENTATION, COLOR_PROFILE = 274, 34675
+"""TIFF's tags."""
 MAX_RESOLUTION = 2**31
 """Largest pixels per centimeter that the tag can hold."""
 MAX_UNCHECKED_PLANES = 10_000
@@ -63,6 +63,7 @@ def read_tiff(path: Path) -> ImageFile:
         described, planes_described = description_of(tiff), planes_of(tiff)
         made, spacing = tiff_provenance(tiff), _spacing(tiff)
         notes = _others(tiff)
+        profile = tiff.pages[0].tags.valueof(COLOR_PROFILE, default=b"")
         orientation = tiff.pages[0].tags.valueof("Orientation", default=1)
         if model == "PALETTE":
             image = _displayed(image, series.keyframe.colormap)
@@ -84,6 +85,7 @@ def read_tiff(path: Path) -> ImageFile:
         orientation=orientation if orientation in range(1, 9) else 1,
         notes=notes,
         description=described,
+        color_profile=profile if isinstance(profile, bytes) else b"",
         plane_details=planes_described,
     )
 
@@ -221,6 +223,7 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         planarconfig="contig" if rgb else None,
         ome=ome,
         metadata=metadata,
+        iccprofile=result.color_profile or None,
         extratags=orientation if result.orientation != 1 else [],
         **_resolution(result),
     )
