@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +359,17 @@ def test_a_plain_tiff_keeps_the_description(tmp_path: Path) -> None:
         write_image(tmp_path / name, ImageFile(image, description="cell 5"), {"seed": 1})
         assert read_image(tmp_path / name).description == "cell 5"
         assert read_image(tmp_path / name).provenance == {"seed": 1}
+
+
+def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    stack = np.arange(2 * 3 * 9 * 11, dtype=np.uint16).reshape(2, 3, 9, 11)
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX"})
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["BitsPerSample"].offset + 2
+        order = tiff.byteorder
+    written = bytearray(path.read_bytes())
+    written[place : place + 6] = struct.pack(f"{order}HI", 3, 2**30)  # of the first page alone
+    path.write_bytes(written)
+    with pytest.raises(FileError, match="do not match"):
+        read_image(path)

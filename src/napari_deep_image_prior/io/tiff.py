@@ -92,6 +92,8 @@ def read_tiff(path: Path) -> ImageFile:
 
 def _arranged(path: Path, image: NDArray[Any], axes: str) -> tuple[NDArray[Any], int | None, str]:
     """Return an image without axes of length 1, its channel axis, and the letters of its planes."""
+    if len(axes) != image.ndim:
+        raise FileError(f"{path}: its axes ({axes}) do not match its shape {image.shape}.")
     for axis in reversed(range(image.ndim)):
         if image.shape[axis] == 1 and axes[axis] not in "YX":
             image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
