@@ -184,8 +184,12 @@ def _displayed(indices: NDArray[Any], palette: NDArray[Any]) -> NDArray[np.uint8
 
 
 def _others(tiff: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """Return a line on the images of a file besides the first one."""
+    """Return a line on the images of a file besides the first one, and on orphaned pages."""
     others = tiff.series[1:]
+    found = sum(len(level.pages) for one in tiff.series for level in one.levels)
+    if not others and len(tiff.pages) > found:
+        left = len(tiff.pages) - found
+        return (f"{left} more pages of the file are left out: its metadata do not count them.",)
     if not others:
         return ()
     shapes = ", ".join(dict.fromkeys("x".join(map(str, one.shape)) for one in others[:3]))
