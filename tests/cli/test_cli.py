@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -587,3 +588,41 @@ def test_transparency_of_an_image_is_reported(
     write_image(files / "clear.png", ImageFile(colors, 2))
     assert main(["denoise", "clear.png", "-o", "out.png"]) == 0
     assert "its transparency is restored like a color" in capsys.readouterr().err
+
+
+def test_too_little_space_is_reported_before_the_fit(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    usage = shutil.disk_usage(files)._replace(free=24 * 28 * 2 * 2)  # two planes or images
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert main(["denoise", "in.tif", "-o", "a.tif", "--dtype", "same"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
+    for arguments in (
+        ["super-resolve", "in.tif", "--factor", "2", "--dtype", "same"],
+        ["denoise", "stack.tif"],
+    ):
+        assert main([*arguments, "-o", "b.tif"]) == 2
+        assert "MB are free there" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_named_pipe_is_neither_read_nor_taken_for_a_result(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    os.mkfifo("pipe.tif")
+    assert main(["denoise", "pipe.tif", "-o", "a.tif"]) == 2
+    assert "is not a file" in capsys.readouterr().err
+    assert main(["denoise", "in.tif", "-o", "pipe.tif"]) == 2
+    assert "is not a result" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux only")
+def test_a_folder_in_which_no_file_can_be_made_is_refused_before_the_fit(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
+    assert main(["denoise", str(files / "in.tif"), "-o", "/proc/a.tif"]) == 2
+    assert "the folder /proc is not writable" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
     SUFFIXES,
+    check_space,
     check_writable,
     image_files,
     is_result,
@@ -98,12 +100,18 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         steps = _steps(source, path, options, dtype)
     for caution in cautions:
         complain(f"{path.name}: {caution}", error=False)
+    check_space(output, np.dtype(steps.dtype).itemsize * _pixels(steps))
     result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)
     say(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return fail(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
     return 0
+
+
+def _pixels(steps: RestorationSteps) -> int:
+    """Return the number of pixels of the result, over all planes and channels."""
+    return prod(steps.task.result_shape if steps.is_one_fit else steps.initial_image.shape)
 
 
 def _transparency(source: ImageFile) -> tuple[str, ...]:

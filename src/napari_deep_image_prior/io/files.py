@@ -7,8 +7,8 @@ destination. A full disk or an interruption leaves an older file intact.
 from __future__ import annotations
 
 import json
-import os
 import secrets
+import shutil
 import time
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -47,6 +47,8 @@ def read_image(path: str | Path) -> ImageFile:
     _check_suffix(path)
     if not path.exists():
         raise FileError(f"{path}: no such file.")
+    if not path.is_file():  # opening a named pipe would wait for ever
+        raise FileError(f"{path}: is not a file.")
     try:
         file = _read_png(path) if path.suffix.lower() in PNG_SUFFIXES else read_tiff(path)
     except FileError:
@@ -101,11 +103,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
+def _part(path: Path) -> Path:
+    """Return a new name in the same folder for an unfinished file."""
+    return path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}{path.suffix}")
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a new, empty file in the same folder, which replaces `path` if no error occurs."""
-    stem = f".{path.stem[:40]}-"
-    part = path.with_name(f"{stem}{secrets.token_hex(6)}{path.suffix}")
+    part = _part(path)
+    stem = part.stem[:-12]
     for left in path.parent.glob(f"{escape(stem)}{12 * '[0-9a-f]'}{escape(path.suffix)}"):
         with suppress(OSError):  # of a process that was killed
             if time.time() - left.stat().st_mtime > ABANDONED:
@@ -123,6 +130,8 @@ def is_result(path: Path) -> bool:
     import tifffile
     from PIL import Image
 
+    if not path.is_file():
+        return False
     try:
         if path.suffix.lower() in PNG_SUFFIXES:
             with Image.open(path, formats=("PNG",)) as picture:
@@ -156,8 +165,24 @@ def check_folder(path: Path) -> None:
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
         raise FileError(f"{path}: the folder {path.parent} does not exist.")
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path}: the folder {path.parent} is not writable.")
+    part = _part(path)
+    try:
+        part.touch(exist_ok=False)
+        part.unlink()
+    except OSError as error:
+        raise FileError(
+            f"{path}: the folder {path.parent} is not writable ({error.strerror})."
+        ) from error
+
+
+def check_space(path: Path, size: int) -> None:
+    """Raise FileError if there is too little space for a TIFF file with `size` bytes of pixels."""
+    free = shutil.disk_usage(path.parent).free
+    if path.suffix.lower() in TIFF_SUFFIXES and size > free:
+        raise FileError(
+            f"{path}: the result needs {size / 1e6:.2g} MB, but only {free / 1e6:.2g} MB are free "
+            "there."
+        )
 
 
 def image_files(folder: Path) -> list[Path]:
