@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import channels_back, channels_first, has_data
 from ..encoding import decoded, encoded, fingerprint
-from .validation import check_finite, checked_image, no_data_summary, unknown_pixels
+from .validation import check_finite, check_range, checked_image, no_data_summary, unknown_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +66,7 @@ class Task:
     def __post_init__(self) -> None:
         image, axis = checked_image(self.image, self.channel_axis)
         self._set(image=image, channel_axis=axis)
+        check_range(image)
         self._check_known(image, axis)
 
     def _check_known(self, image: NDArray[Any], axis: int | None) -> None:

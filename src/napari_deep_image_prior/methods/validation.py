@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SENTINELS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -(2.0**31))
 """Values that mean "no data" if all other pixels are far from them."""
+LARGEST = 1e100
+"""Largest absolute intensity."""
 HUGE = 1e20
 """Absolute value from which on an extreme value far from all others means "no data"."""
 
@@ -74,8 +76,10 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     array = unmasked(image)
     if array.dtype == bool:
         raise TypeError("image is boolean: convert it to numbers, for example 0 and 255, first.")
-    if array.dtype.kind not in "uif":
-        raise TypeError(f"image has {array.dtype} values: use integers or real numbers.")
+    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"image has {array.dtype} values: use integers or real numbers of 64 bits at most."
+        )
     axis = _checked_axis(channel_axis, array.ndim)
     spatial_ndim = array.ndim - (axis is not None)
     if spatial_ndim != 2:
@@ -89,6 +93,16 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     view = array.view()
     view.flags.writeable = False
     return view, axis
+
+
+def check_range(image: NDArray[Any]) -> None:
+    """Raise ValueError if the squares of the known intensities would overflow."""
+    if image.dtype != np.float64:
+        return
+    known = image[~unknown_pixels(image)]
+    largest = float(np.abs(known).max(initial=0))
+    if largest > LARGEST:
+        raise ValueError(f"image has intensities of {largest:.1g}: divide it by a number.")
 
 
 def check_finite(image: NDArray[Any], axis: int | None) -> None:
