@@ -99,7 +99,7 @@ def test_the_input_and_the_weights_are_drawn_from_separate_streams(picture: np.n
     assert not np.array_equal(weights, other_weights)
 
 
-@pytest.mark.parametrize("name", ["jitter", "weight_noise", "learning_rate"])
+@pytest.mark.parametrize("name", ["jitter", "weight_noise"])
 def test_numbers_that_no_fit_survives_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=1e\\+30 is too large"):
         dip.DeepImagePriorFit(**{name: 1e30})

@@ -18,6 +18,8 @@ MAX_THREADS = 256
 MAX_ITERATIONS = 10**8
 MAX_TEXT = 10_000
 """Characters of a text."""
+MAX_QUOTED = 100
+"""Characters of a value that a message may quote."""
 MAX_AXES = 16
 MAX_SIZE = 2**40
 """Pixels of an image."""
@@ -46,6 +48,11 @@ def number(value: Any) -> str | None:  # noqa: ANN401
     """Accept a finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return None if is_number and math.isfinite(value) else "a finite number"
+
+
+def short(value: Any) -> str | None:  # noqa: ANN401
+    """Accept any value that is short as text: a message may quote it."""
+    return None if len(repr(value)) <= MAX_QUOTED else "a short value"
 
 
 def boolean(value: Any) -> str | None:  # noqa: ANN401
@@ -134,7 +141,10 @@ REQUIRED: Schema = {
 """What a record has at least."""
 
 KNOWN: Schema = {
-    "task": {"channel_axis": AXIS},
+    "task": {
+        "channel_axis": AXIS,
+        **dict.fromkeys(("noise", "noise_std", "strength", "outliers", "factor"), short),
+    },
     "history": list_of(number, MAX_ITERATIONS),
     "step": whole(0, MAX_ITERATIONS * 1000),
     "snapshot": boolean,
@@ -221,6 +231,9 @@ def _check_planes(made: Mapping[str, Any]) -> None:
         _check(plane, PLANE, f"{where}.", required=True)
         if len(plane["index"]) != len(planes[0]["index"]):
             raise _refused(f"{where} has other axes.")
+        axis = made["stack"]["channel_axis"]
+        if axis is not None and not -len(plane["index"]) <= axis < len(plane["index"]):
+            raise _refused(f"{where} has no axis {axis}.")
 
 
 def _check(values: Mapping[str, Any], schema: Schema, prefix: str, *, required: bool) -> None:
