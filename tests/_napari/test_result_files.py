@@ -1,6 +1,6 @@
 """Results saved and opened again, through napari's own menus' paths."""
 
-import os
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,10 @@ def test_the_save_button_asks_for_a_name_and_reports_the_outcome(
     assert (tmp_path / "mine.dip.ome.tif").exists()
     answer(str(tmp_path / "nowhere" / "a.ome.tif"))
     assert "does not exist" in widget.status.value
-    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
     answer(str(tmp_path / "a.ome.tif"))
     assert "is not writable" in widget.status.value
