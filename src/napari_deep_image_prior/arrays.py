@@ -85,6 +85,12 @@ def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
 
 
+def has_data(image: NDArray[Any], channel_axis: int | None) -> bool:
+    """Return whether each channel of an image has a finite pixel."""
+    finite = channels_first(np.isfinite(image), channel_axis)
+    return bool(finite.reshape(len(finite), -1).any(axis=1).all())
+
+
 def unmasked(image: ArrayLike) -> NDArray[Any]:
     """Return an image as an array; hidden pixels of a numpy masked array become NaN."""
     array = np.asarray(image)

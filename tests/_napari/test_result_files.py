@@ -1,6 +1,6 @@
 """Results saved and opened again, through napari's own menus' paths."""
 
-import os
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from napari_deep_image_prior import restore_layer
 from napari_deep_image_prior._napari.jobs.current import active_run
 from napari_deep_image_prior._napari.layers.files import get_reader, read_layer
 from napari_deep_image_prior.io.files import read_image, write_image
-from napari_deep_image_prior.io.image_file import ImageFile
+from napari_deep_image_prior.io.image_file import FileError, ImageFile
 from tests._napari.conftest import PLUGIN, open_panel
 
 pytestmark = [pytest.mark.usefixtures("_no_leftovers", "quick_presets")]
@@ -131,6 +131,37 @@ def test_only_files_with_provenance_are_claimed(tmp_path: Path) -> None:
     assert get_reader(str(tmp_path / "ours.tif")) is not None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        {"rgb": False},
+        {"rgb": True},
+        {"scale": [0, 1]},
+        {"scale": [1, float("nan")]},
+        {"contrast_limits": [float("nan")] * 2},
+        {"rotate": [0, 0]},
+        {"affine": {}},
+        {"leading": [2]},
+        {"units": ["furlong?", "x"]},
+        {"name": 10_000 * "<b>"},
+    ],
+)
+def test_a_placement_from_a_file_is_checked(
+    picture: np.ndarray, tmp_path: Path, wrong: Any
+) -> None:
+    path = tmp_path / "a.dip.ome.tif"
+    placement = {"scale": [2, 3], "rgb": False, "name": "cells", "metadata": {}, "visible": False}
+    write_image(path, ImageFile(picture), {"seed": 1, "placement": placement})
+    ((_data, options, _kind),) = read_layer(str(path))
+    assert options["metadata"] == {"deep_image_prior": {"seed": 1}}
+    assert (options["scale"], "visible" in options) == ([2, 3], False)
+    changed = placement | wrong if wrong and set(wrong) != {"rgb"} else wrong
+    write_image(path, ImageFile(picture), {"seed": 1, "placement": changed})
+    with pytest.raises(FileError, match="its placement cannot be used"):
+        read_layer(str(path))
+
+
 def test_layers_of_other_plugins_are_saved_too(
     viewer: Any, picture: np.ndarray, tmp_path: Path
 ) -> None:
@@ -214,6 +245,10 @@ def test_the_save_button_asks_for_a_name_and_reports_the_outcome(
     assert (tmp_path / "mine.dip.ome.tif").exists()
     answer(str(tmp_path / "nowhere" / "a.ome.tif"))
     assert "does not exist" in widget.status.value
-    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
     answer(str(tmp_path / "a.ome.tif"))
     assert "is not writable" in widget.status.value

@@ -135,7 +135,8 @@ def test_planes_without_data_are_kept_and_reported(
     viewer.dims.set_point(0, 1)
     widget.run.native.click()
     assert widget.status.value == (
-        "This plane of 'cells' has no data: all its pixels are NaN or infinite."
+        "This plane of 'cells' has no data: all its pixels, or all of a channel, are NaN or "
+        "infinite."
     )
     widget.planes.value, widget.fit_contrast.value = "all", False
     widget.run.native.click()

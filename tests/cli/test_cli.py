@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -321,10 +322,16 @@ def test_a_plane_without_data_is_kept_and_reported(
 ) -> None:
     monkeypatch.chdir(files)
     assert main(["denoise", "black.tif", "-o", "out.tif"]) == 0
-    assert "plane 1 has no data" in capsys.readouterr().err
+    assert "plane 1 has no data; kept as is" in capsys.readouterr().err
     restored = read_image("out.tif").image
     assert np.isfinite(restored[0]).all()
     assert np.isnan(restored[1]).all()
+    stained = np.stack([np.stack([restored[0], restored[i]]) for i in (0, 1, 0)])
+    tifffile.imwrite("film.ome.tif", stained, metadata={"axes": "TCYX"})
+    assert main(["denoise", "film.ome.tif", "-o", "film.tif"]) == 0
+    assert "plane 1 has no data in a channel; kept as is" in capsys.readouterr().err
+    np.testing.assert_array_equal(read_image("film.tif").image[1], stained[1])
+    assert np.isfinite(read_image("film.tif").image[[0, 2]]).all()
 
 
 def test_inputs_and_other_files_are_not_overwritten(
@@ -334,7 +341,7 @@ def test_inputs_and_other_files_are_not_overwritten(
     inpaint = ["inpaint", "in.png", "--missing", "mask.png", "-o"]
     mask, other = (Path(name).read_bytes() for name in ("mask.png", "narrow.png"))
     assert main([*inpaint, "mask.png", "--overwrite"]) == 2
-    assert "would overwrite the missing" in capsys.readouterr().err
+    assert "would overwrite the mask" in capsys.readouterr().err
     assert main([*inpaint, "narrow.png"]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (Path("mask.png").read_bytes(), Path("narrow.png").read_bytes()) == (mask, other)
@@ -352,7 +359,7 @@ def test_the_masks_of_a_folder_are_not_overwritten(
         Path(folder, "a.png").write_bytes(Path(name).read_bytes())
     arguments = ["inpaint", "images", "--missing", "masks", "-o", "masks", "--overwrite"]
     assert main(arguments) == 2
-    assert "would overwrite the missing" in capsys.readouterr().err
+    assert "would overwrite the mask" in capsys.readouterr().err
     assert Path("masks/a.png").read_bytes() == Path("mask.png").read_bytes()
 
 
@@ -387,20 +394,59 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
         assert name in shown.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that can be handled")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_terminated_command_reports_it_and_leaves_no_file(
-    files: Path, capsys: Any, monkeypatch: Any
+    files: Path, capsys: Any, monkeypatch: Any, name: str
 ) -> None:
+    number = getattr(signal, name)
     monkeypatch.chdir(files)
     before = sorted(files.iterdir())
 
     def end(*_args: object, **_options: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr("napari_deep_image_prior.io.files.write_tiff", end)
-    assert main(["denoise", "in.tif", "-o", "out.tif"]) == 143
+    assert main(["denoise", "in.tif", "-o", "out.tif"]) == 128 + number
     assert "terminated" in capsys.readouterr().err
     assert sorted(files.iterdir()) == before
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no nohup")
+def test_a_hang_up_is_ignored_where_it_was(files: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(files)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    original = write_image
+
+    def write(*args: Any) -> None:
+        signal.raise_signal(signal.SIGHUP)
+        original(*args)
+
+    monkeypatch.setattr("napari_deep_image_prior.cli.restore.write_image", write)
+    try:
+        assert main(["denoise", "in.tif", "-o", "out.tif"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+class _FullStream:
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("stream", [None, _FullStream()])
+def test_a_full_or_closed_standard_error_loses_no_result(
+    files: Path, monkeypatch: Any, stream: Any
+) -> None:
+    monkeypatch.chdir(files)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert main(["denoise", "in.tif", "-o", "out.tif"]) == 0
+    assert main(["denoise", "none.tif", "-o", "out.tif"]) == 2
+    assert read_image("out.tif").provenance is not None
 
 
 def test_dim_counts_are_not_rounded_away(files: Path, capsys: Any, monkeypatch: Any) -> None:
@@ -483,7 +529,26 @@ def test_masks_of_paint_programs_mark_what_was_painted(
     source = read_image(files / "in.png")
     found = read_mask(source, files / "in.png", files / "painted.png")
     np.testing.assert_array_equal(found, hole)
-    assert ("compression noise" in capsys.readouterr().err) == (kind == "compressed")
+    assert ("the mask has noise" in capsys.readouterr().err) == (kind == "compressed")
+
+
+def test_a_float_mask_with_rounding_errors_marks_what_was_painted(
+    files: Path, hole: np.ndarray, capsys: Any
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-6, hole.shape).astype(np.float32)
+    tifffile.imwrite(files / "mask.tif", hole + noise)
+    found = read_mask(read_image(files / "in.png"), files / "in.png", files / "mask.tif")
+    np.testing.assert_array_equal(found, hole)
+    assert "the mask has noise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_few_pixels_of_many_labels_are_no_noise(files: Path, dtype: type) -> None:
+    labels = np.zeros((24, 28), dtype)
+    labels[::8, ::8] = np.linspace(1, 250, 12).astype(int).reshape(3, 4)
+    tifffile.imwrite(files / "labels.tif", labels)
+    found = read_mask(read_image(files / "in.png"), files / "in.png", files / "labels.tif")
+    np.testing.assert_array_equal(found, labels != 0)
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2, 250], [0, 255], list(range(256))])
@@ -523,3 +588,41 @@ def test_transparency_of_an_image_is_reported(
     write_image(files / "clear.png", ImageFile(colors, 2))
     assert main(["denoise", "clear.png", "-o", "out.png"]) == 0
     assert "its transparency is restored like a color" in capsys.readouterr().err
+
+
+def test_too_little_space_is_reported_before_the_fit(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    usage = shutil.disk_usage(files)._replace(free=24 * 28 * 2 * 2)  # two planes or images
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert main(["denoise", "in.tif", "-o", "a.tif", "--dtype", "same"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
+    for arguments in (
+        ["super-resolve", "in.tif", "--factor", "2", "--dtype", "same"],
+        ["denoise", "stack.tif"],
+    ):
+        assert main([*arguments, "-o", "b.tif"]) == 2
+        assert "MB are free there" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_named_pipe_is_neither_read_nor_taken_for_a_result(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(files)
+    os.mkfifo("pipe.tif")
+    assert main(["denoise", "pipe.tif", "-o", "a.tif"]) == 2
+    assert "is not a file" in capsys.readouterr().err
+    assert main(["denoise", "in.tif", "-o", "pipe.tif"]) == 2
+    assert "is not a result" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux only")
+def test_a_folder_in_which_no_file_can_be_made_is_refused_before_the_fit(
+    files: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
+    assert main(["denoise", str(files / "in.tif"), "-o", "/proc/a.tif"]) == 2
+    assert "the folder /proc is not writable" in capsys.readouterr().err

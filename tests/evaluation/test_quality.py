@@ -128,6 +128,15 @@ def test_the_uncertainty_is_the_standard_deviation_over_seeds(
     assert found.std[hole].max() > 0
 
 
+def test_an_uncertainty_warns_once_of_what_may_be_a_mistake(
+    picture: np.ndarray, hole: np.ndarray
+) -> None:
+    task = dip.Inpaint(picture, missing=np.arange(28) > 3 + 0 * hole)
+    with pytest.warns(UserWarning, match="invert it") as caught:
+        dip.uncertainty(task, seeds=2, settings=QUICK["inpaint"], threads=1)
+    assert len(caught) == 1
+
+
 def test_the_steps_of_an_uncertainty_are_numbered_across_its_seeds(picture: np.ndarray) -> None:
     steps = list(dip.iter_uncertainty(dip.Denoise(picture), seeds=2, settings=QUICK["denoise"]))
     assert [step.result is None for step in steps] == [True] * (len(steps) - 1) + [False]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from napari_deep_image_prior.arrays import selection
-from napari_deep_image_prior.io.files import read_image, write_image
+from napari_deep_image_prior.io.files import is_result, read_image, write_image
 from napari_deep_image_prior.io.image_file import FileError, ImageFile, result_file
 
 GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
@@ -327,3 +327,53 @@ def test_what_a_png_holds_besides_its_image_is_noted(tmp_path: Path) -> None:
     assert read_image(path).notes == ("its transparency is left out.",)
     first.save(path)
     assert read_image(path).notes == ()
+
+
+def test_asking_whether_a_file_is_a_result_says_nothing(tmp_path: Path, caplog: Any) -> None:
+    path = tmp_path / "cut.ome.tif"
+    tifffile.imwrite(path, np.stack([GRAY] * 3), photometric="minisblack")
+    path.write_bytes(path.read_bytes()[:300])
+    assert not is_result(path)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_the_color_profile_and_the_resolution_of_a_picture_are_kept(
+    tmp_path: Path, suffix: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(COLOR).save(tmp_path / "in.png", icc_profile=profile, dpi=(300, 150))
+    source = read_image(tmp_path / "in.png")
+    write_image(tmp_path / f"out{suffix}", result_file(source, np.repeat(COLOR, 2, axis=0)))
+    found = read_image(tmp_path / f"out{suffix}")
+    assert found.color_profile == profile
+    assert (found.pixel_size, found.unit) == (pytest.approx((1 / 300, 1 / 300), rel=1e-4), "in")
+    with Image.open(tmp_path / f"out{suffix}") as picture:
+        assert picture.info["icc_profile"] == profile
+        assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-4)
+
+
+def test_a_plain_tiff_keeps_the_description(tmp_path: Path) -> None:
+    for name, image in (("a.tif", GRAY.astype(np.int64)), ("b.tif", GRAY)):
+        write_image(tmp_path / name, ImageFile(image, description="cell 5"), {"seed": 1})
+        assert read_image(tmp_path / name).description == "cell 5"
+        assert read_image(tmp_path / name).provenance == {"seed": 1}
+
+
+def test_pages_that_the_metadata_do_not_count_are_reported_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    stack = np.arange(2 * 3 * 9 * 11, dtype=np.uint16).reshape(2, 3, 9, 11)
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX"})
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["BitsPerSample"].offset
+    written = bytearray(path.read_bytes().replace(b"channels=3", b"chAnnels=3"))
+    path.write_bytes(written)
+    found = read_image(path)
+    assert found.image.shape == (2, 9, 11)
+    assert found.notes == (
+        "4 more pages of the file are left out: its metadata do not count them.",
+    )
+    written[place + 5] = 255  # the count of the bits per sample
+    path.write_bytes(written)
+    with pytest.raises(FileError, match="do not match"):
+        read_image(path)

@@ -97,3 +97,31 @@ def test_the_input_and_the_weights_are_drawn_from_separate_streams(picture: np.n
     assert np.abs(np.corrcoef(z, uniform)[0, 1]) < 0.9
     assert not np.array_equal(z, other_z)
     assert not np.array_equal(weights, other_weights)
+
+
+@pytest.mark.parametrize("name", ["jitter", "weight_noise"])
+def test_numbers_that_no_fit_survives_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=1e\\+30 is too large"):
+        dip.DeepImagePriorFit(**{name: 1e30})
+
+
+@pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
+@pytest.mark.parametrize("value", [0, 65535])
+def test_hot_and_dead_pixels_do_not_take_the_contrast_of_the_others(
+    picture: np.ndarray, hole: np.ndarray, kind: str, value: int
+) -> None:
+    hole[3, 4] = hole[20, 20] = False
+    noisy = (1000 + picture + np.random.default_rng(0).normal(0, 3, picture.shape)).astype("uint16")
+    tasks = {
+        "denoise": dip.Denoise,
+        "inpaint": lambda image: dip.Inpaint(image, missing=hole),
+        "super-resolve": lambda image: dip.SuperResolve(image, factor=2),
+    }
+    settings = replace(TWO_RUNS, iterations=20, runs=1)
+    plain = dip.restore(tasks[kind](noisy), settings=settings, threads=1)
+    assert plain.provenance["found"] == ""
+    noisy[3, 4] = noisy[20, 20] = value
+    result = dip.restore(tasks[kind](noisy), settings=settings, threads=1)
+    assert "outlying pixels limited to the range of the others" in result.provenance["found"]
+    change = np.abs(result.image - plain.image)
+    assert np.quantile(change, 0.9) < 0.1 * np.ptp(noisy[8:24, 8:16])

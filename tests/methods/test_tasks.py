@@ -25,6 +25,14 @@ def test_result_has_the_input_shape_or_is_enlarged() -> None:
         (IMAGE > 0.5, TypeError, "boolean"),
         (IMAGE + 1j, TypeError, "complex"),
         (np.array([["a"]]), TypeError, "values"),
+        (IMAGE.astype("timedelta64[s]"), TypeError, "values"),
+        (1e200 * IMAGE, ValueError, "intensities of 1e"),
+        pytest.param(
+            IMAGE.astype(np.longdouble),
+            TypeError,
+            "64 bits at most",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="as float64"),
+        ),
         (np.zeros((0, 5)), ValueError, "empty"),
         (np.full((4, 4), np.nan), ValueError, "no finite pixel"),
         (np.zeros(5), ValueError, r"\(5,\)"),
@@ -147,11 +155,13 @@ def test_a_task_neither_changes_the_image_nor_lets_it_be_changed() -> None:
     image[0, 0] = 7  # the caller's own array stays writable
 
 
-@pytest.mark.parametrize("value", [-9999, -3.4028234663852886e38, 9.969209968386869e36, -32768])
+@pytest.mark.parametrize(
+    "value", [-9999, -3.4028234663852886e38, 9.969209968386869e36, -32768, -1.7976931348623157e308]
+)
 @pytest.mark.parametrize("share", [0.001, 0.4, 0.9])
 def test_values_that_mean_no_data_are_unknown(value: float, share: float) -> None:
     random = np.random.default_rng(0)
-    image = random.uniform(200, 3000, (64, 64)).astype(np.float32)
+    image = random.uniform(200, 3000, (64, 64)).astype(np.float32 if value > -1e39 else np.float64)
     empty = random.random(image.shape) < share
     image[empty] = value
     for task in (
@@ -201,3 +211,10 @@ def test_two_values_that_mean_no_data_are_both_unknown() -> None:
     image = np.random.default_rng(0).normal(1000, 100, (20, 24)).astype(np.float32)
     image[:, 18:], image[:3] = -9999, -3.4e38
     np.testing.assert_array_equal(Denoise(image).unknown, image < 0)
+
+
+def test_values_of_opposite_sign_that_mean_no_data_are_both_unknown() -> None:
+    image = np.random.default_rng(0).normal(1000, 100, (20, 24)).astype(np.float32)
+    empty = image > 1100
+    image[empty] = np.where(np.arange(empty.sum()) % 2, np.float32(-3.4e38), np.float32(3.4e38))
+    np.testing.assert_array_equal(Denoise(image).unknown, empty)

@@ -10,7 +10,12 @@ from skimage import data
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.noise.estimation import estimate_noise
-from napari_deep_image_prior.noise.outliers import without_outliers
+from napari_deep_image_prior.noise.outliers import (
+    outlying_pixels,
+    stretching_outliers,
+    without_outliers,
+)
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from napari_deep_image_prior.noise.model import NoiseModel
@@ -86,3 +91,46 @@ def test_the_fraction_of_outliers_is_in_the_provenance() -> None:
     for _ in steps:
         pass
     assert "outlying pixels ignored" in steps.result.provenance["found"]
+
+
+@pytest.mark.parametrize("value", [-20_000, 65535])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_outliers_are_found_between_unknown_pixels(value: int, share: float) -> None:
+    random = np.random.default_rng(0)
+    image = 1000 + 4 * SCENE + random.normal(0, 30, SCENE.shape)
+    known = random.random(image.shape) >= share
+    assert not stretching_outliers(image[None], known[None]).any()
+    outliers = known & (random.random(image.shape) < 0.002)
+    image[outliers] = value
+    found = outlying_pixels(image[None], known[None])[0]
+    assert (found & outliers).sum() > 0.95 * outliers.sum()
+    assert (found & ~outliers).sum() < 0.1 * outliers.sum() + 3
+    np.testing.assert_array_equal(stretching_outliers(image[None], known[None])[0], found)
+
+
+def test_hot_pixels_do_not_spoil_the_fill_of_others() -> None:
+    random = np.random.default_rng(0)
+    image = 100 + SCENE[:48, :48] / 10 + random.normal(0, 1, (48, 48))
+    missing = random.random(image.shape) < 0.3
+    plain = dip.restore(dip.Inpaint(image, missing=missing), settings=QUICK["inpaint"], threads=1)
+    image[~missing & (random.random(image.shape) < 0.005)] = 65535
+    result = dip.restore(dip.Inpaint(image, missing=missing), settings=QUICK["inpaint"], threads=1)
+    assert np.abs(result.image - plain.image)[missing].max() < 20
+    np.testing.assert_allclose(result.image[~missing], image[~missing], rtol=1e-5)
+    assert "outlying pixels not used for the fill" in result.provenance["found"]
+
+
+def test_rings_around_hot_pixels_of_an_enlarged_image_are_told() -> None:
+    image = SCENE[:32, :32].copy()
+    image[5, 6] = 65535
+    task = dip.SuperResolve(image, factor=2)
+    result = dip.restore(task, settings=QUICK["super-resolve"], threads=1)
+    assert "outlying pixels with rings around them" in result.provenance["found"]
+
+
+@pytest.mark.parametrize("shape", [(1, 200), (200, 1), (3, 100)])
+def test_the_noise_of_a_line_is_estimated(shape: tuple[int, int]) -> None:
+    lines = 100 + 40 * np.sin(np.indices(shape).sum(axis=0) / 20)
+    noisy = lines + np.random.default_rng(0).normal(0, 8, shape)
+    assert estimate_noise(noisy).std == pytest.approx(8, rel=0.25)
+    assert estimate_noise(lines).std < 0.2

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import napari_deep_image_prior as dip
+from napari_deep_image_prior.methods.registry import settings_to_dict
 from napari_deep_image_prior.restoration.record import MAX_THREADS, checked_record
 from napari_deep_image_prior.restoration.script import script
 from tests.conftest import QUICK
@@ -101,6 +102,31 @@ def test_records_that_would_exhaust_the_machine_or_run_code_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         dip.repeat(_changed(record, path, value), picture)
+
+
+@pytest.mark.parametrize("key", ["widths", "iterations", "input", 5000 * "y"])
+def test_messages_stay_short_whatever_a_record_says(
+    record: dict[str, Any], picture: np.ndarray, key: str
+) -> None:
+    settings = dip.DeepImagePriorFit()
+    made = settings_to_dict(settings)
+    place = made["network"] if key == "widths" else made
+    place[key] = 5000 * "x"
+    task = {**record["task"], "factor": [5000 * "x"]}
+    for changed in ({"settings": made}, {"task": task}):
+        with pytest.raises(ValueError, match=r".") as caught:
+            dip.repeat({**record, **changed}, picture)
+        assert len(str(caught.value)) < 400
+
+
+def test_the_channel_axis_of_a_stack_is_one_of_its_axes(record: dict[str, Any]) -> None:
+    plane = {"index": [0], "image_sha256": 16 * "0"}
+    stack = {"called": "channel", "warm_start": False, "channel_axis": 0}
+    made = {**record, "stack": stack, "stack_shape": [1, 24, 28], "planes": [plane]}
+    checked_record(made)
+    stack["channel_axis"] = 1
+    with pytest.raises(ValueError, match="has no axis 1"):
+        checked_record(made)
 
 
 def test_text_of_a_record_never_becomes_code(record: dict[str, Any]) -> None:

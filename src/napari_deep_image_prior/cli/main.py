@@ -1,7 +1,7 @@
 """The command line: deep-image-prior with a sub-command for each task, demo and reproduce.
 
 Exit status 0: success, 1: a fit failed, 2: invalid usage or input, 130: interrupted, 143:
-terminated. Errors are one line on standard error.
+terminated, 129: the terminal was closed. Errors are one line on standard error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
+from ..io.console import complain
 from ..io.files import SUFFIXES
 from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..methods.registry import Method
 
-EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
+EXIT_INTERRUPTED, EXIT_BY_SIGNAL = 130, 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return int(options.action(options))
-    except Terminated:
-        return fail("terminated; nothing was written for the unfinished image.", EXIT_TERMINATED)
+    except Terminated as end:
+        return fail(
+            "terminated; nothing was written for the unfinished image.",
+            EXIT_BY_SIGNAL + end.args[0],
+        )
     except RestorationError as error:
         return fail(error, EXIT_FAILED)
     except (ValueError, TypeError, OSError) as error:
@@ -231,7 +235,7 @@ def _demo(options: argparse.Namespace) -> int:
         obstacle = open_demo(options)
         if obstacle is None:
             return 0
-        sys.stderr.write(f"deep-image-prior: {obstacle}; writing images instead.\n")
+        complain(f"{obstacle}; writing images instead.", error=False)
     return write_demo(options)
 
 

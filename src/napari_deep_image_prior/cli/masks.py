@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..io.image_file import ImageFile
 
 MANY_VALUES = 8
-"""Fewest different values of a mask with compression noise."""
+"""Fewest different values of a mask with noise."""
 MAX_BETWEEN = 0.05
 """Largest share of its pixels in the middle half of its range."""
 
@@ -34,11 +34,12 @@ def read_mask(source: ImageFile, path: Path, given: Path) -> NDArray[np.bool_]:
     limit = _limit(mask.image)
     if limit:
         complain(
-            f"{mask_file(path, given).name}: the mask has compression noise; values above "
+            f"{mask_file(path, given).name}: the mask has noise; values above "
             f"{limit:g} count as missing.",
             error=False,
         )
     missing: NDArray[np.bool_] = np.asarray(mask.image > limit if limit else mask.image != 0)
+    missing |= np.isnan(mask.image)
     # in a file without axis names, masks of planes may look like channels
     has_planes = (
         mask.channel_axis == 0 and source.planes != "" and len(missing) == source.image.shape[0]
@@ -79,15 +80,16 @@ def _of_colors(marked: NDArray[np.bool_], mask: ImageFile) -> NDArray[np.bool_]:
 def _limit(values: NDArray[Any]) -> float:
     """Return the middle of the range of a mask with compression noise, 0 for any other.
 
-    Such a mask was saved as JPEG: its values are near 0 and near the largest, and few between.
+    Such a mask was saved as JPEG, or resampled: its values are near 0 and near the largest, and few
+    between. Labels are not.
     """
-    if values.dtype.kind not in "ui" or values.size == 0:
+    values = values[np.isfinite(values)]
+    high = float(values.max(initial=0))
+    if high <= 0 or (values.dtype.kind in "ui" and high < 128):
         return 0.0
-    high = float(values.max())
     counts = np.unique(values)
-    if high < 128 or counts[0] < 0:
-        return 0.0
-    low_values = counts[(counts > 0) & (counts < high / 4)]
+    low_values = counts[(counts != 0) & (counts < high / 4)]
     between = ((values > high / 4) & (values < 3 * high / 4)).mean()
-    is_noisy = len(counts) >= MANY_VALUES and len(low_values) >= 2 and between <= MAX_BETWEEN
-    return high / 2 if is_noisy else 0.0
+    is_noisy = len(counts) >= MANY_VALUES and len(low_values) >= 2 and counts[0] > -high / 4
+    few_between = between <= min(MAX_BETWEEN, float((values >= 3 * high / 4).mean()))
+    return high / 2 if is_noisy and few_between else 0.0

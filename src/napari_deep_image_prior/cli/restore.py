@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import rounding_hides_signal
+from ..arrays import has_data, rounding_hides_signal
 from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
     SUFFIXES,
+    check_space,
     check_writable,
     image_files,
     is_result,
@@ -72,9 +74,9 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
     """Raise FileError if the output would replace an input, or a file that is not a result."""
     if not output.exists():
         return
-    given = {name: getattr(options, name, None) for name in options.method.task.pixelwise}
-    masks = {name: mask_file(path, mask) for name, mask in given.items() if mask is not None}
-    for name, source in {"input": path, **masks}.items():
+    given = (getattr(options, name, None) for name in options.method.task.pixelwise)
+    masks = [mask_file(path, mask) for mask in given if mask is not None]
+    for name, source in [("input", path), *(("mask", mask) for mask in masks)]:
         if source.exists() and output.samefile(source):
             raise FileError(f"{output}: would overwrite the {name}; choose another name or folder.")
     if not options.overwrite and not is_result(output):
@@ -98,12 +100,18 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         steps = _steps(source, path, options, dtype)
     for caution in cautions:
         complain(f"{path.name}: {caution}", error=False)
+    check_space(output, np.dtype(steps.dtype).itemsize * _pixels(steps))
     result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)
     say(f"{output}: {summary(result)}")
     if "failed" in result.provenance:  # planes of a stack
         return fail(f"{path.name}: {result.stop_reason}", EXIT_FAILED)
     return 0
+
+
+def _pixels(steps: RestorationSteps) -> int:
+    """Return the number of pixels of the result, over all planes and channels."""
+    return prod(steps.task.result_shape if steps.is_one_fit else steps.initial_image.shape)
 
 
 def _transparency(source: ImageFile) -> tuple[str, ...]:
@@ -168,10 +176,14 @@ def _steps(
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
         own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
-        if not np.isfinite(plane.image).any():
-            complain(f"{path.name}: plane {_numbered(index)} has no data; kept as is.", error=False)
+        if not has_data(plane.image, plane.channel_axis):
+            where = " in a channel" if np.isfinite(plane.image).any() else ""
+            complain(
+                f"{path.name}: plane {_numbered(index)} has no data{where}; kept as is.",
+                error=False,
+            )
             return plane.image, None
-        if not method.task.is_needed(plane.image, **own, **others):
+        if not method.task.is_needed(plane.image, plane.channel_axis, **own, **others):
             return plane.image, None
         try:
             return plane.image, method.task(

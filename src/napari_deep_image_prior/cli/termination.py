@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as an error does, so that its unfinished files are removed."""
+"""SIGTERM and SIGHUP end a command as an error does, so that its unfinished files are removed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,31 @@ if TYPE_CHECKING:
 
 
 class Terminated(BaseException):
-    """The process was asked to end."""
+    """The process was asked to end, by the signal in its argument."""
+
+
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM. Not around a window, whose event loop it would not leave."""
+    """Raise `Terminated` on these signals, unless they are ignored (nohup).
 
-    def end(*_: object) -> NoReturn:
-        raise Terminated
+    Not around a window, whose event loop it would not leave.
+    """
+
+    def end(number: int, _: object) -> NoReturn:
+        raise Terminated(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    found = {one: signal.getsignal(one) for one in SIGNALS}
+    before = {one: how for one, how in found.items() if how not in (signal.SIG_IGN, None)}
+    for one in before:
+        signal.signal(one, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, how in before.items():
+            signal.signal(one, how)

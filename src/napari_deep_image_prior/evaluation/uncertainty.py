@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..restoration.api import new_steps
+from ..restoration.cautions import warn_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +106,7 @@ def iter_uncertainty(task: Task, *, seeds: int = 5, **options: Any) -> Iterator[
         raise ValueError(
             f"seeds={seeds!r} must be a whole number, 2 or more: one result has no spread."
         )
+    warn_of(task)
     return _restoring(task, seeds, options)
 
 

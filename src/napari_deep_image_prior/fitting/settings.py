@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from reprlib import repr as shown  # short: a value may come from a file
 from typing import Literal, Self, get_args, get_origin, get_type_hints
 
 WARM = 4
@@ -27,6 +28,8 @@ LARGEST = {
     "crop": 10**5,
     "region": 10**6,
     "back_projections": 10**4,
+    "jitter": 1000,
+    "weight_noise": 1000,
 }
 """Upper limits of the fields: settings may come from a file, and more would exhaust the memory."""
 MOST_ENTRIES = 16
@@ -57,10 +60,10 @@ def check_fields(settings: object) -> None:
         if get_origin(kind) is Literal:
             if not isinstance(value, str) or value not in get_args(kind):
                 choices = ", ".join(map(str, get_args(kind)))
-                raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}.")
+                raise ValueError(f"{name}={shown(value)} is unknown; choose one of {choices}.")
         elif get_origin(kind) is tuple:
             if not isinstance(value, tuple) or len(value) > MOST_ENTRIES:
-                raise TypeError(f"{name}={value!r} must be a tuple of {MOST_ENTRIES} at most.")
+                raise TypeError(f"{name}={shown(value)} must be a tuple of {MOST_ENTRIES} at most.")
             for entry in value:
                 _check_number(name, entry, get_args(kind)[0])
         elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
@@ -74,13 +77,13 @@ def _check_number(name: str, value: object, kind: type) -> None:
     """Raise TypeError where a value is no number of that kind, ValueError where it is too large."""
     is_number = isinstance(value, int | float) and (kind is bool) == isinstance(value, bool)
     if kind is bool and not is_number:
-        raise TypeError(f"{name}={value!r} must be True or False.")
+        raise TypeError(f"{name}={shown(value)} must be True or False.")
     if kind is int and (not is_number or not isinstance(value, int)):
-        raise TypeError(f"{name}={value!r} must be a whole number.")
+        raise TypeError(f"{name}={shown(value)} must be a whole number.")
     if kind is float and (not is_number or not math.isfinite(value)):  # type: ignore[arg-type]
-        raise TypeError(f"{name}={value!r} must be a finite number.")
+        raise TypeError(f"{name}={shown(value)} must be a finite number.")
     if name in LARGEST and value > LARGEST[name]:  # type: ignore[operator]
-        raise ValueError(f"{name}={value!r} is too large: use {LARGEST[name]} at most.")
+        raise ValueError(f"{name}={shown(value)} is too large: use {LARGEST[name]} at most.")
 
 
 def check_positive(settings: object, *names: str) -> None:

@@ -128,6 +128,9 @@ def description_of(tiff: Any) -> str:  # noqa: ANN401
         ]
     elif tiff.is_imagej:
         texts = [(tiff.imagej_metadata or {}).get("Info")]
+    elif tiff.shaped_metadata:
+        note = tiff.shaped_metadata[0].get("CommentAnnotation")
+        texts = [note.get("Value") if isinstance(note, dict) else None]
     else:
         texts = [tiff.pages[0].description]
     return next((text for text in map(_cleaned, texts) if text and not _is_json(text)), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from contextlib import suppress
 
 ON_TERMINAL, ELSEWHERE = 0.2, 30.0
 """Seconds between two updates, on a terminal and in a log."""
@@ -17,7 +18,7 @@ class ProgressLine:
     """
 
     def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._shown = 0.0 if self._is_terminal else time.monotonic()
 
     def show(self, text: str) -> None:
@@ -28,20 +29,27 @@ class ProgressLine:
         self._shown = now
         # a line that wraps could not be rewritten
         shown = text[: shutil.get_terminal_size().columns - 1]
-        sys.stderr.write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
-        sys.stderr.flush()
+        _write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
 
     def clear(self) -> None:
         """Clear the line on a terminal."""
         if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _write("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    """Write to standard error; if it is full or closed, a result must not be lost for it."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def complain(message: object, *, error: bool = True) -> None:
     """Write a message in one line to standard error."""
     line = " ".join(str(message).split())
-    sys.stderr.write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")
+    _write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")
 
 
 def say(line: str) -> None:

@@ -7,8 +7,8 @@ destination. A full disk or an interruption leaves an older file intact.
 from __future__ import annotations
 
 import json
-import os
 import secrets
+import shutil
 import time
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .image_file import FileError, ImageFile
-from .tiff import KEY, dict_of, read_tiff, tiff_provenance, write_tiff
+from .tiff import KEY, dict_of, read_tiff, reported, tiff_provenance, write_tiff
+from .units import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +47,8 @@ def read_image(path: str | Path) -> ImageFile:
     _check_suffix(path)
     if not path.exists():
         raise FileError(f"{path}: no such file.")
+    if not path.is_file():  # opening a named pipe would wait for ever
+        raise FileError(f"{path}: is not a file.")
     try:
         file = _read_png(path) if path.suffix.lower() in PNG_SUFFIXES else read_tiff(path)
     except FileError:
@@ -100,11 +103,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
+def _part(path: Path) -> Path:
+    """Return a new name in the same folder for an unfinished file."""
+    return path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}{path.suffix}")
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a new, empty file in the same folder, which replaces `path` if no error occurs."""
-    stem = f".{path.stem[:40]}-"
-    part = path.with_name(f"{stem}{secrets.token_hex(6)}{path.suffix}")
+    part = _part(path)
+    stem = part.stem[:-12]
     for left in path.parent.glob(f"{escape(stem)}{12 * '[0-9a-f]'}{escape(path.suffix)}"):
         with suppress(OSError):  # of a process that was killed
             if time.time() - left.stat().st_mtime > ABANDONED:
@@ -122,11 +130,13 @@ def is_result(path: Path) -> bool:
     import tifffile
     from PIL import Image
 
+    if not path.is_file():
+        return False
     try:
         if path.suffix.lower() in PNG_SUFFIXES:
             with Image.open(path, formats=("PNG",)) as picture:
                 return dict_of(picture.info.get(KEY)) is not None
-        with tifffile.TiffFile(path) as tiff:
+        with reported(), tifffile.TiffFile(path) as tiff:
             return tiff_provenance(tiff) is not None
     except Exception:  # noqa: BLE001  (damaged files cause errors of any type in the readers)
         return False
@@ -155,8 +165,24 @@ def check_folder(path: Path) -> None:
         raise FileError(f"{path}: is a folder, not a file.")
     if not path.parent.is_dir():
         raise FileError(f"{path}: the folder {path.parent} does not exist.")
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path}: the folder {path.parent} is not writable.")
+    part = _part(path)
+    try:
+        part.touch(exist_ok=False)
+        part.unlink()
+    except OSError as error:
+        raise FileError(
+            f"{path}: the folder {path.parent} is not writable ({error.strerror})."
+        ) from error
+
+
+def check_space(path: Path, size: int) -> None:
+    """Raise FileError if there is too little space for a TIFF file with `size` bytes of pixels."""
+    free = shutil.disk_usage(path.parent).free
+    if path.suffix.lower() in TIFF_SUFFIXES and size > free:
+        raise FileError(
+            f"{path}: the result needs {size / 1e6:.2g} MB, but only {free / 1e6:.2g} MB are free "
+            "there."
+        )
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -187,6 +213,8 @@ def _read_png(path: Path) -> ImageFile:
     with Image.open(path, formats=("PNG",)) as picture:  # by content, Pillow would open others
         made = dict_of(picture.info.get(KEY))
         described = picture.info.get("Description", "")
+        profile = picture.info.get("icc_profile") or b""
+        size = _printed_size(picture.info.get("dpi"))
         notes = _dropped(picture)
         if picture.mode in ("P", "1", "PA"):  # palettes and bitmaps: the displayed colors
             image = np.asarray(picture.convert("RGB" if picture.mode != "1" else "L"))
@@ -197,10 +225,20 @@ def _read_png(path: Path) -> ImageFile:
     return ImageFile(
         image,
         channel_axis=None if image.ndim == 2 else 2,
+        pixel_size=size,
+        unit="in" if size else "",
         provenance=made,
+        color_profile=profile,
         description=described if isinstance(described, str) else "",
         notes=notes,
     )
+
+
+def _printed_size(dpi: Any) -> tuple[float, float] | None:  # noqa: ANN401  (of Pillow)
+    """Return the (Y, X) size of a pixel in inches from the pixels per inch along X and Y."""
+    if not dpi or min(dpi) <= 0:
+        return None
+    return 1 / float(dpi[1]), 1 / float(dpi[0])
 
 
 def _dropped(picture: Any) -> tuple[str, ...]:  # noqa: ANN401  (Pillow is imported when it is needed)
@@ -223,4 +261,8 @@ def _write_png(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         notes.add_text(KEY, json.dumps(provenance))
     if result.description:
         notes.add_text("Description", result.description)
-    Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes)
+    how: dict[str, Any] = {"icc_profile": result.color_profile or None}
+    sizes = [in_unit(size, result.unit, "in") or 0.0 for size in result.pixel_size or ()]
+    if sizes and all(1e-6 < size < 1e3 for size in sizes):  # that the format can hold
+        how["dpi"] = (1 / sizes[1], 1 / sizes[0])
+    Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=notes, **how)

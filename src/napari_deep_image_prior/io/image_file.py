@@ -54,6 +54,8 @@ class ImageFile:
     """What the file holds besides this image, one line each."""
     description: str = ""
     """The user's description of the image."""
+    color_profile: bytes = field(default=b"", repr=False)
+    """ICC profile; empty if there is none."""
     plane_details: tuple[Mapping[str, str], ...] = ()
     """OME attributes of each plane: exposure, time and position, with its indices."""
 

@@ -34,8 +34,8 @@ JPEGS = ("JPEG", "OJPEG", "JPEG_LOSSY")
 """Compressions whose decoder converts YCbCr to RGB."""
 LARGEST_UNCHECKED, DENSEST = 2**28, 200
 """Bytes of an image, and how many times those of its file, above which it is not believed."""
-ORIENTATION = 274
-"""TIFF's tag."""
+ORIENTATION, COLOR_PROFILE = 274, 34675
+"""TIFF's tags."""
 MAX_RESOLUTION = 2**31
 """Largest pixels per centimeter that the tag can hold."""
 MAX_UNCHECKED_PLANES = 10_000
@@ -47,7 +47,7 @@ def read_tiff(path: Path) -> ImageFile:
     import tifffile
 
     tiff: Any  # tifffile is untyped in parts
-    with _reported() as problems, tifffile.TiffFile(path) as tiff:
+    with reported() as problems, tifffile.TiffFile(path) as tiff:
         if tiff.is_ome:
             _check_claims(path, tiff)
         if not tiff.series:
@@ -63,6 +63,7 @@ def read_tiff(path: Path) -> ImageFile:
         described, planes_described = description_of(tiff), planes_of(tiff)
         made, spacing = tiff_provenance(tiff), _spacing(tiff)
         notes = _others(tiff)
+        profile = tiff.pages[0].tags.valueof(COLOR_PROFILE, default=b"")
         orientation = tiff.pages[0].tags.valueof("Orientation", default=1)
         if model == "PALETTE":
             image = _displayed(image, series.keyframe.colormap)
@@ -84,12 +85,15 @@ def read_tiff(path: Path) -> ImageFile:
         orientation=orientation if orientation in range(1, 9) else 1,
         notes=notes,
         description=described,
+        color_profile=profile if isinstance(profile, bytes) else b"",
         plane_details=planes_described,
     )
 
 
 def _arranged(path: Path, image: NDArray[Any], axes: str) -> tuple[NDArray[Any], int | None, str]:
     """Return an image without axes of length 1, its channel axis, and the letters of its planes."""
+    if len(axes) != image.ndim:
+        raise FileError(f"{path}: its axes ({axes}) do not match its shape {image.shape}.")
     for axis in reversed(range(image.ndim)):
         if image.shape[axis] == 1 and axes[axis] not in "YX":
             image, axes = image.take(0, axis), axes[:axis] + axes[axis + 1 :]
@@ -103,7 +107,7 @@ def _arranged(path: Path, image: NDArray[Any], axes: str) -> tuple[NDArray[Any],
 
 
 @contextmanager
-def _reported() -> Iterator[list[str]]:
+def reported() -> Iterator[list[str]]:
     """Collect what tifffile logs, instead of showing it."""
     problems: list[str] = []
 
@@ -180,8 +184,12 @@ def _displayed(indices: NDArray[Any], palette: NDArray[Any]) -> NDArray[np.uint8
 
 
 def _others(tiff: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """Return a line on the images of a file besides the first one."""
+    """Return a line on the images of a file besides the first one, and on orphaned pages."""
     others = tiff.series[1:]
+    found = sum(len(level.pages) for one in tiff.series for level in one.levels)
+    if not others and len(tiff.pages) > found:
+        left = len(tiff.pages) - found
+        return (f"{left} more pages of the file are left out: its metadata do not count them.",)
     if not others:
         return ()
     shapes = ", ".join(dict.fromkeys("x".join(map(str, one.shape)) for one in others[:3]))
@@ -221,6 +229,7 @@ def write_tiff(path: Path, result: ImageFile, provenance: Mapping[str, Any] | No
         planarconfig="contig" if rgb else None,
         ome=ome,
         metadata=metadata,
+        iccprofile=result.color_profile or None,
         extratags=orientation if result.orientation != 1 else [],
         **_resolution(result),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
+from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from ..fitting.settings import Settings
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 Preset = Literal["fast", "best", "paper"]
 PRESETS: tuple[str, ...] = get_args(Preset)
+LONGEST_REASON = 200
+"""Characters of a message on settings that may come from a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,14 +262,14 @@ def settings_from_dict(values: Mapping[str, Any]) -> Settings:
     known = {kind.__name__: kind for method in registered_methods() for kind in method.restorers}
     kind = known.get(OLD_NAMES.get(name, name))
     if kind is None:
-        raise ValueError(f"method={name!r} is unknown; choose one of {', '.join(known)}.")
+        raise ValueError(f"method={shown(name)} is unknown; choose one of {', '.join(known)}.")
     try:
         if "network" in fields:
             network: Any = kind.__dataclass_fields__["network"].default
             fields["network"] = type(network)(**_with_tuples(fields["network"]))
         return kind(**fields)
     except (TypeError, AttributeError, KeyError) as error:
-        reason = str(error).replace(f"{kind.__name__}.__init__() ", "")
+        reason = str(error).replace(f"{kind.__name__}.__init__() ", "")[:LONGEST_REASON]
         raise ValueError(f"these settings of {kind.__name__} cannot be used: {reason}") from error
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ..arrays import channels_back, channels_first
+from ..arrays import channels_back, channels_first, has_data
 from ..encoding import decoded, encoded, fingerprint
-from .validation import check_finite, checked_image, no_data_summary, unknown_pixels
+from .validation import check_finite, check_range, checked_image, no_data_summary, unknown_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +66,7 @@ class Task:
     def __post_init__(self) -> None:
         image, axis = checked_image(self.image, self.channel_axis)
         self._set(image=image, channel_axis=axis)
+        check_range(image)
         self._check_known(image, axis)
 
     def _check_known(self, image: NDArray[Any], axis: int | None) -> None:
@@ -135,12 +136,17 @@ class Task:
         )
 
     @classmethod
-    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401, ARG003
+    def is_needed(
+        cls,
+        image: NDArray[Any],
+        channel_axis: int | None = None,
+        **options: Any,  # noqa: ANN401, ARG003
+    ) -> bool:
         """Return whether an image needs restoration; other planes of a stack stay unchanged.
 
-        A plane without any finite pixel, such as a dropped frame, does not.
+        A plane without any finite pixel in a channel, such as a dropped frame, does not.
         """
-        return bool(np.isfinite(image).any())
+        return has_data(image, channel_axis)
 
     def check_settings(self, settings: Settings) -> None:
         """Raise ValueError if an option of the task is not supported with these settings."""

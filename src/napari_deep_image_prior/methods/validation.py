@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import unmasked
+from ..arrays import has_data, unmasked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 SENTINELS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -(2.0**31))
 """Values that mean "no data" if all other pixels are far from them."""
+LARGEST = 1e100
+"""Largest absolute intensity."""
 HUGE = 1e20
 """Absolute value from which on an extreme value far from all others means "no data"."""
+
+MOST_VALUES = 4
+"""Values that mean "no data" at each end of the range of an image."""
 
 
 def no_data_values(image: NDArray[Any]) -> list[float]:
@@ -30,23 +35,20 @@ def no_data_values(image: NDArray[Any]) -> list[float]:
     known = image if finite.all() else image[finite]
     values: list[float] = []
     for extreme in (np.min, np.max):
-        while known.size:
-            value = float(extreme(known))
-            if not _means_no_data(value, known):
+        for _ in range(MOST_VALUES):
+            value = float(extreme(known)) if known.size else 0.0
+            if value not in SENTINELS and abs(value) < HUGE:
                 break
             values.append(value)
             known = known[known != value]
-    return values
+    if not values or not known.size:
+        return []
+    low, high = float(known.min()), float(known.max())
+    return [value for value in values if _is_far(value, low, high)]
 
 
-def _means_no_data(value: float, known: NDArray[Any]) -> bool:
-    """Return whether the smallest or largest value means "no data"."""
-    if value not in SENTINELS and abs(value) < HUGE:
-        return False
-    others = known[known != value]
-    if others.size == 0:
-        return False
-    low, high = float(others.min()), float(others.max())
+def _is_far(value: float, low: float, high: float) -> bool:
+    """Return whether a value is far from the range of all others."""
     distance = low - value if value < low else value - high
     return distance >= high - low and abs(value) >= 2 * max(abs(low), abs(high))
 
@@ -74,8 +76,10 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     array = unmasked(image)
     if array.dtype == bool:
         raise TypeError("image is boolean: convert it to numbers, for example 0 and 255, first.")
-    if array.dtype.kind not in "uif":
-        raise TypeError(f"image has {array.dtype} values: use integers or real numbers.")
+    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"image has {array.dtype} values: use integers or real numbers of 64 bits at most."
+        )
     axis = _checked_axis(channel_axis, array.ndim)
     spatial_ndim = array.ndim - (axis is not None)
     if spatial_ndim != 2:
@@ -91,10 +95,19 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
     return view, axis
 
 
+def check_range(image: NDArray[Any]) -> None:
+    """Raise ValueError if the squares of the known intensities would overflow."""
+    if image.dtype != np.float64:
+        return
+    known = image[~unknown_pixels(image)]
+    largest = float(np.abs(known).max(initial=0))
+    if largest > LARGEST:
+        raise ValueError(f"image has intensities of {largest:.1g}: divide it by a number.")
+
+
 def check_finite(image: NDArray[Any], axis: int | None) -> None:
     """Raise ValueError if the image, or one of its channels, has no finite pixel."""
-    spatial = tuple(index for index in range(image.ndim) if index != axis)
-    if not np.isfinite(image).any(axis=spatial).all():
+    if not has_data(image, axis):
         where = "" if axis is None else " in one of its channels"
         raise ValueError(f"image has no finite pixel{where}: at least one is needed.")
 

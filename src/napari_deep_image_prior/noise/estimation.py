@@ -128,10 +128,7 @@ def _estimated(
             return NoiseModel(max(std, least), correlation=_flat_blocks(blocks).correlation)
         return NoiseModel(max(std, least), clipping=detect_clipping(observed, max(std, least)))
     if len(blocks) < MIN_BLOCKS:
-        sigma = (
-            _finite(estimate_sigma(image)) if min(image.shape) > 3 and np.ptp(image) > 0 else 0.0
-        )
-        return NoiseModel(max(sigma, least))
+        return NoiseModel(max(_std_of_few(image), least))
     if kind in ("auto", "poisson", "poisson-gaussian"):
         model = _detected_photon_noise(image, blocks, kind, least)
         if model is not None:
@@ -234,6 +231,17 @@ def _photon_model(
     if flat.correlation:  # a block's plane absorbs more of correlated noise than of white noise
         model = replace(model, stretch=(grid, stretched / flat.correlated_std))
     return replace(model, correlation=flat.correlation), flat.lag1
+
+
+def _std_of_few(image: NDArray[np.float64]) -> float:
+    """Return the standard deviation of white noise in an image with too few blocks."""
+    if np.ptp(image) == 0:
+        return 0.0
+    if min(image.shape) > 3:
+        return _finite(estimate_sigma(image))
+    # a line, or a few: from second differences along it
+    differences = np.abs(np.diff(image, 2, axis=int(np.argmax(image.shape))))
+    return float(np.median(differences) / (0.6745 * math.sqrt(6))) if differences.size else 0.0
 
 
 def _finite(value: float) -> float:

@@ -6,10 +6,11 @@ make Gaussian noise of 30 counts look like photon noise of hundreds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import median_filter
+from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,10 @@ CLASSES = 16
 """Brightness classes; each has its own standard deviation."""
 MAX_SHARE = 0.05
 """Largest share of outliers; if there were more, they would be the image."""
+NEIGHBORS = 8
+"""Nearest known pixels with which a pixel is compared if some are unknown."""
+STRETCH = 2.0
+"""Ratio of the ranges with and without outliers above which these take the contrast."""
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
 
 
@@ -37,16 +42,50 @@ def without_outliers(
     if min(image.shape) < 3:
         return image, marked
     middle = median_filter(image, footprint=RING, mode="mirror")
-    deviation = np.abs(image - middle).ravel()
-    levels = np.unique(image[:: max(1, image.shape[0] // 64)])
+    marked.flat[:] = _deviating(image.ravel(), middle.ravel())
+    return np.where(marked, middle, image), marked
+
+
+def _deviating(values: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of (n,) values deviate far from the medians of their neighbors."""
+    marked = np.zeros(values.shape, dtype=bool)
+    deviation = np.abs(values - middle)
+    levels = np.unique(values[:: max(1, values.size // 2**18)])
     step = float(np.diff(levels).min(initial=np.inf)) if levels.size > 1 else 0.0
-    order = np.argsort(middle, axis=None, kind="stable")
+    order = np.argsort(middle, kind="stable")
     for members in np.array_split(order, CLASSES):
         if members.size == 0:
             continue
         half, most = np.quantile(deviation[members], [0.5, 0.95])
         limit = DEVIATION * max(1.4826 * half, most / 1.96, step)
-        marked.flat[members] = deviation[members] > limit
+        marked[members] = deviation[members] > limit
     if marked.mean() > MAX_SHARE:
         marked[:] = False
-    return np.where(marked, middle, image), marked
+    return marked
+
+
+def outlying_pixels(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask of the known outliers of each channel of a (C, Y, X) image."""
+    marked = np.zeros(image.shape, dtype=bool)
+    for channel, valid, outliers in zip(image, known, marked, strict=True):
+        if valid.all():
+            outliers[:] = without_outliers(channel.astype(np.float64))[1]
+        elif valid.sum() > NEIGHBORS:
+            values, places = channel[valid].astype(np.float64), np.argwhere(valid)
+            _, nearest = cKDTree(places).query(places, NEIGHBORS + 1)  # the first is the pixel
+            outliers[valid] = _deviating(values, np.median(values[nearest[:, 1:]], axis=1))
+    return marked
+
+
+def stretching_outliers(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the known outliers of a (C, Y, X) image if they widen its range by `STRETCH`."""
+    outliers = outlying_pixels(image, known)
+    others = known & ~outliers
+    is_wide = np.ptp(image[known].astype(float)) > STRETCH * np.ptp(image[others].astype(float))
+    return outliers if is_wide else np.zeros_like(known)
+
+
+def share_of(outliers: NDArray[np.bool_], fate: str) -> str:
+    """Return the share of outliers, and what becomes of them, as text; empty if there are none."""
+    share = 100 * float(outliers.mean())
+    return f"{share:.2g} % outlying pixels {fate}" if share else ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import result_dtype
 from ..methods.registry import method_for, preset_settings
-from .cautions import CautionWarning
+from .cautions import warn_of
 from .devices import choose_device
 from .memory import check_memory
 from .provenance import RestorationSpec
@@ -148,8 +147,7 @@ def iter_restore(
         threads=threads,
         stop_after=stop_after,
     )
-    if task.caution:
-        warnings.warn(task.caution, CautionWarning, stacklevel=2)
+    warn_of(task)
     return steps
 
 

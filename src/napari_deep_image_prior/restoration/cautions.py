@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..methods.task import Task
+
 
 class CautionWarning(UserWarning):
     """An image or a mask that may be a mistake."""
+
+
+def warn_of(task: Task) -> None:
+    """Warn the caller's caller of what may be a mistake in a task."""
+    if task.caution:
+        warnings.warn(task.caution, CautionWarning, stacklevel=3)
 
 
 @contextmanager

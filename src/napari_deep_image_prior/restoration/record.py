@@ -18,6 +18,8 @@ MAX_THREADS = 256
 MAX_ITERATIONS = 10**8
 MAX_TEXT = 10_000
 """Characters of a text."""
+MAX_QUOTED = 100
+"""Characters of a value that a message may quote."""
 MAX_AXES = 16
 MAX_SIZE = 2**40
 """Pixels of an image."""
@@ -46,6 +48,11 @@ def number(value: Any) -> str | None:  # noqa: ANN401
     """Accept a finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return None if is_number and math.isfinite(value) else "a finite number"
+
+
+def short(value: Any) -> str | None:  # noqa: ANN401
+    """Accept any value that is short as text: a message may quote it."""
+    return None if len(repr(value)) <= MAX_QUOTED else "a short value"
 
 
 def boolean(value: Any) -> str | None:  # noqa: ANN401
@@ -134,7 +141,10 @@ REQUIRED: Schema = {
 """What a record has at least."""
 
 KNOWN: Schema = {
-    "task": {"channel_axis": AXIS},
+    "task": {
+        "channel_axis": AXIS,
+        **dict.fromkeys(("noise", "noise_std", "strength", "outliers", "factor"), short),
+    },
     "history": list_of(number, MAX_ITERATIONS),
     "step": whole(0, MAX_ITERATIONS * 1000),
     "snapshot": boolean,
@@ -159,6 +169,33 @@ STACK: Schema = {"called": text(100), "warm_start": boolean, "channel_axis": AXI
 
 PLANE: Schema = {"index": INDEX, "image_sha256": fingerprint_text}
 """What each plane of a stack has."""
+
+
+NUMBERS = list_of(number, MAX_AXES)
+WORDS = list_of(text(100), MAX_AXES)
+
+PLACEMENT: Schema = {
+    "scale": NUMBERS,
+    "translate": NUMBERS,
+    "rotate": list_of(NUMBERS, MAX_AXES),
+    "shear": NUMBERS,
+    "affine": list_of(NUMBERS, MAX_AXES),
+    "contrast_limits": NUMBERS,
+    "units": WORDS,
+    "axis_labels": WORDS,
+    "name": text(1000),
+    "rgb": boolean,
+    "leading": list_of(whole(1, MAX_SIZE), MAX_AXES),
+}
+"""The position and the looks of a layer that was saved; nothing else is set."""
+
+
+def checked_placement(placement: object) -> dict[str, Any]:
+    """Return the placement of a saved layer; ValueError if it is none."""
+    if not isinstance(placement, Mapping) or not {"rgb", "scale"} <= set(placement):
+        raise _refused(f"its placement is {_shown(placement)}.")
+    _check(placement, PLACEMENT, "placement.", required=False)
+    return {name: value for name, value in placement.items() if name in PLACEMENT}
 
 
 def checked_record(record: object) -> dict[str, Any]:
@@ -194,6 +231,9 @@ def _check_planes(made: Mapping[str, Any]) -> None:
         _check(plane, PLANE, f"{where}.", required=True)
         if len(plane["index"]) != len(planes[0]["index"]):
             raise _refused(f"{where} has other axes.")
+        axis = made["stack"]["channel_axis"]
+        if axis is not None and not -len(plane["index"]) <= axis < len(plane["index"]):
+            raise _refused(f"{where} has no axis {axis}.")
 
 
 def _check(values: Mapping[str, Any], schema: Schema, prefix: str, *, required: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
-from ...arrays import selection
+from ...arrays import has_data, selection
 from ...fitting.settings import WARM
 from ...methods.registry import method_of
 from ...restoration.api import iter_restore, new_steps
@@ -295,22 +295,21 @@ def _load(
     for name, mask in masks.items():
         part = mask if mask is None or place is None else mask[selection(place)]
         options[name] = np.zeros(plane.size, dtype=bool) if part is None else np.asarray(part) != 0
-    if not task.is_needed(plane.values, **options):
+    if not task.is_needed(plane.values, plane.channel_axis, **options):
         return plane.values, None
     return plane.values, task(plane.values, channel_axis=plane.channel_axis, **options)
 
 
 def _first_task(source: Plane, parts: list[StackPart]) -> Task:
-    has_data = False
     for part in parts:
-        pixels, task = part.load()
+        _, task = part.load()
         if task is not None:
             return task
-        has_data = has_data or bool(np.isfinite(pixels).any())
-    if not has_data:
+    if not any(has_data(part.values, part.channel_axis) for _, part in source.parts()):
         what = "every plane" if source.is_stack else "this plane"
         raise ValueError(
-            f"{what} of '{source.layer.name}' has no data: all its pixels are NaN or infinite."
+            f"{what} of '{source.layer.name}' has no data: all its pixels, or all of a channel, "
+            "are NaN or infinite."
         )
     where = "" if source.region is None else " within the region"
     raise ValueError(

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image
 
 from ...io.files import TIFF_SUFFIXES, is_result, read_image, write_image
 from ...io.image_file import FileError, ImageFile
+from ...restoration.record import checked_placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,16 +50,29 @@ def read_layer(path: str) -> list[Any]:
     }
     image = file.image
     if placement is not None:
-        if placement["rgb"]:
-            image = np.moveaxis(image, file.channel_axis or 0, -1)
-        leading = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
-        image = image.reshape([*leading, *image.shape[-3 if placement["rgb"] else -2 :]])
-        return [(image, options | placement, "image")]
+        try:
+            return [(*_placed(file, checked_placement(placement), options), "image")]
+        except (ValueError, TypeError, LookupError) as error:
+            raise FileError(f"{path}: its placement cannot be used ({error}).") from error
     options |= _grid(file)
     options["rgb"] = file.channel_axis == image.ndim - 1 and image.shape[-1] in (3, 4)
     if file.channel_axis is not None and not options["rgb"]:
         options |= {"channel_axis": file.channel_axis, "name": list(file.channel_names) or None}
     return [(image, options, "image")]
+
+
+def _placed(
+    file: ImageFile, placement: dict[str, Any], options: dict[str, Any]
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Return the image of a layer that was saved, and its options; an error if they do not fit."""
+    image, rgb = file.image, placement["rgb"]
+    if rgb:
+        image = np.moveaxis(image, file.channel_axis or 0, -1)
+    leading = placement.pop("leading", [1] * (len(placement["scale"]) - 2))
+    image = image.reshape([*leading, *image.shape[-3 if rgb else -2 :]])
+    options = options | placement
+    Image(np.broadcast_to(image.dtype.type(0), image.shape), **options)  # checks the geometry
+    return image, options
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:  # noqa: ANN401  (any layer's data)

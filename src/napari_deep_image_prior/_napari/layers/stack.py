@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
-from ...arrays import mask_of_planes
+from ...arrays import has_data, mask_of_planes
 from ...restoration.stack import StackSteps, place_of
 from .mask import EXACT
 from .world import to_data, to_world
@@ -59,9 +59,11 @@ def _from_displayed(stack: Plane, parts: list[StackPart], displayed: Index) -> l
 
 
 def without_data(stack: Plane) -> str:
-    """Return one line on the planes without any finite pixel, which are kept; empty if none."""
+    """Return one line on the planes without data in a channel, which are kept; empty if none."""
     called = "channel" if stack.is_one_plane else "plane"
-    empty = [place_of(i) for i, part in stack.parts() if not np.isfinite(part.values).any()]
+    empty = [
+        place_of(i) for i, part in stack.parts() if not has_data(part.values, part.channel_axis)
+    ]
     if len(empty) < 2:
         return f"No data in {called} {empty[0]}, which is kept as it is." if empty else ""
     listed = "; ".join(empty[:LISTED]) + ("; ..." if len(empty) > LISTED else "")

@@ -7,6 +7,7 @@ Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...fitting.networks import (
     noise_input,
     padded_shape,
 )
+from ...noise.outliers import share_of, stretching_outliers
 from ..base import Restorer, image_and_known, measure
 from .settings import DeepImagePriorFit
 
@@ -132,6 +134,11 @@ class DeepImagePriorModel:
         )
 
 
+def _limited(measurement: Measurement) -> Measurement:
+    """Limit the observed pixels to the range of the network's output, 0 to 1."""
+    return replace(measurement, observed=measurement.observed.clamp(0, 1))
+
+
 class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     """Restores by the published method; several runs are averaged.
 
@@ -150,8 +157,13 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         cls, task: Task, settings: DeepImagePriorFit, device: torch.device, seed: int
     ) -> DeepImagePriorRestorer:
         """Return the restorer of a task with a forward operator."""
-        scaling = full_range_scaling(*image_and_known(task))
-        return cls(measure(task, scaling, device), scaling, settings, seed)
+        image, known = image_and_known(task)
+        outliers = stretching_outliers(image, known)
+        outliers &= image.dtype != np.uint8  # its range is fixed
+        scaling = full_range_scaling(image, known & ~outliers)
+        restorer = cls(_limited(measure(task, scaling, device)), scaling, settings, seed)
+        restorer.noise_summary = share_of(outliers, "limited to the range of the others")
+        return restorer
 
     def __init__(
         self, measurement: Measurement, scaling: Scaling, settings: DeepImagePriorFit, seed: int
@@ -213,7 +225,7 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
 
     def remeasure(self, task: Task, device: torch.device) -> None:
         """Fit to another measurement from the next step on."""
-        measurement = self._measurement = measure(task, self.scaling, device)
+        measurement = self._measurement = _limited(measure(task, self.scaling, device))
         if self._running is not None:
             model, fit = self._running
             model.measurement = measurement

@@ -100,16 +100,11 @@ class Denoise(Task):
     @cached_property
     def _outlying(self) -> NDArray[np.bool_]:
         """Mask of the outliers of each channel, in the image's shape."""
-        from ...noise.outliers import without_outliers
+        from ...noise.outliers import outlying_pixels
 
         image = channels_first(np.asarray(self.image), self.channel_axis)
-        marked = np.empty(image.shape, dtype=bool)
-        missing = channels_first(super().unknown, self.channel_axis)
-        for channel, unknown, outliers in zip(image, missing, marked, strict=True):
-            known = ~unknown
-            filled = np.where(known, channel, np.median(channel[known])).astype(np.float64)
-            outliers[:] = without_outliers(filled)[1] & known
-        return channels_back(marked, self.channel_axis)
+        known = ~channels_first(super().unknown, self.channel_axis)
+        return channels_back(outlying_pixels(image, known), self.channel_axis)
 
     @property
     def detected(self) -> str:
@@ -117,8 +112,9 @@ class Denoise(Task):
         detected = super().detected
         if self.outliers == "keep":
             return detected
-        share = 100 * float(self._outlying.mean())
-        filled = f"{share:.2g} % outlying pixels filled" if share else "no outlying pixels to fill"
+        from ...noise.outliers import share_of
+
+        filled = share_of(self._outlying, "filled") or "no outlying pixels to fill"
         return "; ".join(filter(None, [detected, filled]))
 
     def _described_options(self) -> dict[str, Any]:

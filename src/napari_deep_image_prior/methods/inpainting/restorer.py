@@ -18,6 +18,7 @@ from ...fitting.augmentation import Crops, mean_over_views
 from ...fitting.loop import Fit, relative_to, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
+from ...noise.outliers import share_of, stretching_outliers
 from ...operators import Mask
 from ..base import SelfSupervisedRestorer, image_and_known, measure, with_correction_weights
 from ..biharmonic import biharmonic_fill
@@ -143,6 +144,8 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         Between the measurement's range and intensity units.
     settings : InpaintingFit
     seed : int
+    outliers : (C, Y, X) bool array
+        Known pixels that stay as they are, and are not used for the fill.
     """
 
     INPUTS = 2
@@ -152,16 +155,25 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         cls, task: Inpaint, settings: InpaintingFit, device: torch.device, seed: int
     ) -> InpaintingRestorer:
         """Return the restorer of a task."""
-        scaling = percentile_scaling(*image_and_known(task))
-        return cls(measure(task, scaling, device), scaling, settings, seed)
+        image, known = image_and_known(task)
+        scaling = percentile_scaling(image, known)
+        outliers = stretching_outliers(image, known)
+        restorer = cls(measure(task, scaling, device), scaling, settings, seed, outliers)
+        restorer.noise_summary = share_of(outliers, "not used for the fill")
+        return restorer
 
     def __init__(
-        self, measurement: Measurement, scaling: Scaling, settings: InpaintingFit, seed: int
+        self,
+        measurement: Measurement,
+        scaling: Scaling,
+        settings: InpaintingFit,
+        seed: int,
+        outliers: NDArray[np.bool_],
     ) -> None:
         self.scaling, self._settings = scaling, settings
-        self._observed, self._known = measurement.observed, measurement.known
+        self._inliers = torch.from_numpy(~outliers).to(measurement.known)
+        self._measure(measurement)
         self._model = InpaintingModel(self._observed, self._known, settings, seed)
-        self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
         self._rule = HeldOutPlateau(settings.patience)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._correction_weight = 1.0
@@ -172,9 +184,14 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
 
     def remeasure(self, task: Inpaint, device: torch.device) -> None:
         """Continue with another mask from the next step on."""
-        measurement = measure(task, self.scaling, device)
-        self._observed, self._known = measurement.observed, measurement.known
+        self._measure(measure(task, self.scaling, device))
         self._model.measure(self._observed, self._known)
+
+    def _measure(self, measurement: Measurement) -> None:
+        """Set the pixels of the result that are measured, and those to learn and to fill from."""
+        self._measured = measurement
+        self._known = measurement.known * self._inliers
+        self._observed = measurement.observed * self._known
         self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
 
     def run_on(self, iterations: int | None) -> None:
@@ -215,7 +232,8 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         return self._restored(correction * self._correction_weight)
 
     def _restored(self, correction: Tensor) -> NDArray[np.float64]:
-        restored = torch.where(self._known > 0, self._observed, self._fill + correction)
+        measured = self._measured
+        restored = torch.where(measured.known > 0, measured.observed, self._fill + correction)
         return self.scaling.invert(restored[0].cpu().numpy())
 
 

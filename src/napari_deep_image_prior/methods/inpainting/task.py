@@ -92,9 +92,14 @@ class Inpaint(Task):
         return "; ".join(filter(None, [super().caution, many if share > MANY_MISSING else ""]))
 
     @classmethod
-    def is_needed(cls, image: NDArray[Any], **options: Any) -> bool:  # noqa: ANN401
-        """Return whether any pixel is missing, and any is known."""
-        return super().is_needed(image) and (
+    def is_needed(
+        cls,
+        image: NDArray[Any],
+        channel_axis: int | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> bool:
+        """Return whether any pixel is missing, and any of each channel is known."""
+        return super().is_needed(image, channel_axis) and (
             bool(np.any(options["missing"])) or bool(unknown_pixels(image).any())
         )
 

@@ -23,8 +23,14 @@ from ...fitting.loop import Fit, relative_to, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import run_to_end
+from ...noise.outliers import share_of, stretching_outliers
 from ...operators import Downsample, resized
-from ..base import SelfSupervisedRestorer, scaled_and_filled, with_correction_weights
+from ..base import (
+    SelfSupervisedRestorer,
+    image_and_known,
+    scaled_and_filled,
+    with_correction_weights,
+)
 from .settings import SuperResolutionFit
 
 if TYPE_CHECKING:
@@ -175,7 +181,10 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
     ) -> SuperResolutionRestorer:
         """Return the restorer of a task."""
         scaling, image = scaled_and_filled(task, device)
-        return cls(image, task.result_spatial_shape, scaling, settings, seed)
+        restorer = cls(image, task.result_spatial_shape, scaling, settings, seed)
+        outliers = stretching_outliers(*image_and_known(task))
+        restorer.noise_summary = share_of(outliers, "with rings around them: denoise them first")
+        return restorer
 
     @classmethod
     def seconds(
