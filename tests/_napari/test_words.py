@@ -121,4 +121,6 @@ def test_a_fit_that_ends_has_no_time_left_of_its_planned_steps(
     ]
     run.step = replace(stopping, stage=FINISHING, place="finishing: averaging", note="finishing")
     assert status_text(run).splitlines() == ["Finishing: averaging, about 60 s left", run.device]
+    run.step = replace(run.step, seconds_left=0.4)
+    assert status_text(run).splitlines() == ["Finishing: averaging", run.device]
     run.state = "done"

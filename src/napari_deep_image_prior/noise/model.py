@@ -91,7 +91,11 @@ class NoiseModel:
     def describe(self) -> str:
         """Return the model as one line of text."""
         ignored = f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
-        small = ", assumed Gaussian because the image is small" if self.is_small else ""
+        small = (
+            ", assumed to be camera noise: the image is too small to tell photon noise"
+            if self.is_small
+            else ""
+        )
         return self._described() + ignored + small
 
     def _described(self) -> str:
@@ -100,4 +104,5 @@ class NoiseModel:
             clipped = f", {self.clipping.describe()}" if self.clipping else ""
             return f"noise of standard deviation {self.std:.3g}{correlated}{clipped}"
         a, b = self.photon
-        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){correlated}"
+        offset = f"{'-' if b < 0 else '+'} {abs(b / a):.3g}"
+        return f"photon noise, variance = {a:.3g} x (intensity {offset}){correlated}"

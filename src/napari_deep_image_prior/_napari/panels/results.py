@@ -11,7 +11,7 @@ from napari.layers import Image
 from ...evaluation.quality import measure_quality, residual
 from ...io.files import SUFFIXES, TIFF_SUFFIXES
 from ...restoration.script import script, where_from
-from ...restoration.timing import duration
+from ...restoration.timing import time_left
 from ..actions.before_after import SHORTCUT, bind_compare, compare
 from ..actions.repeat import run_again
 from ..jobs.queue import queue_of
@@ -288,11 +288,8 @@ class ResultsWidget(Container[Any]):
             step = seed_step.step
             done = (seed_step.number - 1 + step.fraction) / seed_step.seeds
             self.progress.value = self.progress.max * done
-            left = ""
-            if seed_step.seconds_left is not None:
-                left = f", about {duration(seed_step.seconds_left)} left"
             seed = f"seed {seed_step.number} of {seed_step.seeds}"
-            self._report(f"{seed}: {step.place}{left}")
+            self._report(f"{seed}: {step.place}{time_left(seed_step.seconds_left)}")
 
 
 def _is_result(layer: Image) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...restoration.base import FINISHING
-from ...restoration.timing import duration
+from ...restoration.timing import time_left
 from ..jobs.estimate import active_estimate
 from ..jobs.queue import queue_of
 from ..layers.noise import fit_text, noise_text, with_channel_name
@@ -22,7 +22,7 @@ def status_text(run: Run) -> str:
         result = run.result if run.state == "done" else None
         noise = "" if result is None else noise_text(result.provenance, run.source)
         reason = with_channel_name(run.message.removesuffix("."), run.source)
-        end = f"{run.state.capitalize()}: {reason}."
+        end = f"{run.state.capitalize()}: {reason.removesuffix(' done')}."
         return "\n".join(filter(None, [end, noise]))
     if run.state == "waiting":
         if active_estimate(run.viewer) is not None:
@@ -47,6 +47,6 @@ def _step_text(run: Run, step: Step) -> str:
         verb = ""
     left = ""
     is_stopped = run.state in ("paused", "stopping")  # the time left is that of the planned steps
-    if (not is_stopped or step.stage == FINISHING) and run.seconds_left is not None:
-        left = f", about {duration(run.seconds_left)} left"
+    if not is_stopped or step.stage == FINISHING:
+        left = time_left(run.seconds_left)
     return sentence(f"{verb}{step.place}{left}")
