@@ -484,6 +484,10 @@ def test_the_bar_the_curve_and_the_text_begin_anew_and_end_with_the_layers(
     assert (widget.progress.value, widget._curve.label) == (0, "")
     assert widget.status.value == "'cells' was deleted: choose another image."
     assert widget.keep.enabled, "the result is still there"
+    viewer.layers.clear()
+    viewer.layers.append(Image(picture, name="other"))
+    viewer.layers.remove("other")
+    assert widget.status.value == "'other' was deleted: open an image."
 
 
 @pytest.mark.usefixtures("endless_presets")

@@ -102,7 +102,12 @@ class NoiseModel:
         correlated = ", spatially correlated" if self.correlation else ""
         if self.photon is None:
             clipped = f", {self.clipping.describe()}" if self.clipping else ""
-            return f"noise of standard deviation {self.std:.3g}{correlated}{clipped}"
+            return f"noise of standard deviation {_number(self.std)}{correlated}{clipped}"
         a, b = self.photon
-        offset = f"{'-' if b < 0 else '+'} {abs(b / a):.3g}"
-        return f"photon noise, variance = {a:.3g} x (intensity {offset}){correlated}"
+        offset = f"{'-' if b < 0 else '+'} {_number(abs(b / a))}"
+        return f"photon noise, variance = {_number(a)} x (intensity {offset}){correlated}"
+
+
+def _number(value: float) -> str:
+    """Return three digits, without an exponent where the value has more before the point."""
+    return f"{value:.0f}" if 999.5 <= value < 1e6 else f"{value:.3g}"

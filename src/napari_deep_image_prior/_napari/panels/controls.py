@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ..viewer.proxies import unwrap_proxy
+from .long_names import shorten_long_names
 from .panel_layout import LabelColumn
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
 
 
 def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
-    """Return a combo box of layers; long layer names are elided and do not widen the panel."""
+    """Return a combo box of layers; long layer names are shortened and do not widen the panel."""
     # napari registers this kind of widget for its layers
     choice = cast(
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
     )
-    elide_long_names(choice)
+    shorten_long_names(choice)
     return choice
 
 
@@ -92,16 +93,8 @@ def image_choice(
         return [layer for layer in layers if isinstance(layer, Image) and accepts(layer)]
 
     choice = ComboBox(name=name, choices=choices, tooltip=tooltip)
-    elide_long_names(choice)
+    shorten_long_names(choice)
     return choice
-
-
-def elide_long_names(choice: ComboBox) -> None:
-    """Shorten long layer names in a menu, so that they do not widen the panel."""
-    combo = choice.native
-    combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(12)
-    combo.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
 
 
 def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -> PushButton:
