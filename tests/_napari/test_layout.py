@@ -108,12 +108,20 @@ def test_a_floating_panel_opens_at_a_useful_size(window: Any, qtbot: Any) -> Non
 
 
 @pytest.mark.usefixtures("endless_presets", "_no_leftovers")
-def test_the_curve_is_in_sight_during_a_fit(window: Any, picture: Any, qtbot: Any) -> None:
+@pytest.mark.parametrize("planes", [1, 3])
+def test_the_curve_is_in_sight_during_a_fit(
+    window: Any, picture: Any, qtbot: Any, planes: int
+) -> None:
     window.layers.clear()
-    window.add_image(picture)
+    window.add_image(picture if planes == 1 else np.stack([picture] * planes))
     _, widget = _open(window, "Denoise", qtbot)
+    warning = widget._warning.native
+    assert warning.visibleRegion().boundingRect() == warning.rect()
+    widget.planes.value = "all"
     widget.run.native.click()
     qtbot.waitUntil(lambda: len(widget._curve._points) > 1, timeout=30000)
+    qtbot.waitUntil(lambda: "held-out error" in widget.status.value.lower(), timeout=30000)
+    qtbot.wait(50)
     assert widget._curve.visibleRegion().boundingRect() == widget._curve.rect()
     widget.cancel.native.click()
 

@@ -75,7 +75,7 @@ class RestorationWidget(Container[Any]):
     own: ClassVar[tuple[str, ...]] = ()
     """Names of the settings of this task alone, which are remembered."""
     warning: ClassVar[str]
-    """What the prior may invent; always visible."""
+    """What the prior may invent; visible before a run."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
@@ -150,7 +150,7 @@ class RestorationWidget(Container[Any]):
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
         link = help_link(self.native, self.kind, self._report)
-        for part in (self._warning.native, self._curve, self._queue, link):
+        for part in (self._curve, self._warning.native, self._queue, link):
             self.native.layout().addWidget(part)
 
     def _own_widgets(self) -> list[Widget]:
