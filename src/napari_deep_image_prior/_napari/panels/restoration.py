@@ -219,7 +219,7 @@ class RestorationWidget(Container[Any]):
         previous, self._previous_image = self._previous_image, image
         self._notice = ""
         if previous is not None and previous not in self._viewer.layers:
-            other = "choose another image" if self.image.choices else "open an image"
+            other = "choose or open another image"
             now = other if image is None else f"the image is now '{image.name}'"
             self._notice = f"'{previous.name}' was deleted: {now}."
         self._show_state()

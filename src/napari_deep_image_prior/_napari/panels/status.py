@@ -8,6 +8,7 @@ from ...restoration.base import FINISHING
 from ...restoration.timing import time_left
 from ..jobs.estimate import active_estimate
 from ..jobs.queue import queue_of
+from ..jobs.uncertainty import active_uncertainty
 from ..layers.noise import fit_text, noise_text, with_channel_name
 from ..viewer.messages import sentence
 
@@ -27,7 +28,7 @@ def status_text(run: Run) -> str:
     if run.state == "waiting":
         if active_estimate(run.viewer) is not None:
             return "Queued: starts after the estimate."
-        return _waiting_text(queue_of(run.viewer).jobs.index(run))
+        return _waiting_text(run)
     if run.step is None:
         verb = "Stopping" if run.state == "stopping" else "Starting"
         return f"{verb} on {run.device} …"
@@ -35,9 +36,12 @@ def status_text(run: Run) -> str:
     return "\n".join(filter(None, [_step_text(run, run.step), run.device, note]))
 
 
-def _waiting_text(jobs_before: int) -> str:
-    if jobs_before == 0:
+def _waiting_text(run: Run) -> str:
+    jobs_before = queue_of(run.viewer).jobs.index(run)
+    if jobs_before == 0 and active_uncertainty(run.viewer) is not None:
         return "Queued: starts after the uncertainty estimate (Results panel)."
+    if jobs_before == 0:
+        return "Queued: starts when the last step before it has ended."
     return f"Queued: starts after {jobs_before} other{'s' if jobs_before > 1 else ''}."
 
 
