@@ -51,6 +51,22 @@ def test_a_run_waits_for_an_estimate_whose_answer_stays_until_its_end(
     assert widget.estimate.enabled
 
 
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("change", ["preset", "noise", "image"])
+def test_an_answer_is_not_shown_for_other_settings_or_another_image(
+    viewer: Any, picture: np.ndarray, qtbot: Any, change: str
+) -> None:
+    layer = viewer.add_image(picture, name="cells")
+    widget = open_panel(viewer, "Denoise")
+    widget.estimate.native.click()
+    qtbot.waitUntil(lambda: "about" in widget.status.value, timeout=30000)
+    if change == "image":
+        viewer.layers.remove(layer)
+    else:
+        getattr(widget, change).value = getattr(widget, change).choices[1]
+    assert "about" not in widget.status.value
+
+
 @pytest.mark.usefixtures("endless_presets")
 def test_an_estimate_reports_its_progress_and_is_cancelled_by_its_button(
     viewer: Any, picture: np.ndarray, qtbot: Any

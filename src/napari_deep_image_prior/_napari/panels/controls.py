@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakMethod
+from weakref import WeakMethod, ref
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton, create_widget
 from napari.layers import Image
@@ -80,6 +80,7 @@ def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa:
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
     )
     shorten_long_names(choice)
+    _emit_when_emptied(choice)
     return choice
 
 
@@ -94,7 +95,19 @@ def image_choice(
 
     choice = ComboBox(name=name, choices=choices, tooltip=tooltip)
     shorten_long_names(choice)
+    _emit_when_emptied(choice)
     return choice
+
+
+def _emit_when_emptied(choice: ComboBox) -> None:
+    """Report None as well, when the last layer is deleted; magicgui reports only choices."""
+    reference = ref(choice)
+
+    def emit(index: int) -> None:
+        if index < 0 and (alive := reference()) is not None:
+            alive.changed.emit(None)
+
+    choice.native.currentIndexChanged.connect(emit)
 
 
 def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -> PushButton:

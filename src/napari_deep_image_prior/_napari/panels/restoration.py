@@ -89,7 +89,10 @@ class RestorationWidget(Container[Any]):
         self._add_options()
         self._add_fit_controls()
         names = ("planes", "preset", "device", "seed", "snapshot_memory", "fit_contrast")
-        remember(self._viewer, self.kind, [getattr(self, name) for name in (*names, *self.own)])
+        settings = [getattr(self, name) for name in (*names, *self.own)]
+        remember(self._viewer, self.kind, settings)
+        for each in (self._channels, *settings):
+            each.changed.connect(self._forget_prediction)  # a weak reference
         controls = (self.buttons, self.progress, self._status)
         finish_layout(self.native, fixed=[each.native for each in controls])
         self._previous_image = self.image.value
@@ -217,7 +220,7 @@ class RestorationWidget(Container[Any]):
     def _report_replaced_image(self, image: Image | None) -> None:
         """Report, until the next run, that the selected image was deleted and which replaces it."""
         previous, self._previous_image = self._previous_image, image
-        self._notice = ""
+        self._notice = self._prediction = ""
         if previous is not None and previous not in self._viewer.layers:
             other = "choose or open another image"
             now = other if image is None else f"the image is now '{image.name}'"
@@ -253,6 +256,12 @@ class RestorationWidget(Container[Any]):
     def _show_estimate(self, outcome: object) -> None:
         self._prediction = sentence(outcome)  # stays above the state of a run that has waited
         self._show_state()
+
+    def _forget_prediction(self) -> None:
+        """Show no estimate of other settings."""
+        if self._prediction:
+            self._prediction = ""
+            self._show_state()
 
     def _start(self) -> None:
         self._notice = self._prediction = ""
