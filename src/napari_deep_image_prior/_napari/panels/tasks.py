@@ -51,7 +51,7 @@ class DenoiseWidget(RestorationWidget):
     own = ("noise", "strength", "outliers")
     warning = (
         "Faint detail may be removed with the noise, and a fine line may be an artifact. "
-        "Compare with the original before you count, measure or diagnose."
+        "Do not count, measure or diagnose without the original."
     )
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
