@@ -72,6 +72,21 @@ def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
     assert any(place.startswith("finishing: first estimate, ") for place in places)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        dip.Denoise(NOISY),
+        dip.Inpaint(NOISY, missing=np.eye(*NOISY.shape, dtype=bool)),
+        dip.SuperResolve(NOISY, factor=2),
+    ],
+    ids=lambda task: task.kind,
+)
+def test_what_is_being_finished_is_named(task: dip.Task) -> None:
+    steps = dip.iter_restore(task, settings=QUICK[task.kind])
+    places = {step.place for step in steps if step.stage == "finishing" and step.result is None}
+    assert places == {"finishing: weighing the correction", "finishing: averaging eight views"}
+
+
 @pytest.mark.parametrize("run", range(len(RECORDED)))
 @pytest.mark.parametrize("tenth", range(1, 10))
 def test_the_time_left_is_within_a_third_from_a_tenth_of_the_time_on(

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from ...fitting.augmentation import VIEWS, Crops
-from ...fitting.base import FIRST_ESTIMATE, FITTING, NOISE, Progress
+from ...fitting.base import AVERAGING, FIRST_ESTIMATE, FITTING, NOISE, WEIGHING, Progress
 from ...fitting.loop import Fit, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
-from ...generators import mapped, silent
+from ...generators import labeled, mapped, silent
 from ...noise.estimation import estimate_noise
 from ..base import (
     SelfSupervisedRestorer,
@@ -276,7 +276,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
         def count(_value: None) -> str:
             self._averaged += pixels
-            return "averaging eight views"
+            return AVERAGING
 
         return (yield from mapped(working, count))
 
@@ -351,10 +351,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             noise = normalizer.sample_noise(y) * variance.sqrt() / self._overestimation
             recorrupted = (y + ALPHA * noise) / level  # the noise level of y
             again = replace(image, noisy=recorrupted, variance=variance)
-            estimate = yield from mapped(
-                self._counted(again.first_estimate(self._overestimation)),
-                lambda _: "weighing the correction",
-            )
+            working = self._counted(again.first_estimate(self._overestimation))
+            estimate = yield from labeled(working, WEIGHING)
             views = self._model.mean_correction(recorrupted, estimate)
             correction = (yield from self._counted_views(views, self._region_pixels)) * level
             target = y - noise / ALPHA - estimate * level
