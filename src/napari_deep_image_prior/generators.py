@@ -29,6 +29,11 @@ def silent(working: Generator[object, None, Result]) -> Generator[None, None, Re
     return mapped(working, lambda _value: None)
 
 
+def labeled(working: Generator[object, None, Result], text: str) -> Generator[str, None, Result]:
+    """Yield `text` for each value of a generator, and return its return value."""
+    return mapped(working, lambda _value: text)
+
+
 def run_to_end(working: Generator[object, None, Result]) -> Result:
     """Run a generator to its end and return its return value."""
     while True:

@@ -241,7 +241,7 @@ def test_the_widget_takes_the_roles_from_the_labels_and_lets_them_be_changed(
     widget.run.native.click()
     qtbot.waitUntil(lambda: "Channel 1 (2 of 2)" in widget.status.value, timeout=30000)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
-    assert widget.status.value.startswith("Done: 2 of 2 channels done.\nchannel 0: noise of ")
+    assert widget.status.value.startswith("Done: 2 of 2 channels.\nchannel 0: noise of ")
 
 
 def test_results_examines_all_channels_of_one_fit(

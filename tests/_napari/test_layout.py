@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QLabel, QMainWindow, QScrollArea
+from qtpy.QtCore import QEvent, QPoint
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QApplication, QLabel, QMainWindow, QScrollArea, QToolTip
 
 from napari_deep_image_prior._napari.panels.fit_curve import end_labels
+from napari_deep_image_prior._napari.panels.long_names import shown_text
 from tests._napari.conftest import PLUGIN
 
 NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
@@ -37,6 +40,32 @@ def test_panels_share_a_tab_in_place_of_the_height(window: Any, qtbot: Any) -> N
     docks[2].raise_()
     qtbot.waitUntil(lambda: not docks[2].visibleRegion().isEmpty(), timeout=5000)
     assert docks[2].height() > 600
+
+
+def test_panels_opened_in_one_go_share_a_tab_too(window: Any, qtbot: Any) -> None:
+    docks = [window.window.add_plugin_dock_widget(PLUGIN, name)[0] for name in NAMES]
+    main = docks[0].parent()
+    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == 3, timeout=5000)
+
+
+@pytest.mark.parametrize("panel", ["Denoise", "Results"])
+def test_a_long_name_in_a_menu_is_shortened_and_shown_in_full_in_a_tooltip(
+    window: Any, qtbot: Any, panel: str
+) -> None:
+    long = "control sample 3, well B07, position 12, nuclei of 28 November"
+    window.layers[0].name = long
+    _, widget = _open(window, panel, qtbot)
+    menu = widget.image if panel == "Denoise" else widget.truth
+    menu.value = window.layers[0]
+    combo = menu.native
+    assert "…" in shown_text(combo)
+    assert shown_text(combo).startswith("control")
+    place = QPoint(9, 9)
+    QApplication.sendEvent(combo, QHelpEvent(QEvent.Type.ToolTip, place, combo.mapToGlobal(place)))
+    assert QToolTip.text().startswith(f"{long}\n")
+    painted = combo.grab().toImage()
+    combo.setItemText(combo.currentIndex(), shown_text(combo))
+    assert combo.grab().toImage() == painted, "what is painted is the shortened name"
 
 
 def test_a_panel_moved_away_by_the_user_is_no_tab(window: Any, qtbot: Any) -> None:
@@ -79,12 +108,20 @@ def test_a_floating_panel_opens_at_a_useful_size(window: Any, qtbot: Any) -> Non
 
 
 @pytest.mark.usefixtures("endless_presets", "_no_leftovers")
-def test_the_curve_is_in_sight_during_a_fit(window: Any, picture: Any, qtbot: Any) -> None:
+@pytest.mark.parametrize("planes", [1, 3])
+def test_the_curve_is_in_sight_during_a_fit(
+    window: Any, picture: Any, qtbot: Any, planes: int
+) -> None:
     window.layers.clear()
-    window.add_image(picture)
+    window.add_image(picture if planes == 1 else np.stack([picture] * planes))
     _, widget = _open(window, "Denoise", qtbot)
+    warning = widget._warning.native
+    assert warning.visibleRegion().boundingRect() == warning.rect()
+    widget.planes.value = "all"
     widget.run.native.click()
     qtbot.waitUntil(lambda: len(widget._curve._points) > 1, timeout=30000)
+    qtbot.waitUntil(lambda: "held-out error" in widget.status.value.lower(), timeout=30000)
+    qtbot.wait(50)
     assert widget._curve.visibleRegion().boundingRect() == widget._curve.rect()
     widget.cancel.native.click()
 

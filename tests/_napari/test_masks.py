@@ -51,6 +51,10 @@ def test_a_hole_that_is_too_wide_is_reported_while_it_is_painted(viewer: Any, qt
     assert "without structure" in shown.value
     mask.undo()
     qtbot.waitUntil(lambda: not shown.native.isVisibleTo(widget.native), timeout=5000)
+    mask.redo()
+    qtbot.waitUntil(lambda: shown.native.isVisibleTo(widget.native), timeout=5000)
+    viewer.layers.remove(mask)
+    assert not shown.native.isVisibleTo(widget.native), "the mask is gone"
 
 
 @pytest.mark.usefixtures("endless_presets")

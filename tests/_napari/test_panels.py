@@ -392,6 +392,7 @@ def test_the_queue_is_listed_moved_and_cancelled_and_survives_reopening(
     listed.remove.click()
     assert lines() == ["running: a denoised (fast)", "waiting: c denoised (fast, seed 7)"]
     press(widget.cancel)
+    assert widget.status.value == "Queued: starts when the last step before it has ended."
     _wait(qtbot, lambda: "step" in widget.status.value)
     assert widget._run.layer.name == "c denoised", "the widget shows the next one"
     assert not listed.isVisibleTo(widget.native)
@@ -422,7 +423,7 @@ def test_the_panel_reports_that_its_image_was_deleted_and_offers_no_result_in_it
     press(widget.run)
     _wait(qtbot, lambda: "step" in widget.status.value)
     viewer.layers.remove("cells")
-    notice = "'cells' was deleted: choose another image.\n"
+    notice = "'cells' was deleted: choose or open another image.\n"
     assert widget.image.value is None
     assert widget.status.value.startswith(notice)
     _wait(qtbot, lambda: len(widget._run.misfits) > 0)
@@ -482,7 +483,7 @@ def test_the_bar_the_curve_and_the_text_begin_anew_and_end_with_the_layers(
     _wait(qtbot, lambda: widget.run.enabled)
     viewer.layers.remove(source)
     assert (widget.progress.value, widget._curve.label) == (0, "")
-    assert widget.status.value == "'cells' was deleted: choose another image."
+    assert widget.status.value == "'cells' was deleted: choose or open another image."
     assert widget.keep.enabled, "the result is still there"
 
 

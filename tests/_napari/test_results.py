@@ -117,6 +117,22 @@ def test_the_widget_shows_provenance_as_soon_as_it_is_known(
     assert run.result.stop_reason in results.provenance.value
 
 
+def test_nothing_is_shown_of_a_deleted_or_another_result(
+    viewer: Any, results: Any, picture: np.ndarray
+) -> None:
+    source = viewer.add_image(picture, name="cells")
+    first, second = (restore_layer(viewer, source, seed=seed, block=True).layer for seed in (1, 2))
+    results.result.value = first
+    press(results.residual)
+    assert results.status.value
+    results.result.value = second
+    assert not results.status.value, "the message is about the first"
+    press(results.residual)
+    viewer.layers.clear()
+    assert results.provenance.value == "Choose a result layer first."
+    assert not results.status.value
+
+
 def test_an_obstacle_to_an_action_is_reported_in_one_line(
     viewer: Any, results: Any, picture: np.ndarray
 ) -> None:

@@ -143,7 +143,7 @@ def test_planes_without_data_are_kept_and_reported(
     assert "No data in plane 1, which is kept as it is." in widget.status.value
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
     assert widget.status.value == (
-        "Done: 2 of 2 planes done.\nNo data in plane 1, which is kept as it is."
+        "Done: 2 of 2 planes.\nNo data in plane 1, which is kept as it is."
     )
     assert np.isnan(viewer.layers["cells denoised"].data[1]).all()
     stack[:2] = np.nan
@@ -297,7 +297,7 @@ def test_the_widget_offers_all_planes_for_stacks_only(
     widget.run.native.click()
     qtbot.waitUntil(lambda: "Plane 2 (3 of 3)" in widget.status.value, timeout=30000)
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=30000)
-    assert widget.status.value.startswith("Done: 3 of 3 planes done.")
+    assert widget.status.value.startswith("Done: 3 of 3 planes.")
     assert not widget.history.enabled
     widget.image.value = viewer.layers["plane"]
     widget.run.native.click()

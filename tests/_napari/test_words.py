@@ -104,6 +104,8 @@ def test_the_state_of_a_fit_is_short_for_many_channels() -> None:
     assert fit_text("channel 3 (2 of 2)", layer) == "Channel 3 (2 of 2)"
     assert fit_text("noise of standard deviation 5", layer) == "Noise of standard deviation 5"
     assert fit_text("", layer) == ""
+    formula = "photon noise, variance = 2 x (intensity - 95.6)"
+    assert fit_text(formula, layer).endswith("x (intensity\u00a0-\u00a095.6)"), "in one piece"
     reason = "stopped by the user in channel 0 (1 of 2), at step 9"
     assert with_channel_name(reason, layer) == "stopped by the user in DAPI (1 of 2), at step 9"
 
@@ -121,4 +123,6 @@ def test_a_fit_that_ends_has_no_time_left_of_its_planned_steps(
     ]
     run.step = replace(stopping, stage=FINISHING, place="finishing: averaging", note="finishing")
     assert status_text(run).splitlines() == ["Finishing: averaging, about 60 s left", run.device]
+    run.step = replace(run.step, seconds_left=0.4)
+    assert status_text(run).splitlines() == ["Finishing: averaging", run.device]
     run.state = "done"

@@ -30,7 +30,7 @@ def test_gaussian_noise_in_small_images_is_no_photon_noise_and_is_said_to_be_ass
     model = estimate_noise(image)
     assert model.photon is None
     assert model.std == pytest.approx(std, rel=0.35)
-    assert model.describe().endswith("assumed Gaussian because the image is small")
+    assert model.describe().endswith("the image is too small to tell photon noise")
 
 
 def test_nothing_is_said_to_be_assumed_where_the_noise_is_given_or_the_image_is_large():

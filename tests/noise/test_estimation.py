@@ -72,6 +72,14 @@ def test_the_noise_of_a_small_image_is_estimated(size: int) -> None:
     assert estimate_noise(SCENE[:size, :size] + noise).std == pytest.approx(25, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("b", "text"), [(-200.0, "- 100"), (6.0, "+ 3"), (0.0, "+ 0"), (-3314.0, "- 1657")]
+)
+def test_the_offset_of_photon_noise_is_written_as_a_sum(b: float, text: str) -> None:
+    described = NoiseModel(1.0, (2.0, b)).describe()
+    assert described == f"photon noise, variance = 2 x (intensity {text})"
+
+
 def test_stabilization_is_inverted() -> None:
     image = (RNG.poisson(SCENE) + 100).astype(float)
     for model in (estimate_noise(image), NoiseModel(3.0)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import napari_deep_image_prior as dip
-from napari_deep_image_prior.restoration.timing import Clock
+from napari_deep_image_prior.restoration.timing import Clock, duration, time_left
 from tests.conftest import QUICK
 
 NOISY = 100 + np.random.default_rng(0).normal(0, 10, (72, 80)) + np.arange(80)
@@ -72,6 +72,21 @@ def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
     assert any(place.startswith("finishing: first estimate, ") for place in places)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        dip.Denoise(NOISY),
+        dip.Inpaint(NOISY, missing=np.eye(*NOISY.shape, dtype=bool)),
+        dip.SuperResolve(NOISY, factor=2),
+    ],
+    ids=lambda task: task.kind,
+)
+def test_what_is_being_finished_is_named(task: dip.Task) -> None:
+    steps = dip.iter_restore(task, settings=QUICK[task.kind])
+    places = {step.place for step in steps if step.stage == "finishing" and step.result is None}
+    assert places == {"finishing: weighing the correction", "finishing: averaging eight views"}
+
+
 @pytest.mark.parametrize("run", range(len(RECORDED)))
 @pytest.mark.parametrize("tenth", range(1, 10))
 def test_the_time_left_is_within_a_third_from_a_tenth_of_the_time_on(
@@ -88,6 +103,36 @@ def test_the_time_left_is_within_a_third_from_a_tenth_of_the_time_on(
             if now >= recorded["seconds"] * tenth / 10:
                 break
     assert left == pytest.approx(recorded["seconds"] - now, rel=0.3)
+
+
+@pytest.mark.parametrize("run", range(len(RECORDED)))
+def test_no_time_left_is_off_by_more_than_a_factor_of_two(
+    run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = RECORDED[run]
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    clock = Clock()
+    clock.assumed_rates = recorded["assumed_rates"]
+    with clock.working():
+        for now, stage, work in recorded["reports"]:
+            left = clock.seconds_left(stage, {name: tuple(pair) for name, pair in work.items()})
+            true = recorded["seconds"] - now
+            if left is not None:
+                assert true / 2 - 1 < left < 2 * true + 1, (now, stage, work)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(40, "40 s"), (110, "2 min"), (140, "2.5 min"), (750, "12 min"), (7200, "2.0 h")],
+)
+def test_a_duration_is_rounded_to_a_quarter_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_no_time_left_is_reported_in_the_last_second() -> None:
+    assert time_left(61.0) == ", about 61 s left"
+    assert time_left(0.9) == time_left(0.0) == time_left(None) == ""
 
 
 def test_a_fit_that_is_run_on_counts_from_where_it_was() -> None:

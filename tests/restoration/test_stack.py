@@ -169,6 +169,20 @@ def test_a_stopped_stack_counts_the_steps_of_the_network_alone(picture: np.ndarr
     assert not [note for note in notes if note.endswith(": ") or ": ;" in note]
 
 
+def test_the_time_left_of_a_stopped_stack_is_that_of_its_plane(picture: np.ndarray) -> None:
+    noise = np.random.default_rng(0).normal(0, 9, (9, *picture.shape))
+    planes = [((z,), lambda z=z: Denoise(noise[z] + picture)) for z in range(9)]
+    steps = StackSteps(planes, np.zeros(noise.shape), {"settings": QUICK["denoise"]})
+    before = after = 0.0
+    for step in steps:
+        if step.fitted < 8:
+            before = step.seconds_left or before
+        else:
+            steps.stop()
+            after = max(after, step.seconds_left or 0.0) if step.stage == "finishing" else after
+    assert 0 < after < before / 3
+
+
 def test_an_intermediate_stack_is_not_repeated(picture: np.ndarray, hole: np.ndarray) -> None:
     series = np.stack([picture, picture + 3])
     steps = _holed(series, hole)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..io.console import ProgressLine
-from ..restoration.timing import duration
+from ..restoration.timing import time_left
 
 if TYPE_CHECKING:
     from ..restoration.base import Restoration, RestorationSteps, Step
@@ -25,8 +25,7 @@ def run_with_progress(steps: RestorationSteps, *, name: str) -> Restoration:
 
 
 def _progress(step: Step) -> str:
-    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
-    return f"{step.place}{left}"
+    return f"{step.place}{time_left(step.seconds_left)}"
 
 
 def summary(result: Restoration) -> str:

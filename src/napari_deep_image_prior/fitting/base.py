@@ -53,6 +53,7 @@ class StoppingRule(Protocol):
 
 
 NOISE, FIRST_ESTIMATE, FITTING = "estimating noise", "first estimate", "fitting"
+WEIGHING, AVERAGING = "weighing the correction", "averaging eight views"
 """Stages of a restoration."""
 
 

@@ -91,13 +91,23 @@ class NoiseModel:
     def describe(self) -> str:
         """Return the model as one line of text."""
         ignored = f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
-        small = ", assumed Gaussian because the image is small" if self.is_small else ""
+        small = (
+            ", assumed to be camera noise: the image is too small to tell photon noise"
+            if self.is_small
+            else ""
+        )
         return self._described() + ignored + small
 
     def _described(self) -> str:
         correlated = ", spatially correlated" if self.correlation else ""
         if self.photon is None:
             clipped = f", {self.clipping.describe()}" if self.clipping else ""
-            return f"noise of standard deviation {self.std:.3g}{correlated}{clipped}"
+            return f"noise of standard deviation {_number(self.std)}{correlated}{clipped}"
         a, b = self.photon
-        return f"photon noise, variance = {a:.3g} x (intensity {b / a:+.3g}){correlated}"
+        offset = f"{'-' if b < 0 else '+'} {_number(abs(b / a))}"
+        return f"photon noise, variance = {_number(a)} x (intensity {offset}){correlated}"
+
+
+def _number(value: float) -> str:
+    """Return three digits, without an exponent where the value has more before the point."""
+    return f"{value:.0f}" if 999.5 <= value < 1e6 else f"{value:.3g}"

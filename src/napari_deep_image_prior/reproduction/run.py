@@ -12,7 +12,7 @@ from ..io.files import write_whole
 from ..io.image_file import FileError
 from ..restoration.base import RestorationError
 from ..restoration.devices import choose_device
-from ..restoration.timing import duration
+from ..restoration.timing import duration, time_left
 from .examples import PICTURES
 from .measuring import Figure, check_figure, measure, read_figure
 from .panels import write_panels
@@ -119,9 +119,8 @@ def _measure(job: Job, device: torch.device, threads: int | None, label: str, la
     line = ProgressLine()
 
     def report(step: int, total: int, seconds_left: float | None, psnr: float | None) -> None:
-        left = "" if seconds_left is None else f", {duration(seconds_left)} left"
         so_far = "" if psnr is None else f", {psnr:.2f} dB"
-        line.show(f"{label}: {step}/{total}{so_far}{left}{later}")
+        line.show(f"{label}: {step}/{total}{so_far}{time_left(seconds_left)}{later}")
 
     try:
         return measure(job, device, threads, report)

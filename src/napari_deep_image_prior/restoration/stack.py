@@ -356,7 +356,7 @@ class StackSteps:
         count = len(self._planes)
         number = min(len(self._done) + len(self._failed) + (step.result is None), count)
         left = step.seconds_left
-        if left is not None:
+        if left is not None and not self._stop_requested:
             left += (count - number) * self._typical_seconds(elapsed + left)
         # counted as if all planes took as many steps; early stopping skips to the end
         self._steps_of_one = self._steps_of_one or step.total

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+ASSUMED = 20
+"""Units of work that an assumed rate counts for, once the rate is measured."""
+
 
 class Clock:
     """Predicts the remaining time from the duration of the last steps of each stage.
@@ -52,8 +55,11 @@ class Clock:
             Work done and left, by stage.
         """
         if stage in work:
+            done = work[stage][0]
             marks = self._marks.setdefault(stage, deque(maxlen=100))
-            marks.append((self.seconds, work[stage][0]))
+            if len(marks) == 1 and marks[0][1] == done:
+                marks.clear()  # preparations: they say nothing of the rate
+            marks.append((self.seconds, done))
         left = 0.0
         for name, (_, amount) in work.items():
             rate = self._rate(name) if amount else 0.0
@@ -64,12 +70,14 @@ class Clock:
 
     def _rate(self, stage: str) -> float | None:
         """Return the seconds for a unit of work."""
+        assumed = self.assumed_rates.get(stage)
         marks = self._marks.get(stage)
-        if marks:
-            (then, first), (now, last) = marks[0], marks[-1]
-            if last > first:
-                return (now - then) / (last - first)
-        return self.assumed_rates.get(stage)
+        if not marks or marks[-1][1] <= marks[0][1]:
+            return assumed
+        (then, first), (now, last) = marks[0], marks[-1]
+        # the first units of a stage are slower: an assumed rate counts as a few measured ones
+        seconds, units = (0.0, 0.0) if assumed is None else (assumed * ASSUMED, ASSUMED)
+        return (seconds + now - then) / (units + last - first)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -82,8 +90,16 @@ class Clock:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as text: 40 s, 12 min, 3.5 h, 2.1 days."""
-    for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.1f} h" if name == "h" else f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.1f} days"
+    """Return a duration as text: 40 s, 2.5 min, 12 min, 3.5 h, 2.1 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 10 * 60:
+        return f"{round(seconds / 30) / 2:g} min"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def time_left(seconds: float | None) -> str:
+    """Return ", about 40 s left"; empty if the time is unknown or below a second."""
+    return "" if seconds is None or seconds < 1 else f", about {duration(seconds)} left"

@@ -39,13 +39,13 @@ def noise_text(provenance: Mapping[str, Any], layer: Image) -> str:
     else:
         return ""
     names = channel_names(layer)
-    return "\n".join(_named(line, names) for line in lines)
+    return _unbroken("\n".join(_named(line, names) for line in lines))
 
 
 def fit_text(note: str, layer: Image) -> str:
     """Return the state of a fit without the noise of each channel, and with a channel's name."""
     state = re.sub(r"channel \d+: [^;]*(; |$)", "", note).removesuffix(": ")
-    return with_channel_name(sentence(state), layer)
+    return _unbroken(with_channel_name(sentence(state), layer))
 
 
 def with_channel_name(text: str, layer: Image) -> str:
@@ -56,6 +56,11 @@ def with_channel_name(text: str, layer: Image) -> str:
         return names[int(match[1])] if int(match[1]) < len(names) else match[0]
 
     return re.sub(r"[cC]hannel (\d+)(?= \(\d+ of \d+)", name, text)
+
+
+def _unbroken(text: str) -> str:
+    """Return text whose formula is not broken between its sign and its number."""
+    return re.sub(r"\(intensity ([+-]) ", "(intensity\u00a0\\1\u00a0", text)
 
 
 def _named(line: str, names: Sequence[str]) -> str:

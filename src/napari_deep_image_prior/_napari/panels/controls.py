@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakMethod
+from weakref import WeakMethod, ref
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton, create_widget
 from napari.layers import Image
@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ..viewer.proxies import unwrap_proxy
+from .long_names import shorten_long_names
 from .panel_layout import LabelColumn
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ def row(name: str, *widgets: Widget, label: str = " ") -> Container[Any]:
 
 
 def layer_choice(annotation: Any, name: str, tooltip: str) -> ComboBox:  # noqa: ANN401  (a type, or an optional one)
-    """Return a combo box of layers; long layer names are elided and do not widen the panel."""
+    """Return a combo box of layers; long layer names are shortened and do not widen the panel."""
     # napari registers this kind of widget for its layers
     choice = cast(
         "ComboBox", create_widget(annotation=annotation, name=name, options={"tooltip": tooltip})
     )
-    elide_long_names(choice)
+    shorten_long_names(choice)
+    _emit_when_emptied(choice)
     return choice
 
 
@@ -92,16 +94,20 @@ def image_choice(
         return [layer for layer in layers if isinstance(layer, Image) and accepts(layer)]
 
     choice = ComboBox(name=name, choices=choices, tooltip=tooltip)
-    elide_long_names(choice)
+    shorten_long_names(choice)
+    _emit_when_emptied(choice)
     return choice
 
 
-def elide_long_names(choice: ComboBox) -> None:
-    """Shorten long layer names in a menu, so that they do not widen the panel."""
-    combo = choice.native
-    combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(12)
-    combo.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+def _emit_when_emptied(choice: ComboBox) -> None:
+    """Report None as well, when the last layer is deleted; magicgui reports only choices."""
+    reference = ref(choice)
+
+    def emit(index: int) -> None:
+        if index < 0 and (alive := reference()) is not None:
+            alive.changed.emit(None)
+
+    choice.native.currentIndexChanged.connect(emit)
 
 
 def button(name: str, text: str, tooltip: str, on_click: Callable[[], object]) -> PushButton:

@@ -6,7 +6,7 @@ from qtpy.QtCore import QEvent, QObject, QRect, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 MARK = "deep_image_prior_panel"
-"""Property of the panels of this plugin."""
+"""Property of the panels of this plugin that are arranged."""
 MIN_FLOATING_WIDTH = 380
 MAX_SCREEN = 0.85
 """Largest part of the screen's height that a panel takes when it starts to float."""
@@ -17,7 +17,6 @@ class Docking(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
 
     def __init__(self, panel: QWidget) -> None:
         super().__init__(panel)
-        panel.setProperty(MARK, True)
         self._panel = panel
         panel.installEventFilter(self)
 
@@ -33,6 +32,7 @@ class Docking(QObject):  # type: ignore[misc]  # Any to mypy, as qtpy is skipped
         window = None if dock is None else dock.parent()
         if dock is None or not isinstance(window, QMainWindow):
             return
+        self._panel.setProperty(MARK, True)
         dock.topLevelChanged.connect(self._resize_floating)
         area = window.dockWidgetArea(dock)
         for other in window.findChildren(QDockWidget):

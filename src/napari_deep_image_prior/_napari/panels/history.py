@@ -41,6 +41,7 @@ class HistoryControls(Container[Any]):
         self._gif_button = button("gif", "Save GIF …", GIF_HELP, self._save_gif)
         buttons = row("history_buttons", self._keep_button, self._run_on_button, self._gif_button)
         self.extend([self._slider, self._text, buttons])
+        self.native.layout().setSpacing(2)
 
     def show_run(self, run: Run | None, *, may_run_on: bool) -> None:
         """Show the snapshots of a run."""

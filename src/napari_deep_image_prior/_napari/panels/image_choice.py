@@ -11,7 +11,7 @@ from ..jobs.current import runs_of
 from ..layers.maps import is_map
 from ..layers.provenance import METADATA
 from ..viewer.proxies import unwrap_proxy
-from .controls import elide_long_names
+from .long_names import shorten_long_names
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,7 +24,7 @@ class ImageChoice(ComboBox):
         self._viewer = unwrap_proxy(viewer)
         self._had_image = False
         super().__init__(name=name, choices=self._images, tooltip=tooltip)
-        elide_long_names(self)
+        shorten_long_names(self)
         self.native.setPlaceholderText("choose an image")
 
     def reset_choices(self, *_: object) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MIN_WIDTH, MIN_HEIGHT = 300, 60
 FOOTER_MARGINS = (9, 0, 9, 6)
+SPACING = 4
+"""Pixels between two rows: the curve of a stack is in sight on a screen of 768 pixels."""
 
 
 def finish_layout(panel: QWidget, fixed: Sequence[QWidget] = ()) -> None:
@@ -22,6 +24,7 @@ def finish_layout(panel: QWidget, fixed: Sequence[QWidget] = ()) -> None:
     The widgets in `fixed` are moved below the scroll area, so that they stay in sight.
     """
     panel.layout().addStretch()
+    panel.layout().setSpacing(SPACING)
     content = _make_scrollable(panel)
     LabelColumn(content)
     footer = QWidget()

@@ -75,20 +75,24 @@ class RestorationWidget(Container[Any]):
     own: ClassVar[tuple[str, ...]] = ()
     """Names of the settings of this task alone, which are remembered."""
     warning: ClassVar[str]
-    """What the prior may invent; always visible."""
+    """What the prior may invent; visible before a run."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._run: Run | None = None
-        self._is_past = False
+        self._is_past = self._was_active = False
+        self._prediction = ""
         bind_compare(napari_viewer)
         self._loader = Loader(self.native, self._report)
         self._preferences = preferences()
         self._add_options()
         self._add_fit_controls()
         names = ("planes", "preset", "device", "seed", "snapshot_memory", "fit_contrast")
-        remember(self._viewer, self.kind, [getattr(self, name) for name in (*names, *self.own)])
+        settings = [getattr(self, name) for name in (*names, *self.own)]
+        remember(self._viewer, self.kind, settings)
+        for each in (self._channels, *settings):
+            each.changed.connect(self._forget_prediction)  # a weak reference
         controls = (self.buttons, self.progress, self._status)
         finish_layout(self.native, fixed=[each.native for each in controls])
         self._previous_image = self.image.value
@@ -149,7 +153,7 @@ class RestorationWidget(Container[Any]):
         self._warning = wrapping_label("warning", 2)
         self._warning.value = self.warning
         link = help_link(self.native, self.kind, self._report)
-        for part in (self._warning.native, self._curve, self._queue, link):
+        for part in (self._curve, self._warning.native, self._queue, link):
             self.native.layout().addWidget(part)
 
     def _own_widgets(self) -> list[Widget]:
@@ -216,9 +220,10 @@ class RestorationWidget(Container[Any]):
     def _report_replaced_image(self, image: Image | None) -> None:
         """Report, until the next run, that the selected image was deleted and which replaces it."""
         previous, self._previous_image = self._previous_image, image
-        self._notice = ""
+        self._notice = self._prediction = ""
         if previous is not None and previous not in self._viewer.layers:
-            now = "choose another image" if image is None else f"the image is now '{image.name}'"
+            other = "choose or open another image"
+            now = other if image is None else f"the image is now '{image.name}'"
             self._notice = f"'{previous.name}' was deleted: {now}."
         self._show_state()
 
@@ -240,7 +245,7 @@ class RestorationWidget(Container[Any]):
         return estimate_layer(self._viewer, self.image.value, **self._arguments())
 
     def _show_estimate_change(self, message: object) -> None:
-        self._notice = ""
+        self._notice = self._prediction = ""
         self._show_state()
         self._report(message)
 
@@ -249,11 +254,17 @@ class RestorationWidget(Container[Any]):
             self._report(f"estimating: {place}")
 
     def _show_estimate(self, outcome: object) -> None:
-        self._notice = sentence(outcome)  # stays above the state of a run that has waited
+        self._prediction = sentence(outcome)  # stays above the state of a run that has waited
         self._show_state()
 
+    def _forget_prediction(self) -> None:
+        """Show no estimate of other settings."""
+        if self._prediction:
+            self._prediction = ""
+            self._show_state()
+
     def _start(self) -> None:
-        self._notice = ""
+        self._notice = self._prediction = ""
         # in the panel, where the button was clicked; napari would show a notification
         try:
             with collected_cautions() as cautions:
@@ -344,14 +355,18 @@ class RestorationWidget(Container[Any]):
 
     def _show_state(self, _run: Run | None = None) -> None:
         run = self._run
+        is_active = run is not None and run.is_active
+        if self._was_active and not is_active:
+            self._prediction = ""  # of a run that has ended
+        self._was_active = is_active
         self._enable_buttons()
-        is_busy = self.estimate.is_active and (run is None or not run.is_active)
+        is_busy = self.estimate.is_active and not is_active
         self.progress.native.setRange(0, 0 if is_busy else BAR)  # 0: a bar without a value
         self._history.show_run(run, may_run_on=active_run(self._viewer) is None)
         if run is None:
             ready = "Press Run, or Estimate to predict the run time."
             prompt = "Open an image to begin." if self.image.value is None else ready
-            self._status.value = self._notice or prompt
+            self._status.value = self._prediction or self._notice or prompt
             self.progress.value = 0
             self._curve.show_run(None)
             return
@@ -360,7 +375,9 @@ class RestorationWidget(Container[Any]):
         self.progress.value = round(BAR * fraction)
         text = "" if self._is_past and not run.is_active else status_text(run)
         notices = () if self._is_past and not run.is_active else run.notices.values()
-        self._status.value = "\n".join(filter(None, [self._notice, text, *notices]))
+        self._status.value = "\n".join(
+            filter(None, [self._prediction, self._notice, text, *notices])
+        )
         self._curve.show_run(run if is_shown else None)
 
     def _enable_buttons(self) -> None:

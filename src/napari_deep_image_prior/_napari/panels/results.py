@@ -11,7 +11,7 @@ from napari.layers import Image
 from ...evaluation.quality import measure_quality, residual
 from ...io.files import SUFFIXES, TIFF_SUFFIXES
 from ...restoration.script import script, where_from
-from ...restoration.timing import duration
+from ...restoration.timing import time_left
 from ..actions.before_after import SHORTCUT, bind_compare, compare
 from ..actions.repeat import run_again
 from ..jobs.queue import queue_of
@@ -94,9 +94,9 @@ class ResultsWidget(Container[Any]):
         self._watched: Image | None = None
         self._followed: Image | None = None
         self.result.changed.connect(lambda _layer: self._watch())
+        self._uncertainty_job: UncertaintyJob | None = None
         self._watch()
         bind_compare(self._viewer)
-        self._uncertainty_job: UncertaintyJob | None = None
         if (job := active_uncertainty(self._viewer)) is not None:
             self._follow(job)  # the widget was closed and opened again
         connect_until_destroyed(
@@ -167,8 +167,11 @@ class ResultsWidget(Container[Any]):
 
     def _watch(self) -> None:
         """Show the provenance of the selected layer, now and when its metadata change."""
+        is_another = self._watched is not self.result.value
         self._unwatch()
         self._watched = self.result.value
+        if is_another and (self._uncertainty_job is None or not self._uncertainty_job.is_active):
+            self._report("")  # the last message is about another result
         if self._watched is not None:
             self._watched.events.metadata.connect(self._show_provenance)
         self._show_provenance()
@@ -288,11 +291,8 @@ class ResultsWidget(Container[Any]):
             step = seed_step.step
             done = (seed_step.number - 1 + step.fraction) / seed_step.seeds
             self.progress.value = self.progress.max * done
-            left = ""
-            if seed_step.seconds_left is not None:
-                left = f", about {duration(seed_step.seconds_left)} left"
             seed = f"seed {seed_step.number} of {seed_step.seeds}"
-            self._report(f"{seed}: {step.place}{left}")
+            self._report(f"{seed}: {step.place}{time_left(seed_step.seconds_left)}")
 
 
 def _is_result(layer: Image) -> bool:

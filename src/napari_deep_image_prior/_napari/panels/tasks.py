@@ -50,8 +50,8 @@ class DenoiseWidget(RestorationWidget):
     kind = "denoise"
     own = ("noise", "strength", "outliers")
     warning = (
-        "Faint detail may be removed with the noise, and a fine line may be an artifact of it. "
-        "Do not count, measure or diagnose without comparing with the original."
+        "Faint detail may be removed with the noise, and a fine line may be an artifact. "
+        "Do not count, measure or diagnose without the original."
     )
 
     def __init__(self, napari_viewer: ViewerModel) -> None:

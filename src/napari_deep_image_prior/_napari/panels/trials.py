@@ -13,6 +13,7 @@ from ..layers.region import VISIBLE
 from ..viewer.proxies import unwrap_proxy
 from ..viewer.side_by_side import comparison_in
 from .controls import Collapsible, button, connect_until_destroyed, row, wrapping_label
+from .long_names import shorten_long_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,8 @@ class TrialControls(Collapsible):
         self._follow, self._apply_settings, self._report = follow, apply, report
         self._region = ComboBox(name="region", choices=self._regions, tooltip=REGION_HELP)
         self._chosen = ComboBox(name="trial", choices=self._trial_choices, tooltip=CHOICE_HELP)
+        for choice in (self._region, self._chosen):
+            shorten_long_names(choice)
         self._text = wrapping_label("trial_text", 3)
         self._add_button = button(
             "add_trial", "Add trial", ADD_HELP, lambda: when_loaded(self._add)

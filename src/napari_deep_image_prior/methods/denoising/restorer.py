@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...fitting.augmentation import VIEWS, Crops
-from ...fitting.base import FIRST_ESTIMATE, FITTING, NOISE, Progress
+from ...fitting.base import AVERAGING, FIRST_ESTIMATE, FITTING, NOISE, Progress
 from ...fitting.loop import Fit, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
@@ -301,7 +301,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
         def count(_value: None) -> str:
             self._averaged += pixels
-            return "averaging eight views"
+            return AVERAGING
 
         return (yield from mapped(working, count))
 

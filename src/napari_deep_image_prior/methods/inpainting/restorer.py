@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from ...arrays import percentile_scaling
 from ...fitting.augmentation import Crops, mean_over_views
+from ...fitting.base import AVERAGING, WEIGHING
 from ...fitting.loop import Fit, relative_to, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
+from ...generators import labeled
 from ...noise.outliers import share_of, stretching_outliers
 from ...operators import Mask
 from ..base import SelfSupervisedRestorer, image_and_known, measure, with_correction_weights
@@ -225,10 +227,12 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         with torch.no_grad():
             return self._restored(self._model.correction(self._fill, self._known))
 
-    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+    def finish(self) -> Generator[str, None, NDArray[np.float64]]:
         """Return the fill plus the weighted correction, averaged over the eight views."""
-        self._correction_weight = yield from self._model.correction_weight(self._observed)
-        correction = yield from self._model.mean_correction(self._fill, self._known)
+        weighing = self._model.correction_weight(self._observed)
+        self._correction_weight = yield from labeled(weighing, WEIGHING)
+        averaging = self._model.mean_correction(self._fill, self._known)
+        correction = yield from labeled(averaging, AVERAGING)
         return self._restored(correction * self._correction_weight)
 
     def _restored(self, correction: Tensor) -> NDArray[np.float64]:

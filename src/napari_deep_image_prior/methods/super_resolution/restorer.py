@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ...fitting.augmentation import Crops, mean_over_views
-from ...fitting.base import Progress
+from ...fitting.base import AVERAGING, WEIGHING, Progress
 from ...fitting.loop import Fit, relative_to, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
-from ...generators import run_to_end
+from ...generators import labeled, run_to_end
 from ...noise.outliers import share_of, stretching_outliers
 from ...operators import Downsample, resized
 from ..base import (
@@ -274,14 +274,16 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         """Return the enlargement with the networks' current corrections."""
         return run_to_end(self._restored(all_views=False))
 
-    def finish(self) -> Generator[None, None, NDArray[np.float64]]:
+    def finish(self) -> Generator[str, None, NDArray[np.float64]]:
         """Return the enlargement plus the weighted corrections, consistent with the input."""
         for model, fit in self._fits.items():
             if fit.iteration > 0:
-                self._correction_weights[model] = yield from model.correction_weight()
+                self._correction_weights[model] = yield from labeled(
+                    model.correction_weight(), WEIGHING
+                )
         return (yield from self._restored(all_views=True))
 
-    def _restored(self, *, all_views: bool) -> Generator[None, None, NDArray[np.float64]]:
+    def _restored(self, *, all_views: bool) -> Generator[str, None, NDArray[np.float64]]:
         times = self._settings.back_projections
         image = self._image
         for shape in self._shapes:
@@ -297,7 +299,8 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
             image = base
             for model in models:
                 if all_views:
-                    correction = yield from mean_over_views(model.correction, base)
+                    averaging = mean_over_views(model.correction, base)
+                    correction = yield from labeled(averaging, AVERAGING)
                 else:
                     with torch.no_grad():
                         correction = model.correction(base)
