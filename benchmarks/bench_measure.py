@@ -83,22 +83,22 @@ def measure(job: Job, conditions: Conditions) -> dict[str, object]:
 
 def _measured(case: Case, job: Job, conditions: Conditions) -> dict[str, object]:
     if job.method in CLASSICAL[case.task.kind]:
-        started = time.perf_counter()
+        started = _Times()
         restored = CLASSICAL[case.task.kind][job.method](case)
-        return _judged(case, restored, time.perf_counter() - started)
+        return _judged(case, restored, started)
     _wake(conditions.device)
     if job.method == PAPER:
         return {"seconds": _paper_seconds(case, conditions)}
     settings = settings_of(case.task.kind, job)
     if job.table == "regret":
         return _regret(case, job, conditions, settings)
-    started = time.perf_counter()
+    started = _Times()
     with _steps(case, settings, job.seed, conditions) as steps:
         steps.wants_image = lambda: False
         for _step in steps:
             if job.method == START:
                 steps.stop()
-    found = _judged(case, steps.result.image, time.perf_counter() - started)
+    found = _judged(case, steps.result.image, started)
     return {**found, "iterations": steps.result.iterations, "stop_reason": steps.result.stop_reason}
 
 
@@ -126,11 +126,24 @@ def settings_of(kind: str, job: Job) -> Settings:
     return replace(preset_settings(kind, job.method, factor=4), **dict(job.changes))
 
 
-def _judged(case: Case, restored, seconds: float) -> dict[str, object]:  # noqa: ANN001
+class _Times:
+    """The time since this moment: of the clock on the wall, and of all CPU cores."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def passed(self) -> dict[str, object]:
+        return {
+            "seconds": round(time.perf_counter() - self._wall, 3),
+            "cpu_seconds": round(time.process_time() - self._cpu, 3),
+        }
+
+
+def _judged(case: Case, restored, started: _Times) -> dict[str, object]:  # noqa: ANN001
     return {
         "psnr": round(case.psnr(restored), 3),
         "ssim": round(case.ssim(restored), 4),
-        "seconds": round(seconds, 3),
+        **started.passed(),
     }
 
 

@@ -117,6 +117,11 @@ def _seconds(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def _cpu_seconds(records: list[Record]) -> str:
+    known = [record for record in records if "cpu_seconds" in record]
+    return _seconds(_mean(known, "cpu_seconds")) if known else "-"
+
+
 def _share(ratio: float) -> str:
     return f"1/{ratio:.0f}" if ratio >= 10 else f"1/{ratio:.2g}"
 
@@ -140,6 +145,7 @@ def _quality(suite: str, records: list[Record]) -> str:
                 _number(_mean(own, "psnr")) + _spread(own),
                 _number(_mean(own, "ssim"), ".3f"),
                 _seconds(_mean(own, "seconds")),
+                _cpu_seconds(own),
                 "-" if ratio is None or method == PAPER else _share(ratio),
                 _number(_mean(own, "memory"), ".0f"),
                 *_verdict(suite, str(method), means, ratio, len(_distinct(own, "image"))),
@@ -151,6 +157,7 @@ def _quality(suite: str, records: list[Record]) -> str:
         "PSNR, dB",
         "SSIM",
         "seconds",
+        "CPU seconds",
         "of paper time",
         "peak memory, MB",
         "target",
