@@ -25,6 +25,7 @@ from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
 from ...noise.estimation import estimate_noise
+from ...noise.stripes import find_stripes
 from ...patches.estimates import EQUAL
 from ..base import (
     SelfSupervisedRestorer,
@@ -109,6 +110,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._settings = settings
         self._noise, self._noise_std, self._strength = noise, noise_std, strength
         self._image, self._known = image, known
+        self._unstriped, self._stripes = image.copy(), list[str]()
         # up to 1, the strength is the fraction of the noise that is removed; above 1, the noise
         # level is overestimated by that factor, before normalization
         self._fraction, self._overestimation = min(strength, 1.0), max(strength, 1.0)
@@ -138,15 +140,21 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         for number in range(len(self._models), len(self._image)):
             channel, known = self._image[number], self._known[number]
             yield number / len(self._image)
+            if self._noise == "auto":
+                stripes = find_stripes(channel)
+                self._unstriped[number] = channel = stripes.removed_from(channel)
+                self._stripes.append(stripes.describe())
             self._models.append(estimate_noise(channel, self._noise, self._noise_std, known))
-        self.noise_summary = _noise_of_channels(self._models)
+        self.noise_summary = _of_channels([model.describe() for model in self._models])
+        if any(self._stripes):
+            self.noise_summary += f"; {_of_channels(self._stripes)}"
         if self._overestimation > 1:
             self.noise_summary += f", assumed {self._strength:g} times as strong"
         elif self._fraction < 1:
             self.noise_summary += f", {100 * self._strength:.0f} % of it removed"
-        self._is_dim = any(map(is_dim, self._image, self._models))
+        self._is_dim = any(map(is_dim, self._unstriped, self._models))
         if not self._is_dim:
-            self._normalize(self._image, self._models)
+            self._normalize(self._unstriped, self._models)
 
     def _normalize(self, image: NDArray[np.float64], models: Sequence[NoiseModel]) -> None:
         self._normalizer = NoiseNormalizer(
@@ -162,7 +170,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._normalize(
                 *(
                     yield from combined(
-                        self._image, self._models, self._overestimation, self._device
+                        self._unstriped, self._models, self._overestimation, self._device
                     )
                 )
             )
@@ -354,7 +362,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     def _restored(self, estimate: Tensor) -> NDArray[np.float64]:
         restored = cast("NoiseNormalizer", self._normalizer).restored(estimate)
         if self._is_dim:
-            restored = with_kept_means(restored, self._image, self._known, self._models)
+            restored = with_kept_means(restored, self._unstriped, self._known, self._models)
         if self._fraction == 1:
             return restored
         removed = self._fraction * (restored - self._image)
@@ -385,9 +393,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return rehearsal.steps * rehearsal.step + estimates + corrections
 
 
-def _noise_of_channels(models: Sequence[NoiseModel]) -> str:
-    """Return the noise as text, once if it is the same in all channels."""
-    each = [model.describe() for model in models]
+def _of_channels(each: Sequence[str]) -> str:
+    """Join the texts of the channels that have one; one text if it is the same in all channels."""
     if len(set(each)) == 1:
         return each[0]
-    return "; ".join(f"channel {number}: {noise}" for number, noise in enumerate(each))
+    return "; ".join(f"channel {number}: {text}" for number, text in enumerate(each) if text)

@@ -34,7 +34,8 @@ class Denoise(Task):
         Any integer or float dtype, any intensity units. Unknown pixels are filled in:
         NaN, infinite, hidden by a masked array, or with a value that means "no data".
     noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
-        The kind of noise. "auto" detects it in the image. "gaussian" is Gaussian noise that is
+        The kind of noise. "auto" detects it in the image, and removes and reports offsets that all
+        pixels of a row or a column share (stripes). "gaussian" is Gaussian noise that is
         independent between pixels, "correlated" is spatially correlated Gaussian noise. "poisson"
         and "poisson-gaussian" are photon noise without and with read noise.
     noise_std : float, optional

@@ -1,0 +1,115 @@
+"""Stripes: offsets that all pixels of a row, or of a column, share.
+
+Cameras and scanners read an image row by row or column by column, and add an offset of its own to
+each. It is told from structure by comparing blocks of the image: an offset is the same in all of
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCKS = 8
+"""Parts of each line that are compared."""
+SMALLEST = 64
+"""Smallest edge of an image in which stripes are searched, in pixels."""
+SHARED = 0.5
+"""Smallest fraction of the variance between lines that all blocks share."""
+CLIPPED = 3.0
+"""Largest difference of a pixel to its neighbors that counts, in standard deviations."""
+SMOOTH = 8.0
+"""Standard deviation of the Gaussian, in lines, below whose variation offsets are structure."""
+PASSES = 3
+"""Repetitions: each finds what the one before has left."""
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """Offsets of rows and columns, in intensity units."""
+
+    rows: NDArray[np.float64] | None
+    """(Y,) offsets, None if there are none."""
+    columns: NDArray[np.float64] | None
+    """(X,) offsets."""
+
+    def removed_from(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a (Y, X) image without these offsets."""
+        if self.rows is not None:
+            image = image - self.rows[:, None]
+        return image if self.columns is None else image - self.columns
+
+    def describe(self) -> str:
+        """Return a summary for users; empty if there are no stripes."""
+        found = [
+            f"{name} (standard deviation {float(offsets.std()):.3g})"
+            for name, offsets in (("rows", self.rows), ("columns", self.columns))
+            if offsets is not None
+        ]
+        return f"offsets of {' and '.join(found)} removed" if found else ""
+
+
+def find_stripes(image: NDArray[np.float64]) -> Stripes:
+    """Find the offsets of the rows and of the columns of a (Y, X) image."""
+    rows = _offsets(image)
+    rest = image if rows is None else image - rows[:, None]
+    return Stripes(rows, _offsets(rest.T))
+
+
+def _offsets(image: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the offsets of the rows, None if the rows of the image have none."""
+    if min(image.shape) < SMALLEST:
+        return None
+    total = np.zeros(len(image))
+    for number in range(PASSES):
+        found = _step(image - total[:, None])
+        if found is None:
+            return total if number else None
+        total += found - gaussian_filter1d(found, SMOOTH)
+    return total
+
+
+def _step(image: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    inner = image[1:-1] - (image[:-2] + image[2:]) / 2
+    # structure and outlying pixels exceed what noise and offsets differ by
+    spread = 1.4826 * float(np.median(np.abs(inner)))
+    if spread == 0:
+        return None
+    usable = inner.shape[1] // BLOCKS * BLOCKS
+    blocks = inner.clip(-CLIPPED * spread, CLIPPED * spread)[:, :usable]
+    means = blocks.reshape(len(inner), BLOCKS, -1).mean(axis=2)  # (rows, blocks)
+    means -= means.mean(axis=0)
+    covariance = means.T @ means / len(means)
+    own = np.trace(covariance) / BLOCKS
+    shared = (covariance.sum() - np.trace(covariance)) / (BLOCKS * (BLOCKS - 1))
+    if shared < SHARED * own:
+        return None
+    # least squares: the difference of an offset to the mean of its neighbors is that of the lines;
+    # offsets without evidence are 0
+    differences = np.pad(means.mean(axis=1), 1)
+    ridge = max((own - shared) / BLOCKS, 1e-3 * shared) / (shared / 1.5)
+    return _deconvolved(differences, ridge)
+
+
+def _deconvolved(differences: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """Return the offsets whose differences to the mean of both neighbors are given.
+
+    The first and last of the differences do not count.
+    """
+    size = len(differences)
+    stencil = np.zeros((size - 2, size))
+    index = np.arange(size - 2)
+    stencil[index, index], stencil[index, index + 1], stencil[index, index + 2] = -0.5, 1, -0.5
+    normal = stencil.T @ stencil + ridge * np.eye(size)
+    bands = np.zeros((3, size))
+    for offset in range(3):
+        bands[2 - offset, offset:] = np.diagonal(normal, offset)
+    offsets: NDArray[np.float64] = solveh_banded(bands, stencil.T @ differences[1:-1])
+    return offsets
