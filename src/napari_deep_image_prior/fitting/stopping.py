@@ -78,7 +78,10 @@ class HeldOutPlateau:
         if self._settled_at is None:
             return f"all {self._step} steps done"
         if self.adds_nothing:
-            return "the network adds nothing here; first estimate returned"
+            return (
+                f"the network had added nothing after {self._settled_at} steps; "
+                "first estimate returned"
+            )
         waited = self._settled_at - self._best_step
         return (
             f"held-out error had not improved for {waited} iterations "
