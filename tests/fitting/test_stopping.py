@@ -54,9 +54,7 @@ def test_a_fit_that_adds_nothing_ends_after_its_trial() -> None:
     settled = [rule.settled(step, 1.001) for step in range(1, 101)]
     assert settled == [False] * 99 + [True]
     assert rule.adds_nothing
-    assert rule.reason == (
-        "the network had added nothing after 100 steps; first estimate returned"
-    )
+    assert rule.reason == ("the network had added nothing after 100 steps; first estimate returned")
     rule.restart()
     assert not rule.adds_nothing
     assert not rule.settled(101, 1.001), "run on, as the user asked"

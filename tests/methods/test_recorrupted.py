@@ -4,6 +4,7 @@ import torch
 from napari_deep_image_prior.methods.denoising.recorrupted import (
     RecorruptedPair,
     correction_weight,
+    local_noise_level,
     low_rank_share,
     recorrupted,
 )
@@ -51,3 +52,14 @@ def test_a_correction_is_weighted_by_what_it_mends() -> None:
     assert correction_weight([pair], 0.5, [-error]) == pytest.approx(1, abs=0.08)
     assert correction_weight([pair], 0.5, [-2 * error]) == pytest.approx(0.5, abs=0.05)
     assert correction_weight([pair], 0.5, [error]) == 0
+
+
+def test_the_noise_level_is_measured_locally() -> None:
+    strong = torch.ones_like(TRUTH)
+    strong[..., EDGE // 2 :] = 3
+    noisy = TRUTH + strong * torch.randn(TRUTH.shape, generator=GENERATOR)
+    level = local_noise_level(noisy, noisy + 0.95 * (TRUTH - noisy))
+    left, right = level[..., 20 : EDGE // 2 - 20], level[..., EDGE // 2 + 20 : -20]
+    assert float(left.mean()) == pytest.approx(1, rel=0.05)
+    assert float(right.mean()) == pytest.approx(3, rel=0.05)
+    assert local_noise_level(noisy[:, :5, :7], noisy[:, :5, :7]).shape == (1, 5, 7)

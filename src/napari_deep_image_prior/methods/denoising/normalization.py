@@ -127,12 +127,14 @@ class NoiseNormalizer:
         ]
         return self._normalized(np.stack(noisy), clean.device)
 
-    def recorrupt(self, regions: Crops, overestimation: float) -> tuple[NormalizedImage, Tensor]:
-        """Return a recorrupted pair of a part of the image (`recorrupted.py`)."""
-        noisy_and_variance = torch.cat([self.image.noisy, self.image.variance])
-        part, variance = regions.draw([noisy_and_variance], 1)[0].chunk(2)
-        noise = self.sample_noise(part) * variance.sqrt() / overestimation
-        noisy, target = recorrupted(part, noise)
+    def recorrupt(self, regions: Crops, level: Tensor) -> tuple[NormalizedImage, Tensor]:
+        """Return a recorrupted pair of a part of the image (`recorrupted.py`).
+
+        level: (C, Y, X), standard deviation of the image's noise.
+        """
+        stacked = torch.cat([self.image.noisy, self.image.variance, level])
+        part, variance, level = regions.draw([stacked], 1)[0].chunk(3)
+        noisy, target = recorrupted(part, self.sample_noise(part) * level)
         return replace(self.image, noisy=noisy, variance=variance), target
 
     def sample_noise(self, like: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch.nn import functional
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,6 +24,10 @@ ALPHA = 0.5
 """Noise level of a recorrupted pair, y + ALPHA n and y - n / ALPHA."""
 LEVEL = math.sqrt(1 + ALPHA**2)
 """Noise of the first image of a pair, relative to that of y; both images are divided by it."""
+NEIGHBORHOOD = 17
+"""Edge of the square over which the noise level is measured, in pixels."""
+REMOVED = 0.9
+"""Part of the noise variance that an estimate removes; the rest stays in it."""
 EXPECTED, SPREAD = 0.5, 0.3
 """Mean and standard deviation of the weights expected before there is evidence."""
 
@@ -36,6 +42,18 @@ class RecorruptedPair:
     """(C, Y, X) second image."""
     estimates: NonlocalEstimates
     """Of the first image."""
+
+
+def local_noise_level(image: Tensor, estimate: Tensor) -> Tensor:
+    """Return the standard deviation of the noise around each pixel, from what was removed.
+
+    If the sampled noise of a pair were stronger or weaker than that of the image, the noise of both
+    images would be correlated, and the weights would be those of too smooth or too noisy results.
+    """
+    margin = NEIGHBORHOOD // 2
+    removed = functional.pad((image - estimate).square()[None], [margin] * 4, mode="replicate")
+    variance: Tensor = functional.avg_pool2d(removed, NEIGHBORHOOD, 1)[0] / REMOVED
+    return variance.sqrt()
 
 
 def recorrupted(image: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,8 +24,6 @@ from ...fitting.loop import Fit, self_supervised_schedule
 from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
-from ...noise.estimation import estimate_noise
-from ...noise.stripes import find_stripes
 from ...patches.estimates import EQUAL
 from ..base import (
     SelfSupervisedRestorer,
@@ -34,9 +32,15 @@ from ..base import (
     with_correction_weights,
 )
 from .dim import combined, is_dim, with_kept_means
+from .found_noise import find_noise
 from .model import HELD_OUT_CROPS, DenoisingModel
 from .normalization import NoiseNormalizer
-from .recorrupted import RecorruptedPair, correction_weight, low_rank_share
+from .recorrupted import (
+    RecorruptedPair,
+    correction_weight,
+    local_noise_level,
+    low_rank_share,
+)
 from .settings import DenoisingFit
 
 if TYPE_CHECKING:
@@ -110,7 +114,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._settings = settings
         self._noise, self._noise_std, self._strength = noise, noise_std, strength
         self._image, self._known = image, known
-        self._unstriped, self._stripes = image.copy(), list[str]()
+        self._unstriped = image
         # up to 1, the strength is the fraction of the noise that is removed; above 1, the noise
         # level is overestimated by that factor, before normalization
         self._fraction, self._overestimation = min(strength, 1.0), max(strength, 1.0)
@@ -135,19 +139,11 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._drawn = 0
         self._correction_weight = 1.0
 
-    def _estimate_noise(self) -> Generator[float, None, None]:
-        """Estimate the noise of each channel, and yield the fraction done before each."""
-        for number in range(len(self._models), len(self._image)):
-            channel, known = self._image[number], self._known[number]
-            yield number / len(self._image)
-            if self._noise == "auto":
-                stripes = find_stripes(channel)
-                self._unstriped[number] = channel = stripes.removed_from(channel)
-                self._stripes.append(stripes.describe())
-            self._models.append(estimate_noise(channel, self._noise, self._noise_std, known))
-        self.noise_summary = _of_channels([model.describe() for model in self._models])
-        if any(self._stripes):
-            self.noise_summary += f"; {_of_channels(self._stripes)}"
+    def _find_noise(self) -> Generator[float, None, None]:
+        """Find the noise, and yield the fraction done."""
+        found = yield from find_noise(self._image, self._known, self._noise, self._noise_std)
+        self._unstriped, self._models = found.unstriped, found.models
+        self.noise_summary = found.summary
         if self._overestimation > 1:
             self.noise_summary += f", assumed {self._strength:g} times as strong"
         elif self._fraction < 1:
@@ -165,7 +161,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     def _prepared(self) -> Generator[float, None, NoiseNormalizer]:
         """Normalize the noise; for dim shot noise, of the combination with coarser scales."""
         if not self.noise_summary:
-            yield from self._estimate_noise()
+            yield from self._find_noise()
         if self._normalizer is None:
             self._normalize(
                 *(
@@ -183,8 +179,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             image = normalizer.image
             self._estimates = yield from self._reported(image, 0, self._overestimation)
             self._partial, self._has_changed = None, True
+        level = local_noise_level(self._noisy, self._estimates.shrunk)
         while len(self._pairs) < PAIRS:
-            image, target = normalizer.recorrupt(self._regions, self._overestimation)
+            image, target = normalizer.recorrupt(self._regions, level)
             done = 1 + len(self._pairs)
             estimates = yield from self._reported(image, done, self._overestimation)
             self._pairs.append(RecorruptedPair(image.noisy, target, estimates))
@@ -391,10 +388,3 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         estimates = nonlocal_estimate * (rehearsal.ratio + (settings.draws + 1 + PAIRS) * region)
         corrections = rehearsal.finish * (rehearsal.ratio + PAIRS * region) / (1 + PAIRS)
         return rehearsal.steps * rehearsal.step + estimates + corrections
-
-
-def _of_channels(each: Sequence[str]) -> str:
-    """Join the texts of the channels that have one; one text if it is the same in all channels."""
-    if len(set(each)) == 1:
-        return each[0]
-    return "; ".join(f"channel {number}: {text}" for number, text in enumerate(each) if text)

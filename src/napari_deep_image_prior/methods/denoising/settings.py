@@ -27,11 +27,12 @@ FAST = DenoisingFit(
     CompactNetwork(widths=(32, 48, 64), depth=1), iterations=300, batch=4, learning_rate=0.002
 )
 BEST = DenoisingFit(
-    CompactNetwork(widths=(48, 64, 96), depth=2),
-    iterations=1500,
+    CompactNetwork(widths=(32, 48, 64), depth=1),
+    iterations=1200,
     batch=8,
     learning_rate=0.002,
-    draws=6,
+    draws=4,
     region=256,
+    trial=300,
     patience=600,
 )

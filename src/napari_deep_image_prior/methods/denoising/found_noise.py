@@ -1,0 +1,58 @@
+"""The noise found in an image: stripes, and a noise model of each channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...noise.estimation import estimate_noise
+from ...noise.stripes import find_stripes
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...noise.model import NoiseModel
+
+
+@dataclass(frozen=True)
+class FoundNoise:
+    """The noise of an image."""
+
+    unstriped: NDArray[np.float64]
+    """(C, Y, X) image without its stripes."""
+    models: list[NoiseModel]
+    """Noise of each channel of that image."""
+    summary: str
+    """In one line."""
+
+
+def find_noise(
+    image: NDArray[np.float64], known: NDArray[np.bool_], kind: str, std: float | None
+) -> Generator[float, None, FoundNoise]:
+    """Find the noise of a (C, Y, X) image; stripes only if the kind of noise is not told.
+
+    Yields
+    ------
+    float
+        The fraction done, before each channel.
+    """
+    unstriped, models, stripes = image.copy(), [], []
+    for number, channel in enumerate(image):
+        yield number / len(image)
+        if kind == "auto":
+            found = find_stripes(channel)
+            unstriped[number] = found.removed_from(channel)
+            stripes.append(found.describe())
+        models.append(estimate_noise(unstriped[number], kind, std, known[number]))
+    summary = _of_channels([model.describe() for model in models])
+    return FoundNoise(unstriped, models, "; ".join(filter(None, [summary, _of_channels(stripes)])))
+
+
+def _of_channels(each: Sequence[str]) -> str:
+    """Join the texts of the channels that have one; one text if it is the same in all channels."""
+    if len(set(each)) <= 1:
+        return "".join(each[:1])
+    return "; ".join(f"channel {number}: {text}" for number, text in enumerate(each) if text)
