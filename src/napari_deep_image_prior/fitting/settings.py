@@ -156,6 +156,10 @@ class Settings:
         """Whether the fit can be continued after its end."""
         return True
 
+    def for_pixels(self, pixels: int) -> Self:  # noqa: ARG002  (the same for every image)
+        """Return the settings of a preset for a result of that many pixels."""
+        return self
+
     def warm_started(self) -> Self | None:
         """Return the settings of a warm-started fit; None if the method has none."""
         return None

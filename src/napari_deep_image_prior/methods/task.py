@@ -6,6 +6,7 @@ A task only holds and validates the user's arrays. Settings say how to restore i
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -250,3 +251,12 @@ class Task:
     def described_magnification(cls, described: Mapping[str, Any]) -> float:  # noqa: ARG003
         """Return the `magnification` of the task in a dict of `describe`."""
         return 1.0
+
+    @classmethod
+    def described_pixels(cls, described: Mapping[str, Any]) -> int:
+        """Return the number of pixels of the result of the task in a dict of `describe`."""
+        return math.prod(
+            size
+            for axis, size in enumerate(described["shape"])
+            if axis != described["channel_axis"]
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -174,7 +175,9 @@ def new_steps(
         if value is not None and not (is_whole and 1 <= value <= most):
             raise ValueError(f"{name}={value!r} must be a whole number from 1 to {most}, or None.")
     chosen = (
-        preset_settings(task.kind, preset, factor=task.magnification)
+        preset_settings(task.kind, preset, factor=task.magnification).for_pixels(
+            math.prod(task.result_spatial_shape)
+        )
         if settings is None
         else settings
     )

@@ -183,4 +183,5 @@ def recognized(image: NDArray[Any], described: Mapping[str, Any]) -> NDArray[Any
 def _settings_of_preset(described: Mapping[str, Any], preset: str) -> Settings:
     """Return the current settings of a preset for a described task."""
     magnification = method_of(described["kind"]).task.described_magnification(described)
-    return preset_settings(described["kind"], preset, factor=magnification)
+    settings = preset_settings(described["kind"], preset, factor=magnification)
+    return settings.for_pixels(method_of(described["kind"]).task.described_pixels(described))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from ...fitting.settings import CompactNetwork, SelfSupervisedFit, check_positive
+
+LARGE = 256 * 256
+"""Pixels of a result below which the fit of a preset is shorter."""
+SMALLEST_SHARE = 0.35
+"""Smallest share of the iterations."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,15 @@ class SuperResolutionFit(SelfSupervisedFit):
             )
         if self.back_projections < 0:
             raise ValueError(f"back_projections={self.back_projections} must be 0 or more.")
+
+    def for_pixels(self, pixels: int) -> Self:
+        """Return the settings with fewer iterations and crops for a small result."""
+        share = min(1.0, max(SMALLEST_SHARE, pixels / LARGE))
+        return replace(
+            self,
+            iterations=max(round(share * self.iterations), 1),
+            batch=self.batch if share == 1 else max(self.batch // 2, 1),
+        )
 
 
 FAST = SuperResolutionFit(iterations=2000, batch=8, crop=48, learning_rate=0.006)

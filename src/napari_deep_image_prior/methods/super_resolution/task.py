@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -102,6 +103,17 @@ class SuperResolve(Task):
     def described_magnification(cls, described: Mapping[str, Any]) -> float:
         """Return the largest factor of the task in a dict of `describe`."""
         return float(max(described["factor"]))
+
+    @classmethod
+    def described_pixels(cls, described: Mapping[str, Any]) -> int:
+        """Return the number of pixels of the enlarged image of the task in a dict of `describe`."""
+        edges = [
+            size
+            for axis, size in enumerate(described["shape"])
+            if axis != described["channel_axis"]
+        ]
+        enlarged = zip(edges, described["factor"], strict=True)
+        return math.prod(max(1, round(size * factor)) for size, factor in enlarged)
 
 
 def _checked_factors(factor: float | Sequence[float], spatial_ndim: int) -> tuple[float, ...]:
