@@ -51,6 +51,13 @@ def test_weaker_noise_is_smoothed_less(method: Guided) -> None:
     assert removed == sorted(removed)
 
 
+@pytest.mark.parametrize("method", [wiener, low_rank])
+def test_pixels_without_noise_stay_as_they_are(method: Guided) -> None:
+    for image in (NOISY, torch.full(SCENE.shape, 3.0)):
+        restored = run_to_end(method(image, image, 0 * ONES))
+        torch.testing.assert_close(restored, image, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 8), (9, 300), (33, 34)])
 def test_any_size_and_several_channels(shape: tuple[int, int]) -> None:
     noisy = torch.from_numpy(np.random.default_rng(1).normal(5, 1, (3, *shape)).astype(np.float32))
