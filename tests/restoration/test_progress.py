@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import napari_deep_image_prior as dip
+from napari_deep_image_prior.generators import run_to_end
+from napari_deep_image_prior.methods.denoising.restorer import DenoisingRestorer
 from napari_deep_image_prior.restoration.timing import Clock, duration, time_left
 from tests.conftest import QUICK
 
@@ -70,6 +73,22 @@ def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
             steps.stop()
         places.append(step.place)
     assert any(place.startswith("finishing: first estimate, ") for place in places)
+
+
+@pytest.mark.parametrize("stopped_at", [3, 25, 45])
+def test_what_was_left_unfinished_does_not_count_as_done(stopped_at: int) -> None:
+    settings = QUICK["denoise"]
+    assert isinstance(settings, dip.DenoisingFit)
+    image = np.resize(NOISY, (1, 72, 80))
+    restorer = DenoisingRestorer(
+        image, np.ones(image.shape, dtype=bool), settings, 0, device=torch.device("cpu")
+    )
+    next(step for step in restorer.steps() if step.iteration == stopped_at)
+    run_to_end(restorer.finish())
+    restorer.run_on(None)
+    step = next(step for step in restorer.steps() if step.misfit is not None)
+    done, left = restorer.work(step)["first estimate"]
+    assert (done, left) == (72 * 80 + 4 * 24**2, 0)
 
 
 @pytest.mark.parametrize(
