@@ -141,6 +141,28 @@ def test_the_variance_of_a_patch_is_that_at_its_center() -> None:
         assert torch.equal(found, torch.full_like(found, -(patch // 2) * (14.0 + 1)))
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+        ),
+        pytest.param(
+            "mps",
+            marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="needs MPS"),
+        ),
+    ],
+)
+def test_the_estimates_of_a_gpu_are_those_of_the_cpu(device: str) -> None:
+    there = torch.device(device)
+    gain = torch.ones((HALVINGS, 1), device=there)
+    found = run_to_end(nonlocal_estimates(NOISY.to(there), 1.0, ONES.to(there), gain))
+    alone = _estimates(NOISY)
+    for one, other in ((found.shrunk, alone.shrunk), (found.low_rank, alone.low_rank)):
+        assert one.device.type == device
+        assert float((one.cpu() - other).square().mean()) < 1e-3
+
+
 def test_fractions_rise_to_one() -> None:
     working = nonlocal_estimates(NOISY, 1.0, ONES, torch.ones(HALVINGS, 1))
     fractions = list(working)

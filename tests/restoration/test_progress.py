@@ -11,7 +11,7 @@ import torch
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.generators import run_to_end
-from napari_deep_image_prior.methods.denoising.restorer import DenoisingRestorer
+from napari_deep_image_prior.methods.denoising.restorer import PAIRS, PARTS, DenoisingRestorer
 from napari_deep_image_prior.restoration.timing import Clock, duration, time_left
 from tests.conftest import QUICK
 
@@ -73,6 +73,25 @@ def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
             steps.stop()
         places.append(step.place)
     assert any(place.startswith("finishing: first estimate, ") for place in places)
+
+
+def test_a_fit_that_adds_nothing_returns_the_first_estimate_and_can_run_on() -> None:
+    settings = QUICK["denoise"]
+    assert isinstance(settings, dip.DenoisingFit)
+    task, barely = dip.Denoise(NOISY), replace(settings, learning_rate=1e-9, trial=12)
+    first = dip.restore(task, settings=settings, stop_after=(2 + PAIRS + settings.draws) * PARTS)
+    with dip.iter_restore(task, settings=barely) as steps:
+        *_, last = steps
+        assert steps.result.iterations == 12
+        assert steps.result.stop_reason == (
+            "the network had added nothing after 12 steps; first estimate returned"
+        )
+        np.testing.assert_array_equal(steps.result.image, first.image)
+        assert last.fraction == 1
+        steps.run_on(5)
+        list(steps)
+        assert steps.result.iterations == 17
+        assert steps.result.stop_reason.startswith("all 17 steps done")
 
 
 @pytest.mark.parametrize("stopped_at", [3, 25, 45])
