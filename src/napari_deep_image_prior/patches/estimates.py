@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .passes import Watch
 
-RIDGE, WIENER = 0.25, 0.15
+RIDGE, WIENER = 0.25, 0.08
 """Fractions of the run time of all estimates that these two take."""
 LACKING = ("mps",)
 """Devices whose estimates the CPU makes: not every torch has matrix decompositions for them."""

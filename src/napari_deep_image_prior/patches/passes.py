@@ -65,7 +65,7 @@ class _Pass:
             image[:, reached] for image in (self.noisy, self.reference, self.variance)
         )
         own = range(rows.start - reached.start, rows.stop - reached.start, rows.step)
-        offsets = self.grid.offsets(wide).to(noisy.device)
+        offsets = self.grid.offsets(wide, noisy.device)
         total = torch.zeros((channels, noisy[0].numel()), device=noisy.device)
         weight = torch.zeros_like(total)
         for corners in similar_patches(reference, self.grid, own, self.group).split(CHUNK):
