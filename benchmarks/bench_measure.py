@@ -95,8 +95,8 @@ def _measured(case: Case, job: Job, conditions: Conditions) -> dict[str, object]
     started = _Times()
     with _steps(case, settings, job.seed, conditions) as steps:
         steps.wants_image = lambda: False
-        for _step in steps:
-            if job.method == START:
+        for step in steps:
+            if job.method == START and step.fitted:  # what precedes the fit is complete
                 steps.stop()
     found = _judged(case, steps.result.image, started)
     return {**found, "iterations": steps.result.iterations, "stop_reason": steps.result.stop_reason}

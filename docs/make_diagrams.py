@@ -108,27 +108,29 @@ def _side(box: Place, side: str) -> Place:
 
 
 def denoising() -> None:
-    """Draw re-noising, learning, and the weight of the correction."""
+    """Draw re-noising, learning, and the weights of the estimates and of the correction."""
     diagram = Diagram(5, 3)
     noisy = diagram.box(0, 0, "noisy image", "data")
     normal = diagram.box(1, 0, "estimate the noise,\nstabilize its variance:\nimage y", "classical")
-    first = diagram.box(2, 0, "NL-Ridge:\nclassical estimate", "classical")
+    first = diagram.box(
+        2, 0, "classical estimate:\nWiener and low-rank,\nguided by NL-Ridge", "classical"
+    )
     corrected = diagram.box(3, 0, "classical estimate\n+ weight x correction", "network")
     result = diagram.box(4, 0, "invert the transform:\nresult", "result")
     diagram.chain(noisy, normal, first, corrected, result)
     renoised = diagram.box(
-        0, 1, "re-noise the classical\nestimate: 8 draws, and\n1 to stop by", "data"
+        0, 1, "re-noise parts of the\nclassical estimate: 2 to\nlearn, 1 to stop by", "data"
     )
-    again = diagram.box(1, 1, "NL-Ridge", "classical")
-    network = diagram.box(2, 1, "network learns\nwhat NL-Ridge lost", "network")
+    again = diagram.box(1, 1, "classical estimate", "classical")
+    network = diagram.box(2, 1, "network learns what\nthe estimate lost", "network")
     diagram.arrow(first, renoised, "bt")
     diagram.chain(renoised, again, network)
     diagram.corner(network, corrected, "rb")
     diagram.note(4, 1, "learn,\non the image's own content")
     pair = diagram.box(0, 2, "recorrupted pair\ny + a n,  y - n / a", "data")
-    restored = diagram.box(1, 2, "restore y + a n:\nNL-Ridge + network", "network")
+    restored = diagram.box(1, 2, "restore y + a n:\nestimates + network", "network")
     against = diagram.box(2, 2, "compare with y - n / a,\nwhose noise is\nindependent", "judge")
-    _weigh(diagram, pair, restored, against, corrected)
+    _weigh(diagram, pair, restored, against, corrected, "weights, by least squares,\n0 to 1")
     diagram.around(noisy, pair)
     diagram.save("denoising")
 
@@ -180,9 +182,14 @@ def super_resolution() -> None:
 
 
 def _weigh(
-    diagram: Diagram, given: Place, restored: Place, against: Place, corrected: Place
+    diagram: Diagram,
+    given: Place,
+    restored: Place,
+    against: Place,
+    corrected: Place,
+    text: str = "weight, by least squares,\n0 to 1",
 ) -> None:
-    weight = diagram.box(3, 2, "weight, by least squares,\n0 to 1", "judge")
+    weight = diagram.box(3, 2, text, "judge")
     diagram.chain(given, restored, against, weight)
     diagram.arrow(weight, corrected, "tb")
     diagram.note(4, 2, "weigh,\non held-out data")

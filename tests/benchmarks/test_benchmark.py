@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from napari_deep_image_prior.io.image_file import ImageFile
 from tests.conftest import psnr, use_settings
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
+WIDER = dip.CompactNetwork(widths=(12,))
 GRAY_SUITES = ("denoise-25", "inpaint-50")
 
 
@@ -128,15 +130,28 @@ def test_every_suite_and_method_is_measured(
         )
 
 
+@pytest.mark.parametrize(
+    ("suite", "kind", "wider"),
+    [
+        ("inpaint-50", "inpaint", dip.InpaintingFit(WIDER, crop=32)),
+        ("denoise-25", "denoise", dip.DenoisingFit(WIDER, crop=32, draws=1)),
+    ],
+)
 def test_the_start_of_a_fit_is_the_estimate_before_training(
-    benchmark_module: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
+    suite: str,
+    kind: str,
+    wider: dip.Settings,
+    benchmark_module: ModuleType,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = benchmark_module.Job("quality", "inpaint-50", "house", "start of fast", 0)
+    job = benchmark_module.Job("quality", suite, "house", "start of fast", 0)
     conditions = benchmark_module.Conditions(data, "cpu", None)
-    start = benchmark_module.measure(job, conditions)["psnr"]
-    wider = dip.InpaintingFit(dip.CompactNetwork(widths=(12,)), crop=32)
-    use_settings(monkeypatch, "inpaint", wider)
-    assert benchmark_module.measure(job, conditions)["psnr"] == start
+    use_settings(monkeypatch, kind, wider)
+    start = benchmark_module.measure(job, conditions)
+    assert start["iterations"] == 1, "all that precedes the fit is done"
+    use_settings(monkeypatch, kind, replace(wider, network=dip.CompactNetwork(widths=(8,))))
+    assert benchmark_module.measure(job, conditions)["psnr"] == start["psnr"]
 
 
 def test_finished_measurements_are_not_repeated(

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from napari_deep_image_prior.fitting.stopping import WINDOW, HeldOutPlateau
 
@@ -64,3 +65,16 @@ def test_a_fit_that_adds_a_little_passes_its_trial() -> None:
     rule = HeldOutPlateau(patience=1000, trial=100)
     assert not any(rule.settled(step, 0.99) for step in range(1, 300))
     assert not rule.adds_nothing
+
+
+@pytest.mark.parametrize("every", [1, 10], ids=["CPU", "GPU"])
+@pytest.mark.parametrize(("trial", "lowest"), [(20, 0.9), (100, 0.9), (100, 0.999), (300, 0.999)])
+def test_a_trial_is_judged_by_whatever_errors_there_are(
+    every: int, trial: int, lowest: float
+) -> None:
+    rule = HeldOutPlateau(patience=1000, trial=trial)
+    errors = np.concatenate([np.linspace(1.05, lowest, trial // 2), np.full(trial, lowest)])
+    checked = [step for step in range(1, trial + 1) if step == 1 or step % every == 0]
+    settled = [rule.settled(step, float(errors[step - 1])) for step in checked]
+    assert settled[:-1] == [False] * (len(checked) - 1)
+    assert rule.adds_nothing == settled[-1] == (lowest > 0.995)

@@ -1,4 +1,6 @@
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from napari_deep_image_prior.generators import run_to_end
 from napari_deep_image_prior.patches.estimates import NonlocalEstimates, nonlocal_estimates
 from napari_deep_image_prior.patches.low_rank import low_rank
 from napari_deep_image_prior.patches.nl_ridge import HALVINGS, nl_ridge
-from napari_deep_image_prior.patches.passes import WORKERS
+from napari_deep_image_prior.patches.passes import WORKERS, one_pass
+from napari_deep_image_prior.patches.search import PatchGrid
 from napari_deep_image_prior.patches.wiener import wiener
 
 Y, X = np.mgrid[:70, :81]
@@ -48,6 +51,13 @@ def test_weaker_noise_is_smoothed_less(method: Guided) -> None:
     assert removed == sorted(removed)
 
 
+@pytest.mark.parametrize("method", [wiener, low_rank])
+def test_pixels_without_noise_stay_as_they_are(method: Guided) -> None:
+    for image in (NOISY, torch.full(SCENE.shape, 3.0)):
+        restored = run_to_end(method(image, image, 0 * ONES))
+        torch.testing.assert_close(restored, image, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 8), (9, 300), (33, 34)])
 def test_any_size_and_several_channels(shape: tuple[int, int]) -> None:
     noisy = torch.from_numpy(np.random.default_rng(1).normal(5, 1, (3, *shape)).astype(np.float32))
@@ -68,24 +78,89 @@ def test_a_flat_image_stays_as_it_is(value: float) -> None:
 def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
     alone = _estimates(NOISY)
     token = WORKERS.set(3)
-    try:
-        threads = torch.get_num_threads()
-        together = _estimates(NOISY)
-        assert torch.get_num_threads() == threads
-    finally:
-        WORKERS.reset(token)
+    together = _estimates(NOISY)
+    WORKERS.reset(token)
     assert torch.equal(alone.shrunk, together.shrunk)
     assert torch.equal(alone.low_rank, together.low_rank)
 
 
-def test_a_pass_that_is_left_ends_its_threads() -> None:
-    token = WORKERS.set(2)
-    try:
-        working = nl_ridge(NOISY)
-        next(working)
-        working.close()
-    finally:
-        WORKERS.reset(token)
+@pytest.fixture
+def _own_threads() -> Iterator[None]:
+    """Allow three threads for a pass; give torch back its number at the end."""
+    number, workers = torch.get_num_threads(), WORKERS.get()
+    WORKERS.set(3)
+    yield
+    WORKERS.set(workers)
+    torch.set_num_threads(number)
+
+
+@pytest.mark.usefixtures("_own_threads")
+def test_a_pass_that_is_left_ends_its_threads_and_leaves_those_of_torch() -> None:
+    torch.set_num_threads(2)  # of whoever runs the generator
+    before = threading.active_count()
+    working = nl_ridge(NOISY)
+    next(working)
+    assert threading.active_count() > before
+    torch.set_num_threads(3)  # of whoever closes it
+    working.close()
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("_own_threads")
+def test_each_worker_uses_one_core_whatever_others_set() -> None:
+    used = []
+
+    def restore(observed: Tensor, _known: Tensor, _variance: Tensor) -> tuple[Tensor, Tensor]:
+        used.append(torch.get_num_threads())
+        return observed, torch.ones(())
+
+    for number, _ in enumerate(one_pass(NOISY, None, ONES, PatchGrid(8, 1), 4, restore), 2):
+        torch.set_num_threads(number)
+    assert set(used) == {1}
+    assert torch.get_num_threads() == number
+    assert _in_a_thread(torch.get_num_threads) == number
+
+
+def _in_a_thread(function: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def test_the_variance_of_a_patch_is_that_at_its_center() -> None:
+    position = torch.arange(12.0 * 14).view(1, 12, 14)
+    centers = []
+
+    def restore(observed: Tensor, _known: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        centers.append((observed[..., 0] - variance)[0])  # of equal images: corner and center
+        return observed, torch.ones(())
+
+    for patch in (7, 8):
+        run_to_end(one_pass(position, None, position, PatchGrid(patch, 3), 1, restore))
+    for found, patch in zip(centers, (7, 8), strict=True):
+        assert torch.equal(found, torch.full_like(found, -(patch // 2) * (14.0 + 1)))
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+        ),
+        pytest.param(
+            "mps",
+            marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="needs MPS"),
+        ),
+    ],
+)
+def test_the_estimates_of_a_gpu_are_those_of_the_cpu(device: str) -> None:
+    there = torch.device(device)
+    gain = torch.ones((HALVINGS, 1), device=there)
+    found = run_to_end(nonlocal_estimates(NOISY.to(there), 1.0, ONES.to(there), gain))
+    alone = _estimates(NOISY)
+    for one, other in ((found.shrunk, alone.shrunk), (found.low_rank, alone.low_rank)):
+        assert one.device.type == device
+        assert float((one.cpu() - other).square().mean()) < 1e-3
 
 
 def test_fractions_rise_to_one() -> None:

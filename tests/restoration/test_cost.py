@@ -19,6 +19,8 @@ from napari_deep_image_prior import (
     SuperResolve,
     restore,
 )
+from napari_deep_image_prior.methods.base import Rehearsal
+from napari_deep_image_prior.methods.denoising.restorer import DenoisingRestorer
 from napari_deep_image_prior.restoration import cost as module
 from napari_deep_image_prior.restoration.cost import Estimate, estimate
 
@@ -74,6 +76,43 @@ def test_an_estimate_from_a_crop_is_within_half_of_the_truth(
         pytest.fail(f"the estimate is {ratio:.2f} times the truth")
     assert guess.device == "cpu (1 thread)"
     assert guess.may_end_early == (name != "paper")
+
+
+@pytest.mark.parametrize(("shape", "region"), [((96, 96), 48), ((192, 96), 96), ((200, 60), 96)])
+def test_denoising_is_predicted_from_pixels_of_estimates_and_views(
+    shape: tuple[int, int], region: int
+) -> None:
+    settings = DenoisingFit(LEAN, iterations=100, draws=3, region=region)
+
+    def spent(whole: tuple[int, int], draws: int) -> tuple[float, float]:
+        """Return the pixels of the nonlocal estimates and those of the views."""
+        regions = min(region, *whole) ** 2
+        return whole[0] * whole[1] + (3 + draws) * regions, whole[0] * whole[1] + 2 * regions
+
+    piece = (64, 64)
+    first, part = 7.0, min(region, 64) ** 2 / 1000
+    rehearsal = Rehearsal(
+        setup=first + 4 * part,
+        step=0.5,
+        finish=spent(piece, 1)[1] / 100,
+        steps=100,
+        reached={20: first, 40: first + part, 60: first + 2 * part},
+        ratio=shape[0] * shape[1] / 64**2,
+        piece=piece,
+    )
+    estimated, averaged = spent(shape, 3)
+    expected = 100 * 0.5 + estimated / 1000 + averaged / 100
+    guess = DenoisingRestorer.seconds(settings, rehearsal, shape)
+    assert guess == pytest.approx(expected)
+
+
+def test_each_thread_of_a_nonlocal_estimate_needs_memory() -> None:
+    task, settings = Denoise(np.tile(IMAGE, (8, 8))), TASKS["denoise"][1]
+    one, four = (
+        estimate(task, settings=settings, device="cpu", threads=threads).memory
+        for threads in (1, 4)
+    )
+    assert four - one == pytest.approx(3 * 2e8, rel=0.1)
 
 
 @pytest.mark.usefixtures("_own_time")

@@ -18,7 +18,8 @@ from napari_deep_image_prior.fitting.loop import Fit
 from napari_deep_image_prior.fitting.recovery import CHECK_EVERY
 from napari_deep_image_prior.methods import biharmonic as filling
 from napari_deep_image_prior.methods.registry import method_of
-from napari_deep_image_prior.patches.nl_ridge import nl_ridge
+from napari_deep_image_prior.patches.estimates import nonlocal_estimates
+from napari_deep_image_prior.patches.nl_ridge import HALVINGS
 from tests.conftest import QUICK
 
 WAITING = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.is_nonzero.default"}
@@ -95,7 +96,7 @@ def test_steps_between_two_checks_do_not_wait_for_the_gpu(
 def test_the_first_estimate_of_denoising_does_not_wait_for_the_gpu() -> None:
     noisy = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (2, 40, 33))).float()
     with Watch() as watch:
-        list(nl_ridge(noisy))
+        list(nonlocal_estimates(noisy, 1.0, torch.ones_like(noisy), torch.ones(HALVINGS, 2)))
     assert watch.waits == 0
 
 

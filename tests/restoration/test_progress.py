@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import napari_deep_image_prior as dip
+from napari_deep_image_prior.generators import run_to_end
+from napari_deep_image_prior.methods.denoising.restorer import PAIRS, PARTS, DenoisingRestorer
 from napari_deep_image_prior.restoration.timing import Clock, duration, time_left
 from tests.conftest import QUICK
 
@@ -70,6 +73,41 @@ def test_a_stop_during_the_first_estimate_reports_what_is_finished() -> None:
             steps.stop()
         places.append(step.place)
     assert any(place.startswith("finishing: first estimate, ") for place in places)
+
+
+def test_a_fit_that_adds_nothing_returns_the_first_estimate_and_can_run_on() -> None:
+    settings = QUICK["denoise"]
+    assert isinstance(settings, dip.DenoisingFit)
+    task, barely = dip.Denoise(NOISY), replace(settings, learning_rate=1e-9, trial=12)
+    first = dip.restore(task, settings=settings, stop_after=(2 + PAIRS + settings.draws) * PARTS)
+    with dip.iter_restore(task, settings=barely) as steps:
+        *_, last = steps
+        assert steps.result.iterations == 12
+        assert steps.result.stop_reason == (
+            "the network had added nothing after 12 steps; first estimate returned"
+        )
+        np.testing.assert_array_equal(steps.result.image, first.image)
+        assert last.fraction == 1
+        steps.run_on(5)
+        list(steps)
+        assert steps.result.iterations == 17
+        assert steps.result.stop_reason.startswith("all 17 steps done")
+
+
+@pytest.mark.parametrize("stopped_at", [3, 25, 45])
+def test_what_was_left_unfinished_does_not_count_as_done(stopped_at: int) -> None:
+    settings = QUICK["denoise"]
+    assert isinstance(settings, dip.DenoisingFit)
+    image = np.resize(NOISY, (1, 72, 80))
+    restorer = DenoisingRestorer(
+        image, np.ones(image.shape, dtype=bool), settings, 0, device=torch.device("cpu")
+    )
+    next(step for step in restorer.steps() if step.iteration == stopped_at)
+    run_to_end(restorer.finish())
+    restorer.run_on(None)
+    step = next(step for step in restorer.steps() if step.misfit is not None)
+    done, left = restorer.work(step)["first estimate"]
+    assert (done, left) == (72 * 80 + 4 * 24**2, 0)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,9 @@ def _add_how(parser: argparse.ArgumentParser, presets: tuple[str, ...] = PRESETS
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default=0, type=int, help="random seed (default 0)")
     parser.add_argument(
-        "--threads", type=int, help="largest number of CPU threads (default: all cores but one)"
+        "--threads",
+        type=int,
+        help="largest number of CPU threads (default: all cores but one; all for similar patches)",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 

@@ -24,6 +24,7 @@ LARGEST = {
     "runs": 1000,
     "networks": 100,
     "draws": 1000,
+    "trial": 10**8,
     "batch": 256,
     "crop": 10**5,
     "region": 10**6,

@@ -28,7 +28,7 @@ class HeldOutPlateau:
     def __init__(self, patience: int, trial: int | None = None) -> None:
         self._patience, self._trial = patience, trial
         self.adds_nothing = False
-        """Whether the fit ended since it adds nothing to the first estimate."""
+        """Whether the fit ended because it adds nothing to the first estimate."""
         self._settled_at: int | None = None
         self._errors: list[float] = []
         self._best = math.inf
@@ -55,11 +55,17 @@ class HeldOutPlateau:
                 f"held-out error {100 * abs(mean - 1):.1f} % {side} the first estimate; {trend}"
             )
         if self._settled_at is None and self._trial is not None and self._step >= self._trial:
-            self._trial, self.adds_nothing = None, self._best > NOTHING
+            self._trial, self.adds_nothing = None, self._lowest > NOTHING
         is_plateau = self._step - self._best_step >= self._patience
         if self._settled_at is None and (is_plateau or self.adds_nothing):
             self._settled_at = self._step
         return self._settled_at is not None
+
+    @property
+    def _lowest(self) -> float:
+        """The lowest mean so far; of the later half of the errors while they are few."""
+        later = self._errors[len(self._errors) // 2 :]
+        return self._best if math.isfinite(self._best) else sum(later) / len(later)
 
     def restart(self) -> None:
         """Forget the errors recorded so far, for a fit that is continued after its end."""

@@ -155,8 +155,6 @@ class SelfSupervisedRestorer(Restorer[Compact]):
 
     INPUTS = 1
     """Images in the network's input, each with all channels."""
-    FIRST_ESTIMATE_BYTES = 0.0
-    """Memory of the first estimate in bytes, for each channel."""
 
     @classmethod
     def rehearsal_edge(cls, task: Task, settings: Compact, edge: int) -> int:  # noqa: ARG003
@@ -169,10 +167,7 @@ class SelfSupervisedRestorer(Restorer[Compact]):
         channels = task.channels
         depth = cls.INPUTS * channels
         network = build_network(settings.network, depth, channels, seed=0)
-        return (
-            activation_bytes(network, (1, depth, *task.result_spatial_shape))
-            + cls.FIRST_ESTIMATE_BYTES * channels
-        )
+        return activation_bytes(network, (1, depth, *task.result_spatial_shape))
 
 
 def identity_operator(task: Task, known: Tensor) -> Operator:  # noqa: ARG001  (the signature of all)

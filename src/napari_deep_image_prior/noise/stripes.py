@@ -93,23 +93,20 @@ def _step(image: NDArray[np.float64]) -> NDArray[np.float64] | None:
         return None
     # least squares: the difference of an offset to the mean of its neighbors is that of the lines;
     # offsets without evidence are 0
-    differences = np.pad(means.mean(axis=1), 1)
     ridge = max((own - shared) / BLOCKS, 1e-3 * shared) / (shared / 1.5)
-    return _deconvolved(differences, ridge)
+    return _deconvolved(means.mean(axis=1), ridge)
 
 
 def _deconvolved(differences: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Return the offsets whose differences to the mean of both neighbors are given.
-
-    The first and last of the differences do not count.
-    """
-    size = len(differences)
-    stencil = np.zeros((size - 2, size))
-    index = np.arange(size - 2)
-    stencil[index, index], stencil[index, index + 1], stencil[index, index + 2] = -0.5, 1, -0.5
-    normal = stencil.T @ stencil + ridge * np.eye(size)
-    bands = np.zeros((3, size))
-    for offset in range(3):
-        bands[2 - offset, offset:] = np.diagonal(normal, offset)
-    offsets: NDArray[np.float64] = solveh_banded(bands, stencil.T @ differences[1:-1])
+    """Return n offsets, given the differences of the inner n - 2 to the mean of both neighbors."""
+    size = len(differences) + 2
+    stencil = (-0.5, 1.0, -0.5)
+    # the normal equations: the upper bands of D'D + ridge, and D'differences
+    bands, right = np.zeros((3, size)), np.zeros(size)
+    bands[2] = ridge
+    for at, weight in enumerate(stencil):
+        right[at : at + size - 2] += weight * differences
+        for later in range(at, 3):
+            bands[2 - (later - at), later : later + size - 2] += weight * stencil[later]
+    offsets: NDArray[np.float64] = solveh_banded(bands, right)
     return offsets

@@ -33,6 +33,8 @@ ADDED_BACK = 0.1
 NOISE_LEFT = 0.56
 """Standard deviation of the noise assumed in a pass, relative to the level that is missing in what
 was removed."""
+SMALLEST_VARIANCE = 1e-6
+"""Smallest mean noise variance assumed; fully clipped pixels have no noise."""
 SMALLEST_LEFT = 0.02
 """Smallest part of the noise variance that is assumed to be left."""
 WEIGHT = 2 * math.sqrt(2)
@@ -59,7 +61,7 @@ def low_rank(noisy: Tensor, start: Tensor, variance: Tensor) -> Generator[float,
         The estimate.
     """
     estimate = start
-    power = variance.mean(dim=(1, 2), keepdim=True)
+    power = variance.mean(dim=(1, 2), keepdim=True).clamp_min(SMALLEST_VARIANCE)
     for number in range(PASSES):
         fed = estimate + ADDED_BACK * (noisy - estimate)
         removed = (noisy - fed).square().mean(dim=(1, 2), keepdim=True)

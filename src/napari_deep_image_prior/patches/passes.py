@@ -65,7 +65,7 @@ class _Pass:
             image[:, reached] for image in (self.noisy, self.reference, self.variance)
         )
         own = range(rows.start - reached.start, rows.stop - reached.start, rows.step)
-        offsets = self.grid.offsets(wide).to(noisy.device)
+        offsets = self.grid.offsets(wide, noisy.device)
         total = torch.zeros((channels, noisy[0].numel()), device=noisy.device)
         weight = torch.zeros_like(total)
         for corners in similar_patches(reference, self.grid, own, self.group).split(CHUNK):
@@ -73,7 +73,7 @@ class _Pass:
             observed = _gathered(noisy, pixels)
             known = observed if self.reference is self.noisy else _gathered(reference, pixels)
             # the variance at a patch's center stands for the patch
-            at_center = _gathered(variance, pixels[..., len(offsets) // 2])
+            at_center = _gathered(variance, corners + self.grid.patch // 2 * (wide + 1))
             estimate, precision = self.restore(observed, known, at_center)
             places = pixels.reshape(-1)
             precision = precision.expand_as(estimate)
@@ -159,12 +159,10 @@ def _in_order(
     if workers == 1:
         yield from map(function, items)
         return
-    threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, initializer=_use_one_core)
     try:
         waiting: deque[Future[tuple[slice, Tensor, Tensor]]] = deque()
         for item in items:
-            _use_one_core()  # again: whoever runs the generator may have changed it
             waiting.append(pool.submit(function, item))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
@@ -172,8 +170,11 @@ def _in_order(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        # the workers have changed the number that threads to come begin with
+        torch.set_num_threads(torch.get_num_threads())
 
 
 def _use_one_core() -> None:
+    """Give this thread one core, whatever others set: torch's numbers belong to each thread."""
+    torch.get_num_threads()  # a thread takes the common number once, at the latest here
     torch.set_num_threads(1)

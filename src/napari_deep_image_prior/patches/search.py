@@ -37,9 +37,9 @@ class PatchGrid:
         """Return the first pixels of the reference patches along an axis."""
         return range(0, size - self.patch + 1, self.step)
 
-    def offsets(self, width: int) -> Tensor:
+    def offsets(self, width: int, device: torch.device) -> Tensor:
         """Return the flat indices of a patch's pixels in an image of that width."""
-        edge = torch.arange(self.patch)
+        edge = torch.arange(self.patch, device=device)
         return (edge[:, None] * width + edge).reshape(-1)
 
 
@@ -117,9 +117,14 @@ def _chosen(patches: Tensor, squares: Tensor, ys: range, xs: range, group: int) 
     ).flatten(2)
     within[..., REACH * SIDE + REACH] = -torch.inf  # itself, even among equal ones
     best = within.topk(group, largest=False, sorted=False).indices
-    y = torch.tensor(ys, device=best.device)[:, None, None] + best // SIDE - REACH
-    x = torch.tensor(xs, device=best.device)[:, None] + best % SIDE - REACH
+    y = _on_device(ys, best)[:, None, None] + best // SIDE - REACH
+    x = _on_device(xs, best)[:, None] + best % SIDE - REACH
     return torch.stack([y, x], dim=-1)
+
+
+def _on_device(numbers: range, like: Tensor) -> Tensor:
+    """Return a range on a tensor's device; made there, as a copy would have to wait."""
+    return torch.arange(numbers.start, numbers.stop, numbers.step, device=like.device)
 
 
 def _in_reach(starts: range, last: int) -> int:

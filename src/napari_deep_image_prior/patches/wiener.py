@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 GRID = PatchGrid(patch=8, step=4)
 GROUP = 32
 """Patches in a group."""
+SMALLEST_VARIANCE = 1e-6
+"""Smallest noise variance assumed for a group."""
 
 
 def wiener(noisy: Tensor, guide: Tensor, variance: Tensor) -> Generator[float, None, Tensor]:
@@ -54,7 +56,9 @@ def _shrunk(observed: Tensor, known: Tensor, variance: Tensor) -> tuple[Tensor, 
     along = _cosine_transform(GRID.patch, like=observed)
     within = torch.kron(along, along)
     power = (across @ known @ within.T).square()
-    gain = power / (power + variance.mean(dim=-1)[..., None, None])
+    # the smallest value keeps 0 / 0 out: fully clipped pixels have no noise
+    noise_power = variance.mean(dim=-1)[..., None, None].clamp_min(SMALLEST_VARIANCE)
+    gain = power / (power + noise_power)
     estimate = across.T @ (gain * (across @ observed @ within.T)) @ within
     # the noise left in the group, at least that of one coefficient
     left = gain.square().sum(dim=(-2, -1), keepdim=True).clamp_min(1.0)

@@ -15,7 +15,7 @@ from .memory import check_memory
 from .provenance import RestorationSpec
 from .record import MAX_ITERATIONS, MAX_THREADS
 from .steps import Steps
-from .threads import default_threads, usable_cores
+from .threads import default_threads, patch_threads
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -193,7 +193,7 @@ def new_steps(
             seed=int(seed),
             dtype=result_dtype(dtype, np.asarray(task.image).dtype),
             threads=threads or default_threads(),
-            workers=threads or usable_cores(),
+            workers=patch_threads(threads),
             stop_after=stop_after,
         )
     )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from ..generators import run_to_end
 from ..methods.registry import method_of
 from .api import new_steps
-from .devices import choose_device
+from .devices import choose_device, fit_environment
+from .threads import patch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -109,9 +110,12 @@ def estimating(
         )
     seconds = restorer.seconds(chosen, rehearsal, task.result_spatial_shape)
     on_gpu = where.type == "cuda"
-    memory = (
-        (_allocated(where) - before) * rehearsal.ratio if on_gpu else restorer.memory(task, chosen)
-    )
+    with fit_environment(threads, patch_threads(threads)):
+        memory = (
+            (_allocated(where) - before) * rehearsal.ratio
+            if on_gpu
+            else restorer.memory(task, chosen)
+        )
     return Estimate(seconds, memory, planned.device, chosen.may_end_early)
 
 

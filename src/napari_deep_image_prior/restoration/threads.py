@@ -30,6 +30,11 @@ def spare_one() -> int:
     return max(1, usable_cores() - 1)
 
 
+def patch_threads(threads: int | None) -> int:
+    """Return the number of threads of nonlocal estimates: as many as allowed, None: all cores."""
+    return threads or usable_cores()
+
+
 def default_threads() -> int:
     """Return the default number of threads of a fit: torch's, but one core is spared."""
     import torch

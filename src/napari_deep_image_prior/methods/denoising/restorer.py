@@ -10,6 +10,7 @@ estimate, unless the held-out error shows early that it adds nothing. Recorrupte
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -25,6 +26,8 @@ from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
 from ...patches.estimates import EQUAL
+from ...patches.nl_ridge import GRID
+from ...patches.passes import CHUNK, WORKERS
 from ..base import (
     SelfSupervisedRestorer,
     image_and_known,
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from ...noise.model import NoiseModel
     from ...patches.estimates import NonlocalEstimates
     from ..base import Rehearsal, Work
+    from ..task import Task
     from .normalization import NormalizedImage
     from .task import Denoise
 
@@ -58,6 +62,8 @@ VIEWS_OF_A_STEP = 3
 """Run time of a step of the fit, relative to the network's output for the same pixels."""
 PARTS = 20
 """Steps reported for a nonlocal estimate."""
+GROUP_BYTES = 2e5
+"""Memory for each group of patches that is being restored, and channel."""
 PAIRS = 2
 """Recorrupted pairs from which the weights are computed."""
 
@@ -78,7 +84,6 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     """
 
     INPUTS = 2
-    FIRST_ESTIMATE_BYTES = 300e6
 
     @classmethod
     def for_task(
@@ -163,13 +168,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if not self.noise_summary:
             yield from self._find_noise()
         if self._normalizer is None:
-            self._normalize(
-                *(
-                    yield from combined(
-                        self._unstriped, self._models, self._overestimation, self._device
-                    )
-                )
-            )
+            image, models, device = self._unstriped, self._models, self._device
+            self._normalize(*(yield from combined(image, models, self._overestimation, device)))
         return cast("NoiseNormalizer", self._normalizer)
 
     def steps(self) -> Iterator[Progress]:
@@ -288,8 +288,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self, working: Generator[float, None, NonlocalEstimates]
     ) -> Generator[float, None, NonlocalEstimates]:
         """Count the pixels of nonlocal estimates while they are made."""
-        pixels = self._pixels if self._estimates is None else self._region_pixels
-        before = self._estimated
+        pixels, before = float(self._pixels), 0.0
+        if self._estimates is not None:  # those that were left unfinished do not count
+            before = pixels + (len(self._pairs) + self._drawn) * self._region_pixels
+            pixels = float(self._region_pixels)
 
         def count(fraction: float) -> float:
             self._estimated = before + fraction * pixels
@@ -339,10 +341,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._is_finishing = True
         normalizer = yield from silent(self._prepared())
         if self._estimates is None:  # stopped before the first estimate was complete
-            self._estimated, image = 0.0, normalizer.image
+            working = normalizer.image.estimates(self._overestimation, self._watch)
             self._estimates = yield from mapped(
-                self._counted(image.estimates(self._overestimation, self._watch)),
-                lambda fraction: f"{FIRST_ESTIMATE}, {100 * fraction:.0f} %",
+                self._counted(working), lambda done: f"{FIRST_ESTIMATE}, {100 * done:.0f} %"
             )
             self._partial = None
         estimate = self._first
@@ -375,16 +376,25 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     @classmethod
     def rehearsal_settings(cls, settings: DenoisingFit) -> DenoisingFit:
-        """Return the settings with a single draw."""
-        return replace(settings, draws=1)
+        """Return the settings with a single draw, of a fit that does not end early."""
+        return replace(settings, draws=1, trial=settings.iterations + 1)
+
+    @classmethod
+    def memory(cls, task: Task, settings: DenoisingFit) -> float:
+        """Return an upper bound; each thread of a nonlocal estimate has groups of its own."""
+        groups = min(WORKERS.get() * CHUNK, math.prod(task.spatial_shape) / GRID.step**2)
+        return super().memory(task, settings) + GROUP_BYTES * task.channels * groups
 
     @classmethod
     def seconds(cls, settings: DenoisingFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:
         """Predict the seconds for the nonlocal estimates, the fit, and the averaging over views."""
-        # of the second nonlocal estimate, as that of the first includes the setup
-        nonlocal_estimate = rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]
-        height, width = (min(size, settings.region) for size in whole)
-        region = height * width / (rehearsal.piece[0] * rehearsal.piece[1])
-        estimates = nonlocal_estimate * (rehearsal.ratio + (settings.draws + 1 + PAIRS) * region)
-        corrections = rehearsal.finish * (rehearsal.ratio + PAIRS * region) / (1 + PAIRS)
-        return rehearsal.steps * rehearsal.step + estimates + corrections
+        region, region_of_piece = (
+            min(settings.region, *shape) ** 2 for shape in (whole, rehearsal.piece)
+        )
+        pixels, pixels_of_piece = math.prod(whole), math.prod(rehearsal.piece)
+        # of the first pair, as the first estimate includes the setup
+        estimate = (rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]) / region_of_piece
+        estimates = estimate * (pixels + (PAIRS + settings.draws + 1) * region)
+        averaging = rehearsal.finish / (pixels_of_piece + PAIRS * region_of_piece)
+        averagings = averaging * (pixels + PAIRS * region)
+        return rehearsal.steps * rehearsal.step + estimates + averagings
