@@ -115,8 +115,8 @@ class Denoise(Task):
         known = np.asarray(self.image)[~super().unknown].astype(np.float64)
         span = float(np.ptp(known))
         excess = (
-            f"noise_std={self.noise_std:g} exceeds the range of the intensities, {span:g}: give it "
-            "in the units of the image"
+            f"the given noise level, {self.noise_std:g}, exceeds the range of the intensities, "
+            f"{span:g}: give it in the units of the image"
         )
         is_large = self.noise_std > span > 0
         return "; ".join(filter(None, [super().caution, excess if is_large else ""]))
