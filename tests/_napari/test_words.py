@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any, get_args
 
+import dask.array
 import numpy as np
 import pytest
 from napari.layers import Image
@@ -126,3 +127,16 @@ def test_a_fit_that_ends_has_no_time_left_of_its_planned_steps(
     run.step = replace(run.step, seconds_left=0.4)
     assert status_text(run).splitlines() == ["Finishing: averaging", run.device]
     run.state = "done"
+
+
+def test_an_image_that_cannot_be_read_is_named_in_one_line(viewer: Any) -> None:
+    def load(block_info: Any = None) -> np.ndarray:
+        if block_info[None]["chunk-location"][0] == 2:
+            raise OSError("the drive is gone\n(really)")
+        return np.ones((1, 8, 9))
+
+    stack = dask.array.map_blocks(load, chunks=((1,) * 3, (8,), (9,)), meta=np.empty((0,) * 3))
+    viewer.add_image(stack, name="film", contrast_limits=(0, 1))
+    widget = open_panel(viewer, "Denoise")
+    widget.planes.value = "all"
+    assert _said(widget) == "Layer 'film' cannot be read: the drive is gone."

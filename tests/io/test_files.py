@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
 from napari_deep_image_prior.arrays import selection
-from napari_deep_image_prior.io.files import is_result, read_image, write_image
+from napari_deep_image_prior.io.files import check_folder, is_result, read_image, write_image
 from napari_deep_image_prior.io.image_file import FileError, ImageFile, result_file
 
 GRAY = np.random.default_rng(0).integers(0, 250, (9, 11)).astype(np.uint8)
@@ -377,3 +377,18 @@ def test_pages_that_the_metadata_do_not_count_are_reported_or_refused(tmp_path: 
     path.write_bytes(written)
     with pytest.raises(FileError, match="do not match"):
         read_image(path)
+
+
+def test_a_signal_during_the_check_of_a_folder_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch = Path.touch
+
+    def interrupted(path: Path, **how: Any) -> None:
+        touch(path, **how)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "touch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        check_folder(tmp_path / "result.tif")
+    assert not list(tmp_path.iterdir())

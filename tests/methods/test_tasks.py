@@ -55,6 +55,13 @@ def test_a_channel_axis_that_does_not_exist_is_refused() -> None:
         Denoise(np.zeros((3, 4, 5)), channel_axis=True)
 
 
+def test_a_noise_level_beyond_the_range_of_the_image_is_told() -> None:
+    span = np.ptp(IMAGE)
+    assert "exceeds the range of the intensities" in Denoise(IMAGE, noise_std=2 * span).caution
+    assert Denoise(IMAGE, noise_std=span / 2).caution == ""
+    assert Denoise(np.ones((8, 8)), noise_std=3).caution == ""  # a blank plane of a stack
+
+
 @pytest.mark.parametrize("noise_std", [0, -1, np.nan, np.inf])
 def test_a_noise_level_that_is_not_positive_is_refused(noise_std: float) -> None:
     with pytest.raises(ValueError, match="noise_std"):

@@ -225,3 +225,10 @@ def test_the_level_of_correlated_noise_grows_when_an_image_is_halved(
     assert np.sqrt(
         np.cumprod(NoiseCorrelation(correlation, correlation).variance_gain(2))
     ) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["auto", "gaussian", "correlated"])
+def test_a_given_level_is_at_most_the_range_of_the_image(kind: str) -> None:
+    image = np.random.default_rng(0).uniform(0, 1, (100, 100))
+    assert estimate_noise(image, kind, 25.0).std == pytest.approx(1, rel=1e-3)
+    assert estimate_noise(np.ones((100, 100)), kind, 25.0).std <= 1e-6

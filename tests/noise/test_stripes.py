@@ -34,12 +34,14 @@ def test_offsets_of_both_are_found_and_removed() -> None:
         NOISY,
         SCENE,
         np.zeros((80, 80)),
+        255.0 * (np.indices((80, 80)).sum(axis=0) % 2),
+        1e-200 * NOISY,
         RNG.poisson(0.3, (100, 100)).astype(float),
         SCENE + 60 * (X > 65),
         100.0 + 50 * (Y > 70) * (X > 40),
         NOISY[:20],
     ],
-    ids=["noisy", "clean", "zero", "counts", "edge", "corner", "small"],
+    ids=["noisy", "clean", "zero", "checkerboard", "tiny", "counts", "edge", "corner", "small"],
 )
 def test_an_image_without_stripes_is_left_alone(image: np.ndarray) -> None:
     found = find_stripes(image)

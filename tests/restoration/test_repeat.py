@@ -1,7 +1,9 @@
 """A result is repeated from its provenance."""
 
 import json
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -242,3 +244,16 @@ def test_missing_data_are_filled_with_a_warning(picture: np.ndarray, hole: np.nd
             result = dip.restore(task, settings=QUICK[task.kind])
         assert result.image.min() > -500
         assert "no data" in result.provenance["found"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_script_does_not_wait_for_a_named_pipe(picture: np.ndarray, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.npy"
+    os.mkfifo(pipe)
+    made = dip.restore(dip.Denoise(picture), settings=QUICK["denoise"]).provenance
+    source = {"layer": "pipe", "plane": [], "path": str(pipe), "rgb": False}
+    writer = Thread(target=lambda: pipe.write_bytes(b""), daemon=True)  # ends a reader that waits
+    writer.start()
+    assert f"np.load({str(pipe)!r})" in script(made | {"source": source})
+    assert writer.is_alive()
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))

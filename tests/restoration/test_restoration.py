@@ -725,3 +725,12 @@ def test_the_number_of_threads_is_as_requested_and_restored_afterwards() -> None
     assert "1 thread" in steps.device
     list(steps)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("unit", [1e60, 1e-60])
+def test_intensities_beyond_float32_need_float64(unit: float, picture: np.ndarray) -> None:
+    task = dip.Denoise(picture * unit)
+    with pytest.raises(dip.RestorationError, match="use dtype='float64'"):
+        dip.restore(task, settings=QUICK["denoise"])
+    result = dip.restore(task, settings=QUICK["denoise"], dtype="float64")
+    assert result.image.mean() == pytest.approx(picture.mean() * unit, rel=0.02)

@@ -8,9 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.restoration import threads
+from tests.conftest import QUICK
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (8, 7)])
@@ -53,3 +55,24 @@ def test_threads_wait_passively_where_the_program_starts(start: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     assert done.stdout.split()[-1] == "PASSIVE"
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+def test_the_modes_of_the_caller_do_not_matter_and_remain(mode: str) -> None:
+    def fitted() -> dip.Restoration:
+        noisy = np.random.default_rng(0).normal(100, 5, (32, 32))
+        return dip.restore(dip.Denoise(noisy), settings=QUICK["denoise"], threads=1)
+
+    expected = fitted().image
+    before = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with getattr(torch, mode)():
+            assert np.array_equal(fitted().image, expected)
+            assert not torch.is_grad_enabled()
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_default_dtype(before[0])
+        torch.set_float32_matmul_precision(before[1])

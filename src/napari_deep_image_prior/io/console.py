@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import unicodedata
 from contextlib import suppress
 
 ON_TERMINAL, ELSEWHERE = 0.2, 30.0
@@ -28,6 +29,7 @@ class ProgressLine:
             return
         self._shown = now
         # a line that wraps could not be rewritten
+        text = _plain(text)
         shown = text[: shutil.get_terminal_size().columns - 1]
         _write(f"\r\x1b[K{shown}" if self._is_terminal else f"{text}\n")
 
@@ -46,14 +48,25 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
+def _plain(text: str) -> str:
+    """Return a text with control characters, which a file name may have, as escape sequences."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter)[0] == "C" or letter in "\u2028\u2029"
+        else letter
+        for letter in text
+    )
+
+
 def complain(message: object, *, error: bool = True) -> None:
     """Write a message in one line to standard error."""
-    line = " ".join(str(message).split())
+    line = _plain(" ".join(str(message).split()))
     _write(f"deep-image-prior: {'error: ' if error else ''}{line}\n")
 
 
 def say(line: str) -> None:
     """Write a line to standard output; to standard error if that is full or closed."""
+    line = _plain(line)
     try:
         print(line, flush=True)
     except OSError as error:

@@ -54,7 +54,7 @@ def read_image(path: str | Path) -> ImageFile:
     except FileError:
         raise
     except Exception as error:  # damaged files cause errors of any type in the readers
-        raise FileError(f"{path}: cannot be read as an image ({_first_line(error)}).") from error
+        raise FileError(f"{path}: cannot be read as an image ({first_line(error)}).") from error
     if file.image.size == 0:
         raise FileError(f"{path}: the image is empty (shape {file.image.shape}).")
     return file
@@ -90,7 +90,7 @@ def write_image(
             else:
                 write_tiff(part, result, provenance)
     except Exception as error:  # unusual images cause errors of any type in the writers
-        reason = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
+        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         raise FileError(f"{path}: cannot be written ({reason}).") from error
 
 
@@ -167,8 +167,10 @@ def check_folder(path: Path) -> None:
         raise FileError(f"{path}: the folder {path.parent} does not exist.")
     part = _part(path)
     try:
-        part.touch(exist_ok=False)
-        part.unlink()
+        try:
+            part.touch(exist_ok=False)
+        finally:  # also if a signal ends the program in between
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(
             f"{path}: the folder {path.parent} is not writable ({error.strerror})."
@@ -199,7 +201,8 @@ def _check_suffix(path: Path) -> None:
         raise FileError(f"{path}: unknown file type; use one of {', '.join(SUFFIXES)}.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its type if there is none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

@@ -76,7 +76,7 @@ def estimate_noise(
         where texture and other noise cannot be distinguished, "auto" detects photon counts (gain 1,
         offset 0), and else assumes "gaussian".
     std : float, optional
-        Known standard deviation, in intensity units.
+        Known standard deviation, in intensity units; at most the range of the image is assumed.
     known : (Y, X) bool array, optional
         False where `image` was filled in and has no noise of its own. Outlying pixels (hot, dead,
         cosmic rays) are left out as well; the model has their share.
@@ -124,6 +124,7 @@ def _estimated(
     blocks = _noisy_blocks(image, known)
     observed = image if known is None or not known.any() else image[known]
     if std is not None:
+        std = min(std, float(np.ptp(observed)))  # the pixels do not differ by more
         if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
             return NoiseModel(max(std, least), correlation=_flat_blocks(blocks).correlation)
         return NoiseModel(max(std, least), clipping=detect_clipping(observed, max(std, least)))

@@ -89,7 +89,7 @@ def _step(image: NDArray[np.float64]) -> NDArray[np.float64] | None:
     covariance = means.T @ means / len(means)
     own = np.trace(covariance) / BLOCKS
     shared = (covariance.sum() - np.trace(covariance)) / (BLOCKS * (BLOCKS - 1))
-    if shared < SHARED * own:
+    if not shared > SHARED * own:  # both are 0 where the lines differ in the same way everywhere
         return None
     # least squares: the difference of an offset to the mean of its neighbors is that of the lines;
     # offsets without evidence are 0

@@ -85,7 +85,8 @@ class _Environment:
     def of_a_fit(self, threads: int | None, workers: int) -> Iterator[None]:
         """Set the number of threads (None: no change) and make CUDA's convolutions deterministic.
 
-        Convolutions use full float32 (no TF32, as in 2018).
+        Convolutions and matrix products use full float32 (no TF32, as in 2018), which is also the
+        dtype of new tensors. Gradients are computed, whatever the calling thread has set.
         """
         import torch
 
@@ -99,11 +100,17 @@ class _Environment:
                     enabled=True, benchmark=False, deterministic=True, allow_tf32=False
                 )
                 self._flags.enter_context(flags)
+                self._flags.callback(torch.set_default_dtype, torch.get_default_dtype())
+                torch.set_default_dtype(torch.float32)
+                precision = torch.get_float32_matmul_precision()
+                self._flags.callback(torch.set_float32_matmul_precision, precision)
+                torch.set_float32_matmul_precision("highest")
             self._inside += 1
         torch.set_num_threads(threads or self._threads)
         token = WORKERS.set(workers)
         try:
-            yield
+            with torch.inference_mode(mode=False), torch.enable_grad():
+                yield
         finally:
             WORKERS.reset(token)
             with self._lock:

@@ -108,6 +108,8 @@ def _index_in_file(
     inside = [(*plane, *(slice(*ends) for ends in source.get("region") or ()))]
     inside += [(..., slice(None, 3))] if source["rgb"] else []
     try:
+        if not Path(path).is_file():  # opening a named pipe would wait for ever
+            return _indexing(inside)
         whole = np.asarray(read(path))
     except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)
         return _indexing(inside)  # the file may exist where the script runs

@@ -245,7 +245,8 @@ def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
         )
     with np.errstate(over="ignore"):
         result = cast(channels_back(image, spec.task.channel_axis), spec.dtype)
-    if not np.isfinite(result).all():
+    vanishes = spec.dtype.kind == "f" and image.any() and not result.any()
+    if vanishes or not np.isfinite(result).all():
         raise FitFailedError(
             f"the intensities exceed the range of {spec.dtype}: use dtype='float64'."
         )

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
 from ...arrays import selection, unmasked
+from ...io.files import first_line
 from ...methods.registry import method_of
 from .channels import NO_CHANNELS, Channels
 from .world import to_data
@@ -197,7 +198,7 @@ def plane_at(
     Raises
     ------
     ValueError
-        If the layer has no such plane.
+        If the layer has no such plane, or it cannot be read.
     """
     # level 0 of a multiscale layer: np.asarray of its data gives the coarsest level
     # a dask array is indexed first, so that only the plane is loaded
@@ -207,7 +208,10 @@ def plane_at(
         raise ValueError(
             f"layer '{layer.name}' has no plane at the viewer's position: move the sliders onto it."
         )
-    values = unmasked(pixels[(*selection(index), *_slices(region))])
+    try:
+        values = unmasked(pixels[(*selection(index), *_slices(region))])
+    except Exception as error:  # lazy data raise whatever their source leads them to
+        raise ValueError(f"layer '{layer.name}' cannot be read: {first_line(error)}.") from error
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
     return Plane(layer, values, index, channels, region)

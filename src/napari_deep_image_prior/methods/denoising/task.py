@@ -40,7 +40,7 @@ class Denoise(Task):
         and "poisson-gaussian" are photon noise without and with read noise.
     noise_std : float, optional
         Standard deviation of Gaussian noise, in the image's intensity units;
-        None: estimated from the image.
+        None: estimated from the image. At most the range of the image's intensities is assumed.
     strength : float
         Denoising strength, 0.25 to 4. 1 removes the noise that was estimated or given. Below 1
         only this fraction of the noise is removed; above 1 the noise is assumed to be that many
@@ -106,6 +106,20 @@ class Denoise(Task):
         image = channels_first(np.asarray(self.image), self.channel_axis)
         known = ~channels_first(super().unknown, self.channel_axis)
         return channels_back(outlying_pixels(image, known), self.channel_axis)
+
+    @property
+    def caution(self) -> str:
+        """Whether the given noise level exceeds the range of the image, as in other units."""
+        if self.noise_std is None:
+            return super().caution
+        known = np.asarray(self.image)[~super().unknown].astype(np.float64)
+        span = float(np.ptp(known))
+        excess = (
+            f"the given noise level, {self.noise_std:g}, exceeds the range of the intensities, "
+            f"{span:g}: give it in the units of the image"
+        )
+        is_large = self.noise_std > span > 0
+        return "; ".join(filter(None, [super().caution, excess if is_large else ""]))
 
     @property
     def detected(self) -> str:
