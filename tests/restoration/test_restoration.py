@@ -275,15 +275,18 @@ def test_correlated_noise_is_removed() -> None:
 @pytest.mark.parametrize("noise", ["gaussian", "correlated", "poisson-gaussian"])
 def test_more_strength_leaves_less_grain_and_keeps_the_brightness(noise: str) -> None:
     y, x = np.mgrid[:64, :64]
-    counts = np.random.default_rng(0).poisson(40 + 20 * np.sin(x / 9) * np.sin(y / 7))
+    truth = 40 + 20 * np.sin(x / 9) * np.sin(y / 7)
+    counts = np.random.default_rng(0).poisson(truth)
     images = {}
     for strength in (0.5, 1, 2, 4):
         task = dip.Denoise(counts, noise=noise, strength=strength)
         images[strength] = dip.restore(task, settings=replace(QUICK["denoise"], region=64)).image
-    # second differences contain little of the picture itself
-    grain = [np.abs(np.diff(images[strength], n=2, axis=0)).mean() for strength in (0.5, 1, 2)]
+    grain = [
+        np.abs(np.diff(images[strength] - truth, n=2, axis=0)).mean() for strength in (0.5, 1, 2)
+    ]
     assert grain[0] > 2 * grain[1]
-    assert grain[1] > 1.1 * grain[2]
+    # with photon noise, little is left at 1: the error is that of the picture's own curvature
+    assert grain[1] > (1.0 if noise == "poisson-gaussian" else 2) * grain[2]
     means = [image.mean() for image in images.values()]
     np.testing.assert_allclose(means, counts.mean(), rtol=0.05)
 
