@@ -28,11 +28,11 @@ FAST = DenoisingFit(
 )
 BEST = DenoisingFit(
     CompactNetwork(widths=(32, 48, 64), depth=1),
-    iterations=1200,
+    iterations=2400,
     batch=8,
     learning_rate=0.002,
-    draws=4,
+    draws=12,
     region=256,
     trial=300,
-    patience=600,
+    patience=1000,
 )
