@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,34 +132,35 @@ def test_what_is_being_finished_is_named(task: dip.Task) -> None:
 def test_the_time_left_is_within_a_third_from_a_tenth_of_the_time_on(
     run: int, tenth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded = RECORDED[run]
-    now = 0.0
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
-    clock = Clock()
-    clock.assumed_rates = recorded["assumed_rates"]
-    with clock.working():
-        for now, stage, work in recorded["reports"]:
-            left = clock.seconds_left(stage, {name: tuple(pair) for name, pair in work.items()})
-            if now >= recorded["seconds"] * tenth / 10:
-                break
-    assert left == pytest.approx(recorded["seconds"] - now, rel=0.3)
+    total, predicted = _times_left(RECORDED[run], monkeypatch)
+    now, left = next(entry for entry in predicted if entry[0] >= total * tenth / 10)
+    assert left == pytest.approx(total - now, rel=0.3)
 
 
 @pytest.mark.parametrize("run", range(len(RECORDED)))
 def test_no_time_left_is_off_by_more_than_a_factor_of_two(
     run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded = RECORDED[run]
+    total, predicted = _times_left(RECORDED[run], monkeypatch)
+    for now, left in predicted:
+        if left is not None:
+            assert (total - now) / 2 - 1 < left < 2 * (total - now) + 1, now
+
+
+def _times_left(
+    recorded: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> tuple[float, list[tuple[float, float | None]]]:
+    """Return the seconds of a recorded run, and the time left predicted at each of its reports."""
     now = 0.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     clock = Clock()
     clock.assumed_rates = recorded["assumed_rates"]
+    predicted = []
     with clock.working():
         for now, stage, work in recorded["reports"]:
-            left = clock.seconds_left(stage, {name: tuple(pair) for name, pair in work.items()})
-            true = recorded["seconds"] - now
-            if left is not None:
-                assert true / 2 - 1 < left < 2 * true + 1, (now, stage, work)
+            parts = {name: tuple(pair) for name, pair in work.items()}
+            predicted.append((now, clock.seconds_left(stage, parts)))
+    return recorded["seconds"], predicted
 
 
 @pytest.mark.parametrize(

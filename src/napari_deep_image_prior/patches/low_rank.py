@@ -42,24 +42,7 @@ WEIGHT = 2 * math.sqrt(2)
 
 
 def low_rank(noisy: Tensor, start: Tensor, variance: Tensor) -> Generator[float, None, Tensor]:
-    """Denoise an image, given an estimate of it.
-
-    Parameters
-    ----------
-    noisy, start : (C, Y, X) tensors
-    variance : (C, Y, X) tensor
-        Noise variance.
-
-    Yields
-    ------
-    float
-        The fraction done.
-
-    Returns
-    -------
-    (C, Y, X) tensor
-        The estimate.
-    """
+    """Denoise an image, given an estimate of it as the start; otherwise as `wiener.wiener`."""
     estimate = start
     power = variance.mean(dim=(1, 2), keepdim=True).clamp_min(SMALLEST_VARIANCE)
     for number in range(PASSES):

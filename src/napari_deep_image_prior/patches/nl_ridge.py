@@ -91,35 +91,8 @@ def nl_ridge(
         if watch is not None:
             watch(lambda: so_far() + mean)
 
-    middle = share * FIRST_PASS
-    # without a guide, the patches contain the noise already, except for the overestimated part:
-    # without that part, T would change the sign of noise
-    unaccounted = 1 - 1 / overestimation**2 + 1e-3
-    first = yield from mapped(
-        one_pass(
-            centered,
-            None,
-            variance,
-            GRID,
-            GROUPS[0],
-            partial(_combined, unaccounted=unaccounted),
-            watch_centered,
-        ),
-        part(0, middle),
-    )
-    second = yield from mapped(
-        one_pass(
-            centered,
-            first,
-            variance,
-            GRID,
-            GROUPS[1],
-            partial(_combined, unaccounted=1.0),
-            watch_centered,
-        ),
-        part(middle, share),
-    )
-    estimate = second + mean
+    passes = _two_passes(centered, variance, overestimation, watch_centered)
+    estimate = (yield from mapped(passes, part(0, share))) + mean
     if not is_halved:
         return estimate
     # the mean of 4 pixels, doubled, has white noise of standard deviation 1 again
@@ -131,6 +104,24 @@ def nl_ridge(
     )
     coarse = (yield from mapped(smaller, part(share, 1))) / 2
     return estimate + _enlarged(coarse - _halved(estimate), estimate)
+
+
+def _two_passes(
+    noisy: Tensor, variance: Tensor, overestimation: float, watch: Watch
+) -> Generator[float, None, Tensor]:
+    """Return the estimate at one scale, of an image of mean 0."""
+
+    def combined(
+        guide: Tensor | None, group: int, unaccounted: float
+    ) -> Generator[float, None, Tensor]:
+        restore = partial(_combined, unaccounted=unaccounted)
+        return one_pass(noisy, guide, variance, GRID, group, restore, watch)
+
+    # without a guide, the patches contain the noise already, except for the overestimated part:
+    # without that part, T would change the sign of noise
+    unaccounted = 1 - 1 / overestimation**2 + 1e-3
+    first = yield from mapped(combined(None, GROUPS[0], unaccounted), part(0, FIRST_PASS))
+    return (yield from mapped(combined(first, GROUPS[1], 1.0), part(FIRST_PASS, 1)))
 
 
 def _halved(image: Tensor) -> Tensor:
