@@ -58,7 +58,7 @@ def total_variation(case: Case) -> np.ndarray:
 
 
 STABILIZED = "VST + BM3D"
-"""The strongest free method for microscopy: no noise level is told, photon noise is respected."""
+"""The strongest free method for microscopy: the noise is estimated, photon noise is stabilized."""
 CLASSICAL: Mapping[str, Mapping[str, Callable[[Case], np.ndarray]]] = {
     "denoise": {
         "NLM": nlm,

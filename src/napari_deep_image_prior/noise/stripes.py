@@ -1,7 +1,7 @@
 """Stripes: offsets that all pixels of a row, or of a column, share.
 
 Cameras and scanners read an image row by row or column by column, and add an offset of its own to
-each. It is told from structure by comparing blocks of the image: an offset is the same in all of
+each. Comparing blocks of the image distinguishes it from structure: an offset is the same in all of
 them.
 """
 

@@ -11,18 +11,14 @@ estimate, unless the held-out error shows early that it adds nothing. Recorrupte
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...fitting.augmentation import VIEWS, Crops
 from ...fitting.base import AVERAGING, FIRST_ESTIMATE, FITTING, NOISE, Progress
 from ...fitting.loop import Fit, self_supervised_schedule
-from ...fitting.networks import build_network
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
 from ...patches.estimates import EQUAL
@@ -36,7 +32,7 @@ from ..base import (
 )
 from .dim import combined, is_dim, with_kept_means
 from .found_noise import find_noise
-from .model import HELD_OUT_CROPS, DenoisingModel
+from .model import DenoisingModel, seconds_of_a_step
 from .normalization import NoiseNormalizer
 from .recorrupted import (
     RecorruptedPair,
@@ -49,7 +45,9 @@ from .settings import DenoisingFit
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    import torch
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from ...noise.model import NoiseModel
     from ...patches.estimates import NonlocalEstimates
@@ -239,18 +237,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def measured_rates(self) -> dict[str, float]:
         """Return the seconds for a step of the fit, measured with a network that is dropped."""
-        settings, channels = self._settings, len(self._image)
-        edge = min(settings.crop, *self._image.shape[1:])
-        network = build_network(settings.network, 2 * channels, channels, 0, self._device)
-        batch = torch.ones((settings.batch, 2 * channels, edge, edge), device=self._device)
-        seconds = 0.0
-        for _ in range(2):  # the first is slower
-            start = time.perf_counter()
-            network(batch).square().mean().backward()
-            with torch.no_grad():
-                network(batch[:HELD_OUT_CROPS])
-            seconds = time.perf_counter() - start
-        return {FITTING: seconds}
+        edge = min(self._settings.crop, *self._image.shape[1:])
+        return {FITTING: seconds_of_a_step(self._settings, len(self._image), edge, self._device)}
 
     def run_on(self, iterations: int | None) -> None:
         """Continue the fit, or what precedes it."""
