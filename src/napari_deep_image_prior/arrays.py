@@ -19,6 +19,10 @@ Index = tuple[int | None, ...]
 """Index of a plane along the axes before Y and X; None for the axis of its channels."""
 
 
+MONTAGE = 2**21
+"""Pixels from which the statistics of a volume are estimated."""
+
+
 @dataclass(frozen=True)
 class Scaling:
     """The linear map from intensity units to the network's range, for each channel."""
@@ -29,19 +33,20 @@ class Scaling:
     """Intensity difference that is mapped to 1, for each channel."""
 
     def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Map a (C, Y, X) image to the network's range, without clipping."""
+        """Map a (C, ..., Y, X) image to the network's range, without clipping."""
         # float64 preserves large offsets (camera pedestals, 32-bit integers)
-        offset, scale = self._columns()
+        offset, scale = self._columns(image.ndim - 1)
         with np.errstate(over="ignore"):  # of pixels without data, such as -3.4e38
             return ((image.astype(np.float64) - offset) / scale).astype(np.float32)
 
     def invert(self, image: NDArray[Any]) -> NDArray[np.float64]:
-        """Map a (C, Y, X) image from the network's range to intensity units."""
-        offset, scale = self._columns()
+        """Map a (C, ..., Y, X) image from the network's range to intensity units."""
+        offset, scale = self._columns(image.ndim - 1)
         return image.astype(np.float64) * scale + offset
 
-    def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return np.array(self.offset)[:, None, None], np.array(self.scale)[:, None, None]
+    def _columns(self, ndim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        axes = (-1,) + (1,) * ndim
+        return np.array(self.offset).reshape(axes), np.array(self.scale).reshape(axes)
 
 
 def percentile_scaling(image: NDArray[Any], known: NDArray[np.bool_]) -> Scaling:
@@ -83,6 +88,17 @@ def channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any
 def channels_back(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
     """Invert `channels_first`."""
     return image[0] if channel_axis is None else np.moveaxis(image, 0, channel_axis)
+
+
+def montage(volume: NDArray[Any]) -> NDArray[Any]:
+    """Return planes of a (C, Z, Y, X) volume below one another, (C, Y, X).
+
+    All of them, or as many at regular distances as have about `MONTAGE` pixels.
+    """
+    channels, deep, tall, wide = volume.shape
+    count = max(1, min(deep, MONTAGE // max(1, tall * wide)))
+    chosen = np.linspace(0, deep - 1, count).round().astype(int) if count < deep else slice(None)
+    return volume[:, chosen].reshape(channels, -1, wide)
 
 
 def has_data(image: NDArray[Any], channel_axis: int | None) -> bool:

@@ -75,8 +75,8 @@ class Downsample:
     @classmethod
     def lanczos(
         cls,
-        large: tuple[int, int],
-        small: tuple[int, int],
+        large: tuple[int, ...],
+        small: tuple[int, ...],
         *,
         device: str | torch.device = "cpu",
     ) -> Downsample:
@@ -95,7 +95,7 @@ class Downsample:
         return self.rows.T @ measured @ self.columns
 
 
-def resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
+def resized(image: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Resample an (N, C, Y, X) image to another (Y, X) shape of the same area, bicubic."""
     rows, columns = (
         torch.from_numpy(cubic_matrix(source, target).astype(np.float32)).to(image.device)
@@ -114,7 +114,7 @@ class Measurement:
     """(1, C, y, x), 1 where a pixel is known, else 0."""
     operator: Operator
     """Forward operator from the true image to `observed`."""
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     """(Y, X) shape of the true image, which differs from (y, x) in super-resolution."""
 
     def misfit(self, estimate: Tensor) -> Tensor:

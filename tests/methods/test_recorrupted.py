@@ -5,8 +5,8 @@ from napari_deep_image_prior.methods.denoising.recorrupted import (
     RecorruptedPair,
     correction_weight,
     local_noise_level,
-    low_rank_share,
     recorrupted,
+    share_of_second,
 )
 from napari_deep_image_prior.patches.estimates import NonlocalEstimates
 
@@ -38,12 +38,12 @@ def test_the_share_is_that_of_the_smallest_error(
     shrunk: float, low_rank: float, best: float
 ) -> None:
     pairs = [_pair(shrunk, low_rank) for _ in range(2)]
-    assert low_rank_share(pairs) == pytest.approx(best, abs=0.05)
+    assert share_of_second(pairs) == pytest.approx(best, abs=0.05)
 
 
 def test_shares_are_equal_where_there_is_little_evidence() -> None:
-    assert low_rank_share([_pair(0.002, 0.001)]) == pytest.approx(0.5, abs=0.1)
-    assert low_rank_share([]) == 0.5
+    assert share_of_second([_pair(0.002, 0.001)]) == pytest.approx(0.5, abs=0.1)
+    assert share_of_second([]) == 0.5
 
 
 def test_a_correction_is_weighted_by_what_it_mends() -> None:

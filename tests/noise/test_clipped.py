@@ -61,8 +61,8 @@ def _estimated(noisy: np.ndarray, stds: list[float] | None = None) -> np.ndarray
         estimate_noise(channel, std=std)
         for channel, std in zip(noisy, stds or [None] * len(noisy), strict=True)
     ]
-    even = NoiseNormalizer(noisy, models, 1.0, torch.device("cpu"), 0)
-    return even.restored(run_to_end(even.image.estimates(1.0)).mixed())
+    even = NoiseNormalizer(noisy[:, None], models, 1.0, torch.device("cpu"), 0)
+    return even.restored(run_to_end(even.image.estimates(1.0)).mixed())[:, 0]
 
 
 def test_the_mean_that_clipping_hides_is_restored() -> None:
@@ -87,13 +87,15 @@ def test_a_clipped_color_does_not_degrade_the_others() -> None:
 
 
 def test_a_clipped_image_is_renoised_with_the_same_clipping() -> None:
-    noisy = _noisy().clip(0, 255)[None]
-    even = NoiseNormalizer(noisy, [estimate_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
+    noisy = _noisy().clip(0, 255)[None, None]
+    even = NoiseNormalizer(
+        noisy, [estimate_noise(noisy[0, 0], std=25)], 1.0, torch.device("cpu"), 0
+    )
     anew = [
-        even.renoise(even.image.noisy * 0 + even.image.noisy[0, SCENE == 0].mean())
+        even.renoise(even.image.noisy * 0 + even.image.noisy[0, 0, SCENE == 0].mean())
         for _ in range(2)
     ]
-    observed = [even.image.noisy[0, SCENE == 0], anew[0].noisy, anew[1].noisy]
+    observed = [even.image.noisy[0, 0, SCENE == 0], anew[0].noisy, anew[1].noisy]
     assert [float(one.mean()) for one in observed[1:]] == pytest.approx(
         [float(observed[0].mean())] * 2, abs=0.02
     )
@@ -138,9 +140,11 @@ def test_texture_is_not_mistaken_for_noise_where_all_else_is_clipped() -> None:
 def test_an_area_beyond_the_range_is_renoised_as_observed() -> None:
     noisy = (np.where(X < 80, 330, 150) + np.random.default_rng(0).normal(0, 25, X.shape)).clip(
         0, 255
-    )[None]
-    even = NoiseNormalizer(noisy, [estimate_noise(noisy[0], std=25)], 1.0, torch.device("cpu"), 0)
-    saturated = torch.from_numpy(X < 70)[None]
+    )[None, None]
+    even = NoiseNormalizer(
+        noisy, [estimate_noise(noisy[0, 0], std=25)], 1.0, torch.device("cpu"), 0
+    )
+    saturated = torch.from_numpy(X < 70)[None, None]
     end = even.image.noisy[saturated].max()
     assert (
         float(

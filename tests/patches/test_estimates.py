@@ -16,7 +16,9 @@ from napari_deep_image_prior.patches.search import PatchGrid
 from napari_deep_image_prior.patches.wiener import wiener
 
 Y, X = np.mgrid[:70, :81]
-SCENE = (4 * np.sin(X / 9) * np.cos(Y / 7) + 3 * ((X // 8 + Y // 8) % 2)).astype(np.float32)[None]
+SCENE = (4 * np.sin(X / 9) * np.cos(Y / 7) + 3 * ((X // 8 + Y // 8) % 2)).astype(np.float32)[
+    None, None
+]
 NOISE = np.random.default_rng(0).normal(0, 1, SCENE.shape).astype(np.float32)
 NOISY, ONES = torch.from_numpy(SCENE + NOISE), torch.ones(SCENE.shape)
 Guided = Callable[[Tensor, Tensor, Tensor], Generator[float, None, Tensor]]
@@ -35,10 +37,10 @@ def test_both_estimates_and_their_mean_are_better_than_their_guide() -> None:
     guide = run_to_end(nl_ridge(NOISY))
     found = _estimates(NOISY)
     assert _error(found.shrunk) < _error(guide)
-    assert _error(found.low_rank) < _error(guide)
+    assert _error(found.second) < _error(guide)
     assert _error(found.mixed()) < 0.97 * _error(guide)
     assert torch.equal(found.mixed(0.0), found.shrunk)
-    assert torch.equal(found.mixed(1.0), found.low_rank)
+    assert torch.equal(found.mixed(1.0), found.second)
 
 
 @pytest.mark.parametrize("method", [wiener, low_rank])
@@ -60,8 +62,10 @@ def test_pixels_without_noise_stay_as_they_are(method: Guided) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 8), (9, 300), (33, 34)])
 def test_any_size_and_several_channels(shape: tuple[int, int]) -> None:
-    noisy = torch.from_numpy(np.random.default_rng(1).normal(5, 1, (3, *shape)).astype(np.float32))
-    for estimate in (_estimates(noisy).shrunk, _estimates(noisy).low_rank):
+    noisy = torch.from_numpy(
+        np.random.default_rng(1).normal(5, 1, (3, 1, *shape)).astype(np.float32)
+    )
+    for estimate in (_estimates(noisy).shrunk, _estimates(noisy).second):
         assert estimate.shape == noisy.shape
         assert torch.isfinite(estimate).all()
     if min(shape) > 8:
@@ -71,7 +75,7 @@ def test_any_size_and_several_channels(shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1e6])
 def test_a_flat_image_stays_as_it_is(value: float) -> None:
-    flat = torch.full((1, 30, 31), value)
+    flat = torch.full((1, 1, 30, 31), value)
     torch.testing.assert_close(_estimates(flat).mixed(), flat, rtol=1e-5, atol=1e-5)
 
 
@@ -81,7 +85,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
     together = _estimates(NOISY)
     WORKERS.reset(token)
     assert torch.equal(alone.shrunk, together.shrunk)
-    assert torch.equal(alone.low_rank, together.low_rank)
+    assert torch.equal(alone.second, together.second)
 
 
 @pytest.fixture
@@ -115,7 +119,7 @@ def test_each_worker_uses_one_core_whatever_others_set() -> None:
         used.append(torch.get_num_threads())
         return observed, torch.ones(())
 
-    for number, _ in enumerate(one_pass(NOISY, None, ONES, PatchGrid(8, 1), 4, restore), 2):
+    for number, _ in enumerate(one_pass(NOISY, None, ONES, PatchGrid.flat(8, 1), 4, restore), 2):
         torch.set_num_threads(number)
     assert set(used) == {1}
     assert torch.get_num_threads() == number
@@ -128,7 +132,7 @@ def _in_a_thread(function: Callable[[], int]) -> int:
 
 
 def test_the_variance_of_a_patch_is_that_at_its_center() -> None:
-    position = torch.arange(12.0 * 14).view(1, 12, 14)
+    position = torch.arange(12.0 * 14).view(1, 1, 12, 14)
     centers = []
 
     def restore(observed: Tensor, _known: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,7 +140,7 @@ def test_the_variance_of_a_patch_is_that_at_its_center() -> None:
         return observed, torch.ones(())
 
     for patch in (7, 8):
-        run_to_end(one_pass(position, None, position, PatchGrid(patch, 3), 1, restore))
+        run_to_end(one_pass(position, None, position, PatchGrid.flat(patch, 3), 1, restore))
     for found, patch in zip(centers, (7, 8), strict=True):
         assert torch.equal(found, torch.full_like(found, -(patch // 2) * (14.0 + 1)))
 
@@ -158,7 +162,7 @@ def test_the_estimates_of_a_gpu_are_those_of_the_cpu(device: str) -> None:
     gain = torch.ones((HALVINGS, 1), device=there)
     found = run_to_end(nonlocal_estimates(NOISY.to(there), 1.0, ONES.to(there), gain))
     alone = _estimates(NOISY)
-    for one, other in ((found.shrunk, alone.shrunk), (found.low_rank, alone.low_rank)):
+    for one, other in ((found.shrunk, alone.shrunk), (found.second, alone.second)):
         assert one.device.type == device
         assert float((one.cpu() - other).square().mean()) < 1e-3
 

@@ -6,7 +6,7 @@ from napari_deep_image_prior.generators import run_to_end
 from napari_deep_image_prior.patches.nl_ridge import HALVINGS, nl_ridge
 
 Y, X = np.mgrid[:150, :157]
-SCENE = (4 * np.sin(X / 30) * np.cos(Y / 25) + 3 * (X > 90)).astype(np.float32)[None]
+SCENE = (4 * np.sin(X / 30) * np.cos(Y / 25) + 3 * (X > 90)).astype(np.float32)[None, None]
 WHITE = np.random.default_rng(0).normal(0, 1, SCENE.shape).astype(np.float32)
 
 
@@ -17,7 +17,7 @@ def _error(
     estimate = run_to_end(
         nl_ridge(torch.from_numpy(noisy), 1.0, told, torch.ones(halvings, 1))
     ).numpy()
-    return np.square(estimate - SCENE)[0]
+    return np.square(estimate - SCENE)[0, 0]
 
 
 def test_low_frequencies_are_denoised_at_smaller_scales() -> None:
@@ -27,7 +27,7 @@ def test_low_frequencies_are_denoised_at_smaller_scales() -> None:
 
 
 def test_a_variance_map_improves_the_estimate_where_noise_is_weaker() -> None:
-    variance = np.where(X < 80, 0.2, 1)[None].astype(np.float32)
+    variance = np.where(X < 80, 0.2, 1)[None, None].astype(np.float32)
     noisy = SCENE + np.sqrt(variance) * WHITE
     told, untold = _error(noisy, variance=variance), _error(noisy)
     assert told[X < 80].mean() < 0.5 * untold[X < 80].mean()
@@ -37,7 +37,9 @@ def test_a_variance_map_improves_the_estimate_where_noise_is_weaker() -> None:
 @pytest.mark.parametrize("shape", [(9, 9), (71, 80), (72, 72), (73, 145), (300, 12)])
 def test_any_size_is_denoised(shape: tuple[int, int]) -> None:
     fractions = []
-    noisy = torch.from_numpy(np.random.default_rng(1).normal(5, 1, (2, *shape)).astype(np.float32))
+    noisy = torch.from_numpy(
+        np.random.default_rng(1).normal(5, 1, (2, 1, *shape)).astype(np.float32)
+    )
     working = nl_ridge(noisy)
     while True:
         try:

@@ -94,7 +94,7 @@ def test_steps_between_two_checks_do_not_wait_for_the_gpu(
 
 
 def test_the_first_estimate_of_denoising_does_not_wait_for_the_gpu() -> None:
-    noisy = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (2, 40, 33))).float()
+    noisy = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (2, 1, 40, 33))).float()
     with Watch() as watch:
         list(nonlocal_estimates(noisy, 1.0, torch.ones_like(noisy), torch.ones(HALVINGS, 2)))
     assert watch.waits == 0

@@ -53,17 +53,20 @@ class Crops:
     size : int
         Edge of the crops in pixels.
     seed : int
+    planes : int
+        Planes of the crops of volumes.
     """
 
-    def __init__(self, size: int, seed: int) -> None:
-        self._size = size
+    def __init__(self, size: int, seed: int, planes: int = 1) -> None:
+        self._size, self._planes = size, planes
         # on the CPU for every device: the same seed draws the same crops
         self._generator = torch.Generator().manual_seed(seed)
 
     def draw(self, choices: Sequence[Tensor], count: int) -> Tensor:
         """Return (count, C, size, size) crops of (C, Y, X) `choices`, drawn in proportion to area.
 
-        The crops are smaller if one of the choices is smaller than `size`.
+        The crops are smaller if one of the choices is smaller than `size`. Those of volumes,
+        (C, Z, Y, X), are (count, C, planes, size, size).
         """
         size = min(self._size, *(min(choice.shape[-2:]) for choice in choices))
         areas = torch.tensor([float(choice.shape[-2] * choice.shape[-1]) for choice in choices])
@@ -72,9 +75,12 @@ class Crops:
             areas, count, replacement=True, generator=self._generator
         ).tolist():
             choice = choices[index]
+            if choice.ndim == 4 and choice.shape[1] > self._planes:
+                first = self.integer(choice.shape[1] - self._planes + 1)
+                choice = choice[:, first : first + self._planes]
             top, left = (self.integer(extent - size + 1) for extent in choice.shape[-2:])
             crops.append(
-                transformed(choice[:, top : top + size, left : left + size], self.integer(VIEWS))
+                transformed(choice[..., top : top + size, left : left + size], self.integer(VIEWS))
             )
         return torch.stack(crops)
 

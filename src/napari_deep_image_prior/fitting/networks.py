@@ -251,7 +251,7 @@ def build_network(
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
 
 
-def padded_shape(shape: tuple[int, int], settings: HourglassNetwork) -> tuple[int, int]:
+def padded_shape(shape: tuple[int, ...], settings: HourglassNetwork) -> tuple[int, ...]:
     """Return the smallest (Y, X) that contains `shape` and is divisible by the network's stride.
 
     The coarsest scale is large enough for reflection padding.
@@ -262,12 +262,12 @@ def padded_shape(shape: tuple[int, int], settings: HourglassNetwork) -> tuple[in
     return height, width
 
 
-def noise_input(depth: int, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+def noise_input(depth: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Draw the fixed random input z ~ U(0, 0.1), (1, depth, Y, X)."""
     return 0.1 * torch.rand((1, depth, *shape), generator=generator)
 
 
-def meshgrid_input(shape: tuple[int, int]) -> Tensor:
+def meshgrid_input(shape: tuple[int, ...]) -> Tensor:
     """Return the coordinates as an input, (1, 2, Y, X), each from 0 to 1."""
     axes = [torch.linspace(0, 1, size) for size in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]

@@ -15,7 +15,7 @@ from ..fitting.base import FitFailedError
 from ..fitting.networks import activation_bytes, build_network
 from ..fitting.settings import SelfSupervisedFit, Settings
 from ..operators import Identity, Measurement
-from .biharmonic import biharmonic_fill
+from .biharmonic import biharmonic_fill, planes_filled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -51,7 +51,7 @@ class Rehearsal:
     """Seconds until each step was reported, including steps before the fit."""
     ratio: float
     """Ratio of the number of pixels of the whole result to that of the piece."""
-    piece: tuple[int, int]
+    piece: tuple[int, ...]
     """(Y, X) shape of the piece's result."""
 
 
@@ -129,12 +129,12 @@ class Restorer(ABC, Generic[Own]):
         return edge
 
     @classmethod
-    def pixels(cls, settings: Own, shape: tuple[int, int]) -> int:  # noqa: ARG003
+    def pixels(cls, settings: Own, shape: tuple[int, ...]) -> int:  # noqa: ARG003
         """Return the number of pixels processed for a result of a (Y, X) shape."""
         return shape[0] * shape[1]
 
     @classmethod
-    def seconds(cls, settings: Own, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:  # noqa: ARG003
+    def seconds(cls, settings: Own, rehearsal: Rehearsal, whole: tuple[int, ...]) -> float:  # noqa: ARG003
         """Predict the seconds for a result of the (Y, X) shape `whole`.
 
         The time of a step is independent of the image size.
@@ -167,7 +167,7 @@ class SelfSupervisedRestorer(Restorer[Compact]):
         channels = task.channels
         depth = cls.INPUTS * channels
         network = build_network(settings.network, depth, channels, seed=0)
-        return activation_bytes(network, (1, depth, *task.result_spatial_shape))
+        return activation_bytes(network, (1, depth, *task.result_spatial_shape[-2:]))
 
 
 def identity_operator(task: Task, known: Tensor) -> Operator:  # noqa: ARG001  (the signature of all)
@@ -193,14 +193,15 @@ def measure(task: Task, scaling: Scaling, device: torch.device) -> Measurement:
 def scaled_and_filled(task: Task, device: torch.device) -> tuple[Scaling, Tensor]:
     """Return the scaling of a task's image, and the scaled image with unknown pixels filled in.
 
-    The image is (1, C, Y, X).
+    The image is (1, C, Y, X) or (1, C, Z, Y, X); planes of a volume are filled one by one.
     """
     image, known = image_and_known(task)
     scaling = percentile_scaling(image, known)
     measurement = measure(task, scaling, device)
     if known.all():
         return scaling, measurement.observed
-    return scaling, biharmonic_fill(measurement.observed, measurement.known, iterations=50)
+    fill = biharmonic_fill if image.ndim == 3 else planes_filled
+    return scaling, fill(measurement.observed, measurement.known, iterations=50)
 
 
 def with_correction_weights(reason: str, weights: Iterable[float]) -> str:

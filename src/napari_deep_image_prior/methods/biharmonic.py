@@ -45,6 +45,36 @@ def biharmonic_fill(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
     return filled
 
 
+def planes_filled(observed: Tensor, known: Tensor, iterations: int) -> Tensor:
+    """Fill the unknown voxels of a volume, plane by plane; parameters as of `biharmonic_fill`.
+
+    Parameters
+    ----------
+    observed, known : (1, C, Z, Y, X) tensors
+    iterations : int
+
+    Returns
+    -------
+    (1, C, Z, Y, X) tensor
+        Planes without a known voxel are interpolated linearly along Z.
+    """
+    planes, valid = (each[0].transpose(0, 1) for each in (observed, known))  # (Z, C, Y, X)
+    filled = planes.clone()
+    for plane in (valid.amin(dim=(1, 2, 3)) < 1).nonzero()[:, 0].tolist():
+        one = slice(plane, plane + 1)
+        filled[one] = biharmonic_fill(planes[one], valid[one], iterations)
+    has_data = valid.amax(dim=(2, 3)) > 0
+    for channel in range(filled.shape[1]):
+        present = has_data[:, channel].nonzero()[:, 0].tolist()
+        for plane in (~has_data[:, channel]).nonzero()[:, 0].tolist():
+            below = max((z for z in present if z < plane), default=present[0])
+            above = min((z for z in present if z > plane), default=below)
+            below = below if below < plane else above
+            share = (plane - below) / (above - below) if above > below else 0.0
+            filled[plane, channel] = filled[below, channel].lerp(filled[above, channel], share)
+    return filled.transpose(0, 1)[None]
+
+
 def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
     """Fill unknown pixels with weighted means of known ones, from coarser scales in large holes."""
     batch, channels, height, width = observed.shape

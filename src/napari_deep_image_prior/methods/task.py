@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ..fitting.settings import Settings
 
 
+PIECE_PLANES = 12
+"""Planes of the part of a volume from which the cost is predicted."""
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """The base class of all tasks.
@@ -33,7 +37,7 @@ class Task:
 
     Parameters
     ----------
-    image : (Y, X) array, or with channels at `channel_axis`
+    image : (Y, X) array, or (Z, Y, X) for tasks with `volumes`, or with channels at `channel_axis`
         Any integer or float dtype. Unknown are NaN and infinite pixels, pixels that a numpy masked
         array hides, and those with a value far from all others that means "no data" (-9999,
         -3.4e38).
@@ -45,13 +49,16 @@ class Task:
     TypeError
         If `image` is not an array of real numbers, or `channel_axis` is not an int.
     ValueError
-        If the image is empty, is not 2D, or has no finite pixel in one of its channels.
+        If the image is empty, has another number of axes, or has no finite pixel in one of its
+        channels.
     """
 
     kind: ClassVar[str]
     """Name of the task, of its sub-command and in provenance records."""
     pixelwise: ClassVar[tuple[str, ...]] = ()
     """Fields with one value for each pixel, such as masks; cropped and split with the image."""
+    volumes: ClassVar[bool] = False
+    """Whether the image may be a volume, (Z, Y, X)."""
     operator: ClassVar[str | Callable[..., Any]] = (
         "napari_deep_image_prior.methods.base:identity_operator"
     )
@@ -65,7 +72,7 @@ class Task:
     channel_axis: int | None = None
 
     def __post_init__(self) -> None:
-        image, axis = checked_image(self.image, self.channel_axis)
+        image, axis = checked_image(self.image, self.channel_axis, volumes=self.volumes)
         self._set(image=image, channel_axis=axis)
         check_range(image)
         self._check_known(image, axis)
@@ -94,18 +101,17 @@ class Task:
         return 1 if self.channel_axis is None else np.shape(self.image)[self.channel_axis]
 
     @property
-    def spatial_shape(self) -> tuple[int, int]:
-        """(Y, X) shape of the image."""
+    def spatial_shape(self) -> tuple[int, ...]:
+        """(Y, X) or (Z, Y, X) shape of the image."""
         return self._spatial(np.shape(self.image))
 
     @property
-    def result_spatial_shape(self) -> tuple[int, int]:
-        """(Y, X) shape of the result."""
+    def result_spatial_shape(self) -> tuple[int, ...]:
+        """(Y, X) or (Z, Y, X) shape of the result."""
         return self._spatial(self.result_shape)
 
-    def _spatial(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        height, width = (size for axis, size in enumerate(shape) if axis != self.channel_axis)
-        return height, width
+    def _spatial(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(size for axis, size in enumerate(shape) if axis != self.channel_axis)
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
@@ -199,17 +205,22 @@ class Task:
         return image
 
     def rehearsal(self, edge: int) -> Self:
-        """Return the same task for a central square of the image, to predict the cost; no NaNs."""
+        """Return the same task for a central part of the image, to predict the cost; no NaNs.
+
+        It is a square of that edge, with `PIECE_PLANES` planes of a volume.
+        """
         return replace(self, **self._middle(edge))
 
     def _middle(self, edge: int) -> dict[str, Any]:
-        """Return a central square of the image and of each pixelwise field."""
-        starts = [max(0, (size - edge) // 2) for size in self.spatial_shape]
-        rows, columns = (slice(start, start + edge) for start in starts)
+        """Return a central part of the image and of each pixelwise field."""
+        shape = self.spatial_shape
+        edges = (*(PIECE_PLANES,) * (len(shape) - 2), edge, edge)
+        starts = [max(0, (size - edge) // 2) for size, edge in zip(shape, edges, strict=True)]
+        inside = tuple(map(slice, starts, map(sum, zip(starts, edges, strict=True))))
 
         def cut(array: NDArray[Any]) -> NDArray[Any]:
             return channels_back(
-                channels_first(array, self.channel_axis)[:, rows, columns].copy(), self.channel_axis
+                channels_first(array, self.channel_axis)[:, *inside].copy(), self.channel_axis
             )
 
         masks = {}
@@ -218,7 +229,7 @@ class Task:
             if mask is not None:
                 mask = np.asarray(mask)
                 # one mask for all channels, or one for each
-                masks[name] = mask[rows, columns].copy() if mask.ndim == 2 else cut(mask)
+                masks[name] = mask[inside].copy() if mask.ndim == len(shape) else cut(mask)
         return {"image": np.nan_to_num(cut(np.asarray(self.image)), posinf=0, neginf=0), **masks}
 
     def describe(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,15 @@ import numpy as np
 from ..arrays import has_data, unmasked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 
 SENTINELS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -(2.0**31))
 """Values that mean "no data" if all other pixels are far from them."""
+COLORS = (2, 3, 4)
+"""Sizes of the last axis that are those of colors, not of a volume's columns."""
 LARGEST = 1e100
 """Largest absolute intensity."""
 HUGE = 1e20
@@ -71,7 +76,9 @@ def no_data_summary(image: NDArray[Any]) -> str:
     return f"{' and '.join(parts)} and count as unknown (no data)" if parts else ""
 
 
-def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[Any], int | None]:
+def checked_image(
+    image: ArrayLike, channel_axis: int | None, *, volumes: bool = False
+) -> tuple[NDArray[Any], int | None]:
     """Return a read-only view of the image, and the channel axis counted from the front."""
     array = unmasked(image)
     if array.dtype == bool:
@@ -82,17 +89,45 @@ def checked_image(image: ArrayLike, channel_axis: int | None) -> tuple[NDArray[A
         )
     axis = _checked_axis(channel_axis, array.ndim)
     spatial_ndim = array.ndim - (axis is not None)
-    if spatial_ndim != 2:
+    if spatial_ndim != 2 and not (volumes and spatial_ndim == 3):
+        wanted = "(Y, X) or (Z, Y, X)" if volumes else "(Y, X)"
         raise ValueError(
-            f"image has shape {array.shape} with {spatial_ndim} spatial axes, but (Y, X) is "
+            f"image has shape {array.shape} with {spatial_ndim} spatial axes, but {wanted} is "
             "expected: name the axis of colors or stains with channel_axis, and restore a stack "
             "plane by plane."
+        )
+    if spatial_ndim == 3 and axis is None and array.shape[-1] in COLORS:
+        raise ValueError(
+            f"image has shape {array.shape} and would be a volume with {array.shape[-1]} columns: "
+            "give channel_axis=-1 if the last axis holds colors."
         )
     if array.size == 0:
         raise ValueError(f"image is empty (shape {array.shape}): use one with pixels.")
     view = array.view()
     view.flags.writeable = False
     return view, axis
+
+
+def checked_spacing(spacing: Sequence[float], shape: tuple[int, ...]) -> tuple[float, float, float]:
+    """Return the distances of voxels along Z, Y and X.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not three positive numbers, or `shape` is not that of a volume.
+    """
+    try:
+        values = tuple(float(value) for value in spacing)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"spacing={spacing!r} must be three numbers, for Z, Y and X.") from error
+    if len(values) != 3 or not all(0 < value < math.inf for value in values):
+        raise ValueError(f"spacing={spacing!r} must be three positive numbers, for Z, Y and X.")
+    if len(shape) != 3:
+        raise ValueError(
+            f"spacing={spacing!r} is for volumes, (Z, Y, X), but the image has shape {shape}: omit "
+            "it."
+        )
+    return values
 
 
 def check_range(image: NDArray[Any]) -> None:

@@ -31,17 +31,18 @@ RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
 def without_outliers(
     image: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return a (Y, X) image with its outliers replaced by the median of their neighbors, and them.
+    """Return a (..., Y, X) image without its outliers, and their mask.
 
-    Outliers deviate from their neighbors far beyond the noise. Its standard deviation is that of
-    the deviations of pixels with neighbors of similar brightness: by their median and by their 95 %
-    quantile, whichever is larger. Texture makes it larger. No pixel is an outlier if more than 5 %
-    would be.
+    They are replaced by the median of their neighbors in their plane. Outliers deviate from these
+    far beyond the noise. Its standard deviation is that of the deviations of pixels with neighbors
+    of similar brightness: by their median and by their 95 % quantile, whichever is larger. Texture
+    makes it larger. No pixel is an outlier if more than 5 % would be.
     """
     marked = np.zeros(image.shape, dtype=bool)
-    if min(image.shape) < 3:
+    if min(image.shape[-2:]) < 3:
         return image, marked
-    middle = median_filter(image, footprint=RING, mode="mirror")
+    ring = RING.reshape((1,) * (image.ndim - 2) + RING.shape)
+    middle = median_filter(image, footprint=ring, mode="mirror")
     marked.flat[:] = _deviating(image.ravel(), middle.ravel())
     return np.where(marked, middle, image), marked
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-GRID = PatchGrid(patch=7, step=4)
+GRID = PatchGrid.flat(patch=7, step=4)
 GROUP = 60
 """Patches in a group."""
 PASSES = 3
@@ -41,16 +41,18 @@ WEIGHT = 2 * math.sqrt(2)
 """Constant of the weights of the singular values, as published."""
 
 
-def low_rank(noisy: Tensor, start: Tensor, variance: Tensor) -> Generator[float, None, Tensor]:
+def low_rank(
+    noisy: Tensor, start: Tensor, variance: Tensor, grid: PatchGrid = GRID
+) -> Generator[float, None, Tensor]:
     """Denoise an image, given an estimate of it as the start; otherwise as `wiener.wiener`."""
     estimate = start
-    power = variance.mean(dim=(1, 2), keepdim=True).clamp_min(SMALLEST_VARIANCE)
+    power = variance.mean(dim=(1, 2, 3), keepdim=True).clamp_min(SMALLEST_VARIANCE)
     for number in range(PASSES):
         fed = estimate + ADDED_BACK * (noisy - estimate)
-        removed = (noisy - fed).square().mean(dim=(1, 2), keepdim=True)
+        removed = (noisy - fed).square().mean(dim=(1, 2, 3), keepdim=True)
         left = NOISE_LEFT**2 * (1 - removed / power).clamp_min(SMALLEST_LEFT)
         estimate = yield from mapped(
-            one_pass(fed, estimate, variance, GRID, GROUP, partial(_shrunk, left=left)),
+            one_pass(fed, estimate, variance, grid, GROUP, partial(_shrunk, left=left)),
             part(number / PASSES, (number + 1) / PASSES),
         )
     return estimate
@@ -61,14 +63,14 @@ def _shrunk(
 ) -> tuple[Tensor, Tensor]:
     """Shrink the singular values of each group; see `passes.Restore`.
 
-    left: (C, 1, 1), part of the noise variance in `observed`.
+    left: (C, 1, 1, 1), part of the noise variance in `observed`.
     """
     size = observed.shape[-2]
     mean = observed.mean(dim=-2, keepdim=True)
     centered = observed - mean
     squares, vectors = torch.linalg.eigh(centered.transpose(-2, -1) @ centered)
     singular = squares.clamp_min(1e-9).sqrt()
-    noise_power = left * variance.mean(dim=-1, keepdim=True)
+    noise_power = left[..., 0] * variance.mean(dim=-1, keepdim=True)
     # the minimum of (s - x)^2 + 2 w s, with a weight w in proportion to 1 / s
     root = singular.square() - 4 * WEIGHT * math.sqrt(size) * noise_power
     shrunken = torch.where(root > 0, (singular + root.clamp_min(0).sqrt()) / 2, 0.0)

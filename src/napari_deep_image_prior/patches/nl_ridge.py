@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from .passes import Watch
 
-GRID = PatchGrid(patch=9, step=4)
+GRID = PatchGrid.flat(patch=9, step=4)
 GROUPS = (18, 48)
 """Patches in a group in the first pass, and in the second, which is guided by the first."""
 FIRST_PASS = 0.3
 """Fraction of the run time of both passes that the first one takes."""
 HALVINGS = 2
 """Number of coarser scales, each half the size of the one before."""
-SMALLEST = 4 * GRID.patch
+SMALLEST = 36
 """Smallest edge of a halved image, in pixels."""
 MIN_VARIANCE = 0.34
 """Smallest noise variance assumed for a patch, that of half-clipped noise; smaller values would
@@ -53,15 +53,16 @@ def nl_ridge(
     variance: Tensor | None = None,
     variance_gain: Tensor | None = None,
     watch: Watch | None = None,
+    grid: PatchGrid = GRID,
 ) -> Generator[float, None, Tensor]:
     """Denoise an image with noise of standard deviation 1.
 
     Parameters
     ----------
-    noisy : (C, Y, X) tensor
+    noisy : (C, Z, Y, X) tensor
     overestimation : float
         1 or more: how many times the assumed noise level exceeds the true one, for extra smoothing.
-    variance : (C, Y, X) tensor, optional
+    variance : (C, Z, Y, X) tensor, optional
         Noise variance; None: 1 everywhere.
     variance_gain : (halvings, C) tensor, optional
         Factors on the variance for each halving; None: 1, as for white noise.
@@ -75,7 +76,7 @@ def nl_ridge(
 
     Returns
     -------
-    (C, Y, X) tensor
+    (C, Z, Y, X) tensor
         The estimate.
     """
     if variance is None:
@@ -84,14 +85,14 @@ def nl_ridge(
         variance_gain = torch.ones((HALVINGS, len(noisy)), device=noisy.device)
     is_halved = len(variance_gain) > 0 and min(noisy.shape[-2:]) >= 2 * SMALLEST
     share = FINEST if is_halved else 1.0
-    mean = noisy.mean(dim=(1, 2), keepdim=True)
+    mean = noisy.mean(dim=(1, 2, 3), keepdim=True)
     centered = noisy - mean
 
     def watch_centered(so_far: Callable[[], Tensor]) -> None:
         if watch is not None:
             watch(lambda: so_far() + mean)
 
-    passes = _two_passes(centered, variance, overestimation, watch_centered)
+    passes = _two_passes(centered, variance, overestimation, watch_centered, grid)
     estimate = (yield from mapped(passes, part(0, share))) + mean
     if not is_halved:
         return estimate
@@ -99,15 +100,16 @@ def nl_ridge(
     smaller = nl_ridge(
         2 * _halved(noisy),
         overestimation,
-        _halved(variance) * variance_gain[0][:, None, None],
+        _halved(variance) * variance_gain[0][:, None, None, None],
         variance_gain[1:],
+        grid=grid,
     )
     coarse = (yield from mapped(smaller, part(share, 1))) / 2
     return estimate + _enlarged(coarse - _halved(estimate), estimate)
 
 
 def _two_passes(
-    noisy: Tensor, variance: Tensor, overestimation: float, watch: Watch
+    noisy: Tensor, variance: Tensor, overestimation: float, watch: Watch, grid: PatchGrid
 ) -> Generator[float, None, Tensor]:
     """Return the estimate at one scale, of an image of mean 0."""
 
@@ -115,7 +117,7 @@ def _two_passes(
         guide: Tensor | None, group: int, unaccounted: float
     ) -> Generator[float, None, Tensor]:
         restore = partial(_combined, unaccounted=unaccounted)
-        return one_pass(noisy, guide, variance, GRID, group, restore, watch)
+        return one_pass(noisy, guide, variance, grid, group, restore, watch)
 
     # without a guide, the patches contain the noise already, except for the overestimated part:
     # without that part, T would change the sign of noise
@@ -125,18 +127,18 @@ def _two_passes(
 
 
 def _halved(image: Tensor) -> Tensor:
-    return functional.avg_pool2d(image[None], 2)[0]
+    """Return a (C, Z, Y, X) image with its planes at half the size."""
+    return functional.avg_pool3d(image, (1, 2, 2))
 
 
 def _enlarged(difference: Tensor, like: Tensor) -> Tensor:
     """Return a difference of halved images at full size, low-pass filtered to avoid aliasing."""
-    smooth = functional.avg_pool2d(
-        functional.pad(difference[None], (1, 1, 1, 1), mode="replicate"), 3, 1
-    )
+    planes = difference.flatten(0, 1)[:, None]
+    smooth = functional.avg_pool2d(functional.pad(planes, (1, 1, 1, 1), mode="replicate"), 3, 1)
     large = functional.interpolate(smooth, scale_factor=2, mode="bilinear", align_corners=False)
     height, width = like.shape[-2:]
     margins = (0, width - large.shape[-1], 0, height - large.shape[-2])
-    return functional.pad(large, margins, mode="replicate")[0]
+    return functional.pad(large, margins, mode="replicate")[:, 0].view_as(like)
 
 
 def _combined(

@@ -9,6 +9,7 @@ by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE Trans. Image Proce
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-GRID = PatchGrid(patch=8, step=4)
+    from .search import Triple
+
+GRID = PatchGrid.flat(patch=8, step=4)
 GROUP = 32
 """Patches in a group."""
 SMALLEST_VARIANCE = 1e-6
 """Smallest noise variance assumed for a group."""
 
 
-def wiener(noisy: Tensor, guide: Tensor, variance: Tensor) -> Generator[float, None, Tensor]:
+def wiener(
+    noisy: Tensor, guide: Tensor, variance: Tensor, grid: PatchGrid = GRID, group: int = GROUP
+) -> Generator[float, None, Tensor]:
     """Denoise an image, given an estimate of it.
 
     Parameters
     ----------
-    noisy, guide : (C, Y, X) tensors
-    variance : (C, Y, X) tensor
+    noisy, guide : (C, Z, Y, X) tensors
+    variance : (C, Z, Y, X) tensor
         Noise variance.
+    grid : PatchGrid
+    group : int
+        Patches in a group.
 
     Yields
     ------
@@ -44,17 +52,21 @@ def wiener(noisy: Tensor, guide: Tensor, variance: Tensor) -> Generator[float, N
 
     Returns
     -------
-    (C, Y, X) tensor
+    (C, Z, Y, X) tensor
         The estimate.
     """
-    return (yield from one_pass(noisy, guide, variance, GRID, GROUP, _shrunk))
+    return (
+        yield from one_pass(noisy, guide, variance, grid, group, partial(_shrunk, patch=grid.patch))
+    )
 
 
-def _shrunk(observed: Tensor, known: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+def _shrunk(
+    observed: Tensor, known: Tensor, variance: Tensor, patch: Triple
+) -> tuple[Tensor, Tensor]:
     """Shrink the coefficients of each group; see `passes.Restore`."""
     across = _cosine_transform(observed.shape[-2], like=observed)
-    along = _cosine_transform(GRID.patch, like=observed)
-    within = torch.kron(along, along)
+    deep, tall, wide = (_cosine_transform(size, like=observed) for size in patch)
+    within = torch.kron(torch.kron(deep, tall), wide)
     power = (across @ known @ within.T).square()
     # the smallest value keeps 0 / 0 out: fully clipped pixels have no noise
     noise_power = variance.mean(dim=-1)[..., None, None].clamp_min(SMALLEST_VARIANCE)

@@ -26,12 +26,13 @@ def available_memory() -> int | None:
 
 def check_memory(task: Task) -> None:
     """Raise ValueError if an image is certainly too large for this computer."""
-    rows, columns = task.result_spatial_shape
+    size = task.result_spatial_shape
     image = np.asarray(task.image)
     channels = image.size // max(1, math.prod(task.spatial_shape))
-    needed, free = BYTES_PER_PIXEL * rows * columns * channels, available_memory()
+    needed, free = BYTES_PER_PIXEL * math.prod(size) * channels, available_memory()
     if free is not None and needed > free:
+        pixels = "x".join(map(str, size))
         raise ValueError(
-            f"an image of {rows}x{columns} pixels needs at least {needed / 1e9:.0f} GB of memory, "
+            f"an image of {pixels} pixels needs at least {needed / 1e9:.0f} GB of memory, "
             f"and {free / 1e9:.0f} GB are free: crop it, or restore one part after another."
         )

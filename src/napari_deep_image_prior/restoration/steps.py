@@ -234,10 +234,10 @@ class Steps:
 
 
 def _finite(spec: RestorationSpec, image: NDArray[np.float64]) -> NDArray[Any]:
-    """Convert a (C, Y, X) image to the requested axes and dtype."""
+    """Convert a (C, Y, X) or (C, Z, Y, X) image to the requested axes and dtype."""
     spatial = spec.task.result_spatial_shape
-    if image.ndim != 3 or image.shape[1:] != spatial:
-        wanted = f"(C, {spatial[0]}, {spatial[1]})"
+    if image.shape[1:] != spatial:
+        wanted = f"(C, {', '.join(map(str, spatial))})"
         raise FitFailedError(f"the restorer gave shape {image.shape} in place of {wanted}.")
     if not np.isfinite(image).all():
         raise FitFailedError(

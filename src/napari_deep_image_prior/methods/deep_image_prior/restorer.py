@@ -271,7 +271,7 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         return max(8, round(edge * task.spatial_shape[0] / task.result_spatial_shape[0]))
 
     @classmethod
-    def pixels(cls, settings: DeepImagePriorFit, shape: tuple[int, int]) -> int:
+    def pixels(cls, settings: DeepImagePriorFit, shape: tuple[int, ...]) -> int:
         """Return the number of pixels of the network's padded output."""
         height, width = padded_shape(shape, settings.network)
         return height * width
@@ -281,7 +281,7 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
         cls,
         settings: DeepImagePriorFit,  # noqa: ARG003
         rehearsal: Rehearsal,
-        whole: tuple[int, int],  # noqa: ARG003
+        whole: tuple[int, ...],  # noqa: ARG003
     ) -> float:
         """Predict the seconds; each step processes the whole image."""
         steps = rehearsal.steps * rehearsal.step * rehearsal.ratio

@@ -20,12 +20,15 @@ from torch.nn import functional
 
 from ...noise.model import NoiseModel
 from ...noise.outliers import without_outliers
+from ...patches.grids import PLANE
 from .normalization import NoiseNormalizer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
+
+    from ...patches.grids import PatchGrids
 
 DIM = 3.0
 """Mean number of photons in a pixel below which an image is dim."""
@@ -87,26 +90,27 @@ def combined(
     models: Sequence[NoiseModel],
     overestimation: float,
     device: torch.device,
+    grids: PatchGrids = PLANE,
 ) -> Generator[float, None, tuple[NDArray[np.float64], list[NoiseModel]]]:
-    """Combine the dim channels of a (C, Y, X) image with the estimate at half its size.
+    """Combine the dim channels of a (C, Z, Y, X) image with the estimate at half its size.
 
     Spatially correlated noise and bright channels stay as they are.
 
     Returns
     -------
-    (C, Y, X) float array, list of NoiseModel
+    (C, Z, Y, X) float array, list of NoiseModel
     """
     dim = [
         is_dim(channel, model) and not model.correlation
         for channel, model in zip(image, models, strict=True)
     ]
-    if not any(dim) or min(image.shape[1:]) < 2 * SMALLEST:
+    if not any(dim) or min(image.shape[-2:]) < 2 * SMALLEST:
         return image, list(models)
     half = _halved(image)
     smaller, of_half = yield from combined(
-        half, [_of_sums(model) for model in models], overestimation, device
+        half, [_of_sums(model) for model in models], overestimation, device, grids
     )
-    normalizer = NoiseNormalizer(smaller, of_half, overestimation, device, seed=0)
+    normalizer = NoiseNormalizer(smaller, of_half, overestimation, device, seed=0, grids=grids)
     estimates = yield from normalizer.image.estimates(overestimation)
     estimate = normalizer.restored(estimates.mixed())
     known = np.ones(half.shape, dtype=bool)
@@ -126,7 +130,7 @@ def with_kept_means(
     known: NDArray[np.bool_],
     models: Sequence[NoiseModel],
 ) -> NDArray[np.float64]:
-    """Scale the dim channels of a (C, Y, X) result to the mean of the input.
+    """Scale the dim channels of a (C, Z, Y, X) result to the mean of the input.
 
     Unknown and outlying pixels do not count.
     """
@@ -153,18 +157,18 @@ def _of_sums(model: NoiseModel) -> NoiseModel:
 
 def _halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sums of 2x2 pixels."""
-    channels, height, width = image.shape
-    even = np.pad(image, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    *planes, height, width = image.shape
+    even = np.pad(image, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), mode="edge")
     sums: NDArray[np.float64] = even.reshape(
-        channels, (height + 1) // 2, 2, (width + 1) // 2, 2
-    ).sum(axis=(2, 4))
+        *planes, (height + 1) // 2, 2, (width + 1) // 2, 2
+    ).sum(axis=(3, 5))
     return sums
 
 
 def _doubled(sums: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the pixels whose sums are given."""
     large = functional.interpolate(
-        torch.from_numpy(sums)[None] / 4, scale_factor=2, mode="bilinear", align_corners=False
-    )[0]
-    pixels: NDArray[np.float64] = large.numpy()[:, : shape[0], : shape[1]]
+        torch.from_numpy(sums) / 4, scale_factor=2, mode="bilinear", align_corners=False
+    )
+    pixels: NDArray[np.float64] = large.numpy()[..., : shape[-2], : shape[-1]]
     return pixels

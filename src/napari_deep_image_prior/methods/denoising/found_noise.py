@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...arrays import montage
 from ...noise.estimation import estimate_noise
 from ...noise.stripes import find_stripes
 
@@ -22,7 +23,7 @@ class FoundNoise:
     """The noise of an image."""
 
     unstriped: NDArray[np.float64]
-    """(C, Y, X) image without its stripes."""
+    """(C, Z, Y, X) image without its stripes."""
     models: list[NoiseModel]
     """Noise of each channel of that image."""
     summary: str
@@ -32,7 +33,7 @@ class FoundNoise:
 def find_noise(
     image: NDArray[np.float64], known: NDArray[np.bool_], kind: str, std: float | None
 ) -> Generator[float, None, FoundNoise]:
-    """Find the noise of a (C, Y, X) image; stripes only if the kind of noise is not told.
+    """Find the noise of a (C, Z, Y, X) image; stripes only if the kind of noise is not given.
 
     Yields
     ------
@@ -40,15 +41,27 @@ def find_noise(
         The fraction done, before each channel.
     """
     unstriped, models, stripes = image.copy(), [], []
-    for number, channel in enumerate(image):
+    for number, channel in enumerate(unstriped):
         yield number / len(image)
         if kind == "auto":
-            found = find_stripes(channel)
-            unstriped[number] = found.removed_from(channel)
-            stripes.append(found.describe())
-        models.append(estimate_noise(unstriped[number], kind, std, known[number]))
+            stripes.append(_remove_stripes(channel))
+        seen, valid = (montage(each[number : number + 1])[0] for each in (unstriped, known))
+        models.append(estimate_noise(seen, kind, std, valid))
     summary = _of_channels([model.describe() for model in models])
     return FoundNoise(unstriped, models, "; ".join(filter(None, [summary, _of_channels(stripes)])))
+
+
+def _remove_stripes(channel: NDArray[np.float64]) -> str:
+    """Remove the stripes of (Z, Y, X) planes in place, and return what was removed, as text."""
+    texts = []
+    for plane in channel:
+        found = find_stripes(plane)
+        plane[:] = found.removed_from(plane)
+        texts.append(found.describe())
+    striped = [text for text in texts if text]
+    if len(channel) > 1 and striped:
+        return f"{striped[0]} in the first of {len(striped)} planes with such offsets"
+    return "".join(striped)
 
 
 def _of_channels(each: Sequence[str]) -> str:

@@ -15,9 +15,11 @@ import torch
 from scipy.ndimage import uniform_filter
 from torch import Tensor
 
+from ...arrays import montage
 from ...noise.correlated import WHITE
 from ...noise.estimation import channel_noise_correlation
 from ...patches.estimates import nonlocal_estimates
+from ...patches.grids import PLANE
 from ...patches.nl_ridge import HALVINGS
 from .recorrupted import recorrupted
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ...fitting.augmentation import Crops
     from ...noise.model import NoiseModel
     from ...patches.estimates import NonlocalEstimates
+    from ...patches.grids import PatchGrids
     from ...patches.passes import Watch
 
 MAX_CHANNEL_CORRELATION = 0.15
@@ -42,18 +45,20 @@ class NormalizedImage:
     """An image with normalized noise."""
 
     noisy: Tensor
-    """(C, Y, X) image."""
+    """(C, Z, Y, X) image."""
     variance: Tensor
-    """(C, Y, X) noise variance: 1, less where the noise was clipped."""
+    """(C, Z, Y, X) noise variance: 1, less where the noise was clipped."""
     variance_gain: Tensor
     """(halvings, C) factors on the variance for each halving of the image."""
+    grids: PatchGrids = PLANE
+    """Patches of the nonlocal estimates."""
 
     def estimates(
         self, overestimation: float, watch: Watch | None = None
     ) -> Generator[float, None, NonlocalEstimates]:
         """Return the nonlocal estimates."""
         return nonlocal_estimates(
-            self.noisy, overestimation, self.variance, self.variance_gain, watch
+            self.noisy, overestimation, self.variance, self.variance_gain, watch, self.grids
         )
 
 
@@ -62,7 +67,7 @@ class NoiseNormalizer:
 
     Parameters
     ----------
-    image : (C, Y, X) float array
+    image : (C, Z, Y, X) float array
         In intensity units.
     models : sequence of C NoiseModel
     overestimation : float
@@ -70,6 +75,8 @@ class NoiseNormalizer:
     device : torch.device
     seed : int
         Seed of the added noise.
+    grids : PatchGrids
+        Patches of the nonlocal estimates.
     """
 
     def __init__(
@@ -79,8 +86,10 @@ class NoiseNormalizer:
         overestimation: float,
         device: torch.device,
         seed: int,
+        grids: PatchGrids = PLANE,
     ) -> None:
         self._models, self._overestimation = models, overestimation
+        self._grids = grids
         self._generator = torch.Generator(device).manual_seed(seed)
         self._correlations = [model.correlation for model in models]
         # clipping is modeled for the estimated level of white noise only
@@ -92,10 +101,10 @@ class NoiseNormalizer:
         stabilized = np.stack(
             [model.stabilize(channel) for model, channel in zip(models, image, strict=True)]
         )
-        self._offset = stabilized.mean(axis=(1, 2), keepdims=True)
+        self._offset = stabilized.mean(axis=(1, 2, 3), keepdims=True)
         whitened = self._whitened(stabilized)
         # correlated channels would have different noise levels along different axes
-        is_correlated = channel_noise_correlation(stabilized) > MAX_CHANNEL_CORRELATION
+        is_correlated = channel_noise_correlation(montage(stabilized)) > MAX_CHANNEL_CORRELATION
         self._axes = np.eye(len(image)) if is_correlated else _principal_axes(whitened)
         variance_gain = np.stack(
             [(each or WHITE).variance_gain(HALVINGS) for each in self._correlations], axis=1
@@ -106,17 +115,20 @@ class NoiseNormalizer:
         self.image = self._normalized(stabilized, device)
 
     def restored(self, estimate: Tensor) -> NDArray[np.float64]:
-        """Transform a noise-free (C, Y, X) estimate back to intensity units."""
+        """Transform a noise-free (C, Z, Y, X) estimate back to intensity units."""
         stabilized = self._stabilized(estimate)
         return np.stack(
             [model.invert(channel) for model, channel in zip(self._models, stabilized, strict=True)]
         )
 
     def renoise(self, clean: Tensor) -> NormalizedImage:
-        """Re-noise a noise-free (C, Y, X) estimate or a part of one, including clipping."""
+        """Re-noise a noise-free (C, Z, Y, X) estimate or a part of one, including clipping."""
         if not self._is_clipped:
             return NormalizedImage(
-                clean + self.sample_noise(clean), torch.ones_like(clean), self._variance_gain
+                clean + self.sample_noise(clean),
+                torch.ones_like(clean),
+                self._variance_gain,
+                self._grids,
             )
         sampled = (
             torch.randn(clean.shape, device=clean.device, generator=self._generator).cpu().numpy()
@@ -130,7 +142,7 @@ class NoiseNormalizer:
     def recorrupt(self, regions: Crops, level: Tensor) -> tuple[NormalizedImage, Tensor]:
         """Return a recorrupted pair of a part of the image (`recorrupted.py`).
 
-        level: (C, Y, X), standard deviation of the image's noise.
+        level: (C, Z, Y, X), standard deviation of the image's noise.
         """
         stacked = torch.cat([self.image.noisy, self.image.variance, level])
         part, variance, level = regions.draw([stacked], 1)[0].chunk(3)
@@ -145,22 +157,25 @@ class NoiseNormalizer:
         height, width = like.shape[-2:]
         transfer = torch.from_numpy(
             np.stack([each.residual_transfer((height, width)) for each in self._correlations])
-        ).to(noise)
+        ).to(noise)[:, None]
         correlated = torch.fft.ifft2(torch.fft.fft2(noise) * transfer).real
-        return torch.einsum("ij,jyx->iyx", torch.from_numpy(self._axes).to(noise), correlated)
+        return torch.einsum("ij,j...->i...", torch.from_numpy(self._axes).to(noise), correlated)
 
     def _normalized(self, stabilized: NDArray[np.float64], device: torch.device) -> NormalizedImage:
-        rotated = np.einsum("ij,jyx->iyx", self._axes, self._whitened(stabilized))
+        rotated = np.einsum("ij,j...->i...", self._axes, self._whitened(stabilized))
         noisy = torch.from_numpy(rotated.astype(np.float32)).to(device)
         if not self._is_clipped:
-            return NormalizedImage(noisy, torch.ones_like(noisy), self._variance_gain)
-        means = uniform_filter(stabilized, (1, NEIGHBORHOOD, NEIGHBORHOOD), mode="nearest")
+            return NormalizedImage(noisy, torch.ones_like(noisy), self._variance_gain, self._grids)
+        means = uniform_filter(stabilized, (1, 1, NEIGHBORHOOD, NEIGHBORHOOD), mode="nearest")
         variances = np.stack(
             [model.variance(mean) for model, mean in zip(self._models, means, strict=True)]
         )
-        rotated = np.einsum("ij,jyx->iyx", self._axes**2, variances)
+        rotated = np.einsum("ij,j...->i...", self._axes**2, variances)
         return NormalizedImage(
-            noisy, torch.from_numpy(rotated.astype(np.float32)).to(device), self._variance_gain
+            noisy,
+            torch.from_numpy(rotated.astype(np.float32)).to(device),
+            self._variance_gain,
+            self._grids,
         )
 
     def _whitened(self, stabilized: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,7 +188,7 @@ class NoiseNormalizer:
         )
 
     def _stabilized(self, rotated: Tensor) -> NDArray[np.float64]:
-        whitened = np.einsum("ij,iyx->jyx", self._axes, rotated.cpu().numpy().astype(np.float64))
+        whitened = np.einsum("ij,i...->j...", self._axes, rotated.cpu().numpy().astype(np.float64))
         scaled = [
             correlation.unwhiten(channel) if correlation else channel
             for correlation, channel in zip(self._correlations, whitened, strict=True)
@@ -183,7 +198,7 @@ class NoiseNormalizer:
 
 
 def _principal_axes(channels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the principal axes of (C, Y, X) channels of mean 0, the rows of a (C, C) matrix.
+    """Return the principal axes of (C, Z, Y, X) channels of mean 0, the rows of a (C, C) matrix.
 
     The matrix is orthonormal: white noise of the same level in all channels, independent between
     them, keeps these properties.

@@ -37,9 +37,9 @@ class RecorruptedPair:
     """Two images with the same truth and independent noise; the first one has been denoised."""
 
     noisy: Tensor
-    """(C, Y, X) first image."""
+    """(C, Z, Y, X) first image."""
     target: Tensor
-    """(C, Y, X) second image."""
+    """(C, Z, Y, X) second image."""
     estimates: NonlocalEstimates
     """Of the first image."""
 
@@ -51,8 +51,8 @@ def local_noise_level(image: Tensor, estimate: Tensor) -> Tensor:
     images would be correlated, and the weights would be those of too smooth or too noisy results.
     """
     margin = NEIGHBORHOOD // 2
-    removed = functional.pad((image - estimate).square()[None], [margin] * 4, mode="replicate")
-    variance: Tensor = functional.avg_pool2d(removed, NEIGHBORHOOD, 1)[0] / REMOVED
+    removed = functional.pad((image - estimate).square(), [margin] * 4, mode="replicate")
+    variance: Tensor = functional.avg_pool2d(removed, NEIGHBORHOOD, 1) / REMOVED
     return variance.sqrt()
 
 
@@ -61,10 +61,10 @@ def recorrupted(image: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     return (image + ALPHA * noise) / LEVEL, (image - noise / ALPHA) / LEVEL
 
 
-def low_rank_share(pairs: Iterable[RecorruptedPair]) -> float:
-    """Return the share of the low-rank estimate, 0 to 1."""
+def share_of_second(pairs: Iterable[RecorruptedPair]) -> float:
+    """Return the share of the second estimate, 0 to 1."""
     return _weight(
-        (pair.estimates.low_rank - pair.estimates.shrunk, pair.target - pair.estimates.shrunk)
+        (pair.estimates.second - pair.estimates.shrunk, pair.target - pair.estimates.shrunk)
         for pair in pairs
     )
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ...fitting.augmentation import VIEWS, Crops
-from ...fitting.base import AVERAGING, FIRST_ESTIMATE, FITTING, NOISE, Progress
+from ...fitting.augmentation import Crops
+from ...fitting.base import FIRST_ESTIMATE, FITTING, NOISE, Progress
 from ...fitting.loop import Fit, self_supervised_schedule
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import mapped, silent
 from ...patches.estimates import EQUAL
+from ...patches.grids import PLANE, grids_for
 from ...patches.nl_ridge import GRID
 from ...patches.passes import CHUNK, WORKERS
 from ..base import (
@@ -38,9 +39,10 @@ from .recorrupted import (
     RecorruptedPair,
     correction_weight,
     local_noise_level,
-    low_rank_share,
+    share_of_second,
 )
 from .settings import DenoisingFit
+from .workload import PAIRS, PARTS, REGION_PLANES, Workload, predicted_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -51,19 +53,16 @@ if TYPE_CHECKING:
 
     from ...noise.model import NoiseModel
     from ...patches.estimates import NonlocalEstimates
+    from ...patches.grids import PatchGrids
     from ..base import Rehearsal, Work
     from ..task import Task
     from .normalization import NormalizedImage
     from .task import Denoise
 
-VIEWS_OF_A_STEP = 3
-"""Run time of a step of the fit, relative to the network's output for the same pixels."""
-PARTS = 20
-"""Steps reported for a nonlocal estimate."""
 GROUP_BYTES = 2e5
 """Memory for each group of patches that is being restored, and channel."""
-PAIRS = 2
-"""Recorrupted pairs from which the weights are computed."""
+NEIGHBORS = 1
+"""Planes on each side of a plane of a volume that the network sees with it."""
 
 
 class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
@@ -71,9 +70,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     Parameters
     ----------
-    image : (C, Y, X) float array
+    image : (C, Y, X) or (C, Z, Y, X) float array
         In intensity units; filled in where it is not `known`.
-    known : (C, Y, X) bool array
+    known : bool array of the same shape
     settings : DenoisingFit
     seed : int
     device : torch.device
@@ -100,9 +99,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             noise=task.noise,
             noise_std=task.noise_std,
             strength=task.strength,
+            grids=grids_for(intensities.shape[1:], task.spacing),
         )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the options of the task, and how it is restored)
         self,
         image: NDArray[np.float64],
         known: NDArray[np.bool_],
@@ -113,9 +113,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         noise: str = "auto",
         noise_std: float | None = None,
         strength: float = 1.0,
+        grids: PatchGrids = PLANE,
     ) -> None:
-        self._settings = settings
+        self._settings, self._grids = settings, grids
         self._noise, self._noise_std, self._strength = noise, noise_std, strength
+        self._shape = image.shape
+        if image.ndim == 3:
+            image, known = image[:, None], known[:, None]
         self._image, self._known = image, known
         self._unstriped = image
         # up to 1, the strength is the fraction of the noise that is removed; above 1, the noise
@@ -129,14 +133,12 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._share = EQUAL
         self._pairs: list[RecorruptedPair] = []
         self._partial: Callable[[], Tensor] | None = None
-        # of the nonlocal estimates and of the views of the network, in pixels
-        self._estimated = self._averaged = 0.0
         self._has_changed = False
-        self._pixels = image[0].size
-        self._region_pixels = min(settings.region, *image.shape[1:]) ** 2
+        self._workload = Workload(settings, image.shape[1:])
         self._is_finishing = False
-        self._regions = Crops(settings.region, seed)
-        self._model = DenoisingModel(len(image), settings, device, seed)
+        self._regions = Crops(settings.region, seed, REGION_PLANES)
+        self._neighbors = NEIGHBORS if image.shape[1] > 1 else 0
+        self._model = DenoisingModel(len(image), settings, device, seed, self._neighbors)
         self._rule = HeldOutPlateau(settings.patience, settings.trial)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._drawn = 0
@@ -157,7 +159,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def _normalize(self, image: NDArray[np.float64], models: Sequence[NoiseModel]) -> None:
         self._normalizer = NoiseNormalizer(
-            image, models, self._overestimation, self._device, self._seed
+            image, models, self._overestimation, self._device, self._seed, self._grids
         )
         self._noisy = self._normalizer.image.noisy
 
@@ -167,7 +169,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             yield from self._find_noise()
         if self._normalizer is None:
             image, models, device = self._unstriped, self._models, self._device
-            self._normalize(*(yield from combined(image, models, self._overestimation, device)))
+            self._normalize(
+                *(yield from combined(image, models, self._overestimation, device, self._grids))
+            )
         return cast("NoiseNormalizer", self._normalizer)
 
     def steps(self) -> Iterator[Progress]:
@@ -183,7 +187,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             done = 1 + len(self._pairs)
             estimates = yield from self._reported(image, done, self._overestimation)
             self._pairs.append(RecorruptedPair(image.noisy, target, estimates))
-            self._share = low_rank_share(self._pairs)
+            self._share = share_of_second(self._pairs)
         self._has_changed = True
         while self._drawn < self._settings.draws + 1:
             clean = self._regions.draw([self._first], 1)[0]
@@ -218,45 +222,33 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         return Progress(1, self._total, None, stage, 0.0 if self.noise_summary else fraction, False)
 
     def _making_first_estimate(self, iteration: int) -> Progress:
-        fraction = min(self._estimated / self._to_estimate, 1.0)
         changed, self._has_changed = self._has_changed, False
-        return Progress(iteration, self._total, None, FIRST_ESTIMATE, fraction, changed)
+        return Progress(
+            iteration, self._total, None, FIRST_ESTIMATE, self._workload.estimated, changed
+        )
 
     def work(self, progress: Progress) -> Work:  # noqa: ARG002  (counted here)
         """Return pixels of nonlocal estimates, and steps of the fit with the averaging of views."""
-        settings, fit = self._settings, self._fit
-        regions = PAIRS * self._region_pixels
-        step = VIEWS_OF_A_STEP * settings.batch * min(settings.crop**2, self._region_pixels)
-        averaging = VIEWS * (self._pixels + regions) / step
-        steps_left = 0 if self._is_finishing else fit.end - fit.iteration
-        averaged = self._averaged / step
-        return {
-            FIRST_ESTIMATE: (self._estimated, max(self._to_estimate - self._estimated, 0.0)),
-            FITTING: (fit.iteration + averaged, steps_left + max(averaging - averaged, 0.0)),
-        }
+        return self._workload.of(self._fit, is_finishing=self._is_finishing)
 
     def measured_rates(self) -> dict[str, float]:
         """Return the seconds for a step of the fit, measured with a network that is dropped."""
-        edge = min(self._settings.crop, *self._image.shape[1:])
-        return {FITTING: seconds_of_a_step(self._settings, len(self._image), edge, self._device)}
+        edge, channels = min(self._settings.crop, *self._shape[-2:]), len(self._image)
+        seen = 2 * channels * (2 * self._neighbors + 1)
+        return {FITTING: seconds_of_a_step(self._settings, seen, channels, edge, self._device)}
 
     def run_on(self, iterations: int | None) -> None:
         """Continue the fit, or what precedes it."""
         self._is_finishing = False
         self._fit.run_on(iterations)
 
-    @property
-    def _to_estimate(self) -> float:
-        """Pixels of all nonlocal estimates."""
-        regions = PAIRS + self._settings.draws + 1
-        return float(self._pixels + regions * self._region_pixels)
-
     def _reported(
         self, image: NormalizedImage, number: int, overestimation: float = 1.0
     ) -> Generator[Progress, None, NonlocalEstimates]:
         """Return the nonlocal estimates; count as PARTS steps but yield more often, to be left."""
         watch = self._watch if self._estimates is None else None
-        working = self._counted(image.estimates(overestimation, watch))
+        done = None if self._estimates is None else len(self._pairs) + self._drawn
+        working = self._workload.counted(image.estimates(overestimation, watch), done)
         part, estimates = 1, None
         while estimates is None:
             try:
@@ -271,34 +263,6 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def _watch(self, so_far: Callable[[], Tensor]) -> None:
         self._partial, self._has_changed = so_far, True
-
-    def _counted(
-        self, working: Generator[float, None, NonlocalEstimates]
-    ) -> Generator[float, None, NonlocalEstimates]:
-        """Count the pixels of nonlocal estimates while they are made."""
-        pixels, before = float(self._pixels), 0.0
-        if self._estimates is not None:  # those that were left unfinished do not count
-            before = pixels + (len(self._pairs) + self._drawn) * self._region_pixels
-            pixels = float(self._region_pixels)
-
-        def count(fraction: float) -> float:
-            self._estimated = before + fraction * pixels
-            return fraction
-
-        estimates = yield from mapped(working, count)
-        count(1.0)
-        return estimates
-
-    def _counted_views(
-        self, working: Generator[None, None, Tensor], pixels: int
-    ) -> Generator[str, None, Tensor]:
-        """Count the pixels of the views of an image that the network has corrected."""
-
-        def count(_value: None) -> str:
-            self._averaged += pixels
-            return AVERAGING
-
-        return (yield from mapped(working, count))
 
     @property
     def note(self) -> str:
@@ -316,7 +280,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     def estimate(self) -> NDArray[np.float64]:
         """Return the first estimate with the network's current correction."""
         if self._estimates is None and self._partial is None:
-            return self._image.copy()  # a copy: the consumer may write into a preview
+            # a copy: the consumer may write into a preview
+            return self._image.reshape(self._shape).copy()
         if self._estimates is None:
             return self._restored(cast("Callable[[], Tensor]", self._partial)())
         estimate = self._first
@@ -331,7 +296,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._estimates is None:  # stopped before the first estimate was complete
             working = normalizer.image.estimates(self._overestimation, self._watch)
             self._estimates = yield from mapped(
-                self._counted(working), lambda done: f"{FIRST_ESTIMATE}, {100 * done:.0f} %"
+                self._workload.counted(working, None),
+                lambda done: f"{FIRST_ESTIMATE}, {100 * done:.0f} %",
             )
             self._partial = None
         estimate = self._first
@@ -339,9 +305,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._rule.has_errors and not self._rule.adds_nothing:
             self._correction_weight = yield from self._weight()
         if self._correction_weight > 0:
-            correction = yield from self._counted_views(
-                self._model.mean_correction(self._noisy, estimate), self._pixels
-            )
+            views = self._model.mean_correction(self._noisy, estimate)
+            correction = yield from self._workload.counted_views(views, self._noisy)
             estimate = estimate + self._correction_weight * correction
         return self._restored(estimate)
 
@@ -349,17 +314,17 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         restored = cast("NoiseNormalizer", self._normalizer).restored(estimate)
         if self._is_dim:
             restored = with_kept_means(restored, self._unstriped, self._known, self._models)
-        if self._fraction == 1:
-            return restored
-        removed = self._fraction * (restored - self._image)
-        return np.where(self._known, self._image + removed, restored)
+        if self._fraction < 1:
+            removed = self._fraction * (restored - self._image)
+            restored = np.where(self._known, self._image + removed, restored)
+        return restored.reshape(self._shape)
 
     def _weight(self) -> Generator[str | None, None, float]:
         """Return the weight of the correction, 0 to 1."""
         corrections = []
         for pair in self._pairs:
             views = self._model.mean_correction(pair.noisy, pair.estimates.mixed(self._share))
-            corrections.append((yield from self._counted_views(views, self._region_pixels)))
+            corrections.append((yield from self._workload.counted_views(views, pair.noisy)))
         return correction_weight(self._pairs, self._share, corrections)
 
     @classmethod
@@ -370,19 +335,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     @classmethod
     def memory(cls, task: Task, settings: DenoisingFit) -> float:
         """Return an upper bound; each thread of a nonlocal estimate has groups of its own."""
-        groups = min(WORKERS.get() * CHUNK, math.prod(task.spatial_shape) / GRID.step**2)
+        groups = min(WORKERS.get() * CHUNK, math.prod(task.spatial_shape) / GRID.step[1] ** 2)
         return super().memory(task, settings) + GROUP_BYTES * task.channels * groups
 
     @classmethod
-    def seconds(cls, settings: DenoisingFit, rehearsal: Rehearsal, whole: tuple[int, int]) -> float:
+    def seconds(cls, settings: DenoisingFit, rehearsal: Rehearsal, whole: tuple[int, ...]) -> float:
         """Predict the seconds for the nonlocal estimates, the fit, and the averaging over views."""
-        region, region_of_piece = (
-            min(settings.region, *shape) ** 2 for shape in (whole, rehearsal.piece)
-        )
-        pixels, pixels_of_piece = math.prod(whole), math.prod(rehearsal.piece)
-        # of the first pair, as the first estimate includes the setup
-        estimate = (rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]) / region_of_piece
-        estimates = estimate * (pixels + (PAIRS + settings.draws + 1) * region)
-        averaging = rehearsal.finish / (pixels_of_piece + PAIRS * region_of_piece)
-        averagings = averaging * (pixels + PAIRS * region)
-        return rehearsal.steps * rehearsal.step + estimates + averagings
+        return predicted_seconds(settings, rehearsal, whole)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...arrays import channels_back, channels_first
 from ..task import Task
+from ..validation import checked_spacing
 from .settings import DenoisingFit
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ WEAKEST, STRONGEST = 0.25, 4.0
 
 @dataclass(frozen=True, eq=False)
 class Denoise(Task):
-    """Remove the noise from one image.
+    """Remove the noise from one image or volume.
 
     Parameters
     ----------
-    image : (Y, X) array, or with channels where `channel_axis` says
+    image : (Y, X) or (Z, Y, X) array, or with channels where `channel_axis` says
         Any integer or float dtype, any intensity units. Unknown pixels are filled in:
         NaN, infinite, hidden by a masked array, or with a value that means "no data".
     noise : {"auto", "gaussian", "correlated", "poisson", "poisson-gaussian"}
@@ -50,6 +51,9 @@ class Denoise(Task):
         pixels, cosmic rays, but also single bright points of the specimen. "fill" treats them as
         unknown. More than about 4 % of a channel are not detected reliably. The noise estimate
         leaves them out in any case.
+    spacing : (float, float, float), optional
+        Distances of a volume's voxels along Z, Y and X, all in the same unit, such as micrometers.
+        None: voxels are assumed to be cubes.
     channel_axis : int, optional
         The axis of `image` that holds the channels (colors, stains).
 
@@ -59,7 +63,8 @@ class Denoise(Task):
         If `image` is not an array of real numbers (boolean arrays included), or an option is
         not a number where it must be.
     ValueError
-        If the image is empty, is not 2D, has no finite pixel, or an option is out of range.
+        If the image is empty, is neither (Y, X) nor (Z, Y, X), has no finite pixel, or an option is
+        out of range.
 
     Examples
     --------
@@ -69,12 +74,14 @@ class Denoise(Task):
     """
 
     kind: ClassVar[str] = "denoise"
+    volumes: ClassVar[bool] = True
 
     _: KW_ONLY
     noise: NoiseKind = "auto"
     noise_std: float | None = None
     strength: float = 1.0
     outliers: Outliers = "keep"
+    spacing: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,6 +98,8 @@ class Denoise(Task):
             _check_noise_std(self.noise_std, self.noise)
             self._set(noise_std=float(self.noise_std))
         self._set(strength=_checked_strength(self.strength))
+        if self.spacing is not None:
+            self._set(spacing=checked_spacing(self.spacing, self.spatial_shape))
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
@@ -136,10 +145,17 @@ class Denoise(Task):
         described = super()._described_options()
         if self.outliers == "keep":  # as in records of versions without this option
             del described["outliers"]
+        if self.spacing is None:  # likewise
+            del described["spacing"]
         return described
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise ValueError if a strength is given for the published method."""
+        """Raise ValueError if a strength or a volume is given to the published method."""
+        if len(self.spatial_shape) == 3 and not isinstance(settings, DenoisingFit):
+            raise ValueError(
+                "the published method (preset paper) restores planes only: use preset fast or best "
+                "for a volume, or restore plane by plane."
+            )
         if self.strength != 1 and not isinstance(settings, DenoisingFit):
             raise ValueError(
                 f"strength={self.strength:g} is not supported by the published method (preset "

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ..base import Rehearsal
     from .task import SuperResolve
 
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 Factors = tuple[float, float]
 TILE, HELD_OUT, HELD_OUT_OF_ONE = 24, 0.2, 1 / 3
 """Period of the held-out tiles in pixels, their edge relative to it, and that of a single tile."""
@@ -191,7 +191,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         cls,
         settings: SuperResolutionFit,
         rehearsal: Rehearsal,
-        whole: tuple[int, int],  # noqa: ARG003
+        whole: tuple[int, ...],  # noqa: ARG003
     ) -> float:
         """Predict the seconds; the rehearsal finishes with one network, the result with all."""
         ends = rehearsal.setup + rehearsal.finish * settings.networks
