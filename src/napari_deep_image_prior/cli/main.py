@@ -101,7 +101,25 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
             metavar=option.metavar,
             help=option.help.replace("%", "%%"),
         )
-    parser.set_defaults(action=restore_files, method=method)
+    if method.task.volumes:
+        _add_volume(parser)
+    parser.set_defaults(action=restore_files, method=method, volume=False, spacing=None)
+
+
+def _add_volume(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a task that restores volumes."""
+    parser.add_argument(
+        "--volume",
+        action="store_true",
+        help="restore the planes of a stack along Z together, as a volume",
+    )
+    parser.add_argument(
+        "--spacing",
+        nargs=3,
+        type=float,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, all in the same unit; by default that in the file",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,7 @@ from .termination import terminable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -169,7 +170,11 @@ def _steps(
     }
     how = {name: getattr(options, name) for name in ("preset", "device", "seed", "threads")}
     how["dtype"] = dtype
-    if not source.planes:
+    if options.volume:
+        others["spacing"] = _spacing(source, path, options.spacing)
+    elif options.spacing is not None:
+        raise ValueError("--spacing is for volumes: add --volume.")
+    if not source.planes or (options.volume and len(source.planes) == 1):
         return iter_restore(
             method.task(source.image, channel_axis=source.channel_axis, **masks, **others), **how
         )
@@ -192,8 +197,35 @@ def _steps(
         except ValueError as error:
             raise ValueError(f"plane {_numbered(index)}: {error}") from error
 
-    parts = (StackPart(index, partial(load, index, plane)) for index, plane in source.parts())
-    return StackSteps.of(source.leading, parts, how, warm_start=True)
+    parts = (
+        StackPart(index, partial(load, index, plane))
+        for index, plane in source.parts(volumes=options.volume)
+    )
+    called = "volume" if options.volume else "plane"
+    return StackSteps.of(source.leading, parts, how, called=called, warm_start=True)
+
+
+def _spacing(
+    source: ImageFile, path: Path, given: Sequence[float] | None
+) -> tuple[float, ...] | None:
+    """Return the size of a voxel, None where the file does not say it.
+
+    Raises
+    ------
+    FileError
+        If the file holds no volume.
+    """
+    if source.depth_axis is None:
+        axes = f"its axes of planes are {source.planes}" if source.planes else "it is one image"
+        raise FileError(f"{path}: holds no volume, because {axes}; omit --volume.")
+    found = source.voxel_size()
+    if given is None and found is None:
+        complain(
+            f"{path.name}: the size of its voxels is unknown and taken to be the same along Z, Y "
+            "and X; give it with --spacing.",
+            error=False,
+        )
+    return found if given is None else tuple(given)
 
 
 def _numbered(index: Index) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import selection
+from .units import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,13 +71,31 @@ class ImageFile:
         has_colors = self.channel_axis is not None and self.channel_axis == self.image.ndim - 1
         return self.image.shape[: -3 if has_colors else -2]
 
-    def parts(self) -> Iterator[tuple[Index, ImageFile]]:
-        """Yield the planes of a stack, each with its index and all its channels."""
-        counts = [
-            1 if axis == self.channel_axis else length for axis, length in enumerate(self.leading)
-        ]
+    @property
+    def depth_axis(self) -> int | None:
+        """Axis of the planes of a volume: Z, or the only axis of planes; None if there is none."""
+        axes = [axis for axis in range(len(self.leading)) if axis != self.channel_axis]
+        if "Z" in self.planes:
+            return axes[self.planes.index("Z")]
+        return axes[0] if len(axes) == 1 else None
+
+    def voxel_size(self) -> tuple[float, float, float] | None:
+        """Return the (Z, Y, X) size of a voxel in the unit of the pixel size; None if unknown."""
+        if self.pixel_size is None or "Z" not in self.spacing:
+            return None
+        distance, unit = self.spacing["Z"]
+        converted = in_unit(distance, unit, self.unit) if unit != self.unit else distance
+        return None if converted is None else (converted, *self.pixel_size)
+
+    def parts(self, *, volumes: bool = False) -> Iterator[tuple[Index, ImageFile]]:
+        """Yield the planes of a stack, each with its index and all its channels.
+
+        volumes: yield volumes with all planes of `depth_axis` instead.
+        """
+        whole = {self.channel_axis, self.depth_axis} if volumes else {self.channel_axis}
+        counts = [1 if axis in whole else length for axis, length in enumerate(self.leading)]
         for place in np.ndindex(*counts):
-            index = tuple(None if axis == self.channel_axis else i for axis, i in enumerate(place))
+            index = tuple(None if axis in whole else i for axis, i in enumerate(place))
             axis = None
             if self.channel_axis is not None:  # the axes of planes before it are dropped
                 axis = self.channel_axis - sum(i is not None for i in index[: self.channel_axis])

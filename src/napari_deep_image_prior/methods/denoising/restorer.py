@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 GROUP_BYTES = 2e5
 """Memory for each group of patches that is being restored, and channel."""
+VOXEL_BYTES = 160
+"""Memory for each voxel and channel of a volume."""
 NEIGHBORS = 1
 """Planes on each side of a plane of a volume that the network sees with it."""
 
@@ -336,7 +338,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     def memory(cls, task: Task, settings: DenoisingFit) -> float:
         """Return an upper bound; each thread of a nonlocal estimate has groups of its own."""
         groups = min(WORKERS.get() * CHUNK, math.prod(task.spatial_shape) / GRID.step[1] ** 2)
-        return super().memory(task, settings) + GROUP_BYTES * task.channels * groups
+        voxels = math.prod(task.spatial_shape) if len(task.spatial_shape) == 3 else 0
+        of_groups = GROUP_BYTES * task.channels * groups
+        return super().memory(task, settings) + of_groups + VOXEL_BYTES * task.channels * voxels
 
     @classmethod
     def seconds(cls, settings: DenoisingFit, rehearsal: Rehearsal, whole: tuple[int, ...]) -> float:
