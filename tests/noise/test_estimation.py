@@ -232,3 +232,15 @@ def test_a_given_level_is_at_most_the_range_of_the_image(kind: str) -> None:
     image = np.random.default_rng(0).uniform(0, 1, (100, 100))
     assert estimate_noise(image, kind, 25.0).std == pytest.approx(1, rel=1e-3)
     assert estimate_noise(np.ones((100, 100)), kind, 25.0).std <= 1e-6
+
+
+@pytest.mark.parametrize("photons", [20, 100])
+def test_dense_texture_is_not_taken_for_photon_noise(photons: int) -> None:
+    y, x = np.mgrid[:400, :400]
+    brightness = 0.55 + 0.35 * np.sin(x / 60) * np.cos(y / 50)
+    texture = 1 + 0.25 * np.sin(1.1 * x + 0.7 * y) * np.sin(0.02 * y + 0.4)
+    model = estimate_noise(RNG.poisson(photons * brightness * texture).astype(float))
+    assert model.photon is not None
+    a, b = model.photon
+    for level in (0.3 * photons, 0.8 * photons):
+        assert np.sqrt((a * level + b) / level) == pytest.approx(1, abs=0.1)

@@ -7,20 +7,23 @@ by a square root (generalized Anscombe transform) and a monotone curve for what 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from skimage.restoration import estimate_sigma
 
-from .clipped import MAX_STD_RATIO, Clipping, detect_clipping
-from .correlated import (
-    BLOCK,
-    NoiseCorrelation,
-    correlation_from_lag1,
-    plane_basis,
-    residual_statistics,
+from .blocks import (
+    BINS,
+    LOWEST_TENTH,
+    FlatBlocks,
+    block_residuals,
+    blocks_of,
+    flat_blocks,
+    smallest_components,
 )
+from .clipped import MAX_STD_RATIO, Clipping, detect_clipping
+from .correlated import BLOCK, residual_statistics
 from .counts import are_photon_counts
 from .model import NoiseModel
 from .outliers import without_outliers
@@ -28,10 +31,6 @@ from .outliers import without_outliers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOWEST_TENTH = 0.77
-"""10 % quantile of a chi-squared variable with 61 degrees of freedom, over 61."""
-BINS = 16
-"""Brightness classes of the blocks."""
 STRUCTURE_LAG1 = 0.56
 """Residuals with this lag-1 autocorrelation along both axes are structure, not noise."""
 MIN_BLOCKS = 4 * BINS
@@ -97,8 +96,8 @@ def estimate_noise(
 
 def _are_counts(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> bool:
     known = np.ones(image.shape, dtype=bool) if known is None else known
-    blocks = _blocks(image)[_blocks(known).all(axis=1)]
-    means, variances, _ = _block_residuals(blocks)
+    blocks = blocks_of(image)[blocks_of(known).all(axis=1)]
+    means, variances, _ = block_residuals(blocks)
     return bool(known.any()) and are_photon_counts(image[known], means, variances)
 
 
@@ -126,7 +125,7 @@ def _estimated(
     if std is not None:
         std = min(std, float(np.ptp(observed)))  # the pixels do not differ by more
         if kind == "correlated" and len(blocks) >= MIN_BLOCKS:
-            return NoiseModel(max(std, least), correlation=_flat_blocks(blocks).correlation)
+            return NoiseModel(max(std, least), correlation=flat_blocks(blocks).correlation)
         return NoiseModel(max(std, least), clipping=detect_clipping(observed, max(std, least)))
     if len(blocks) < MIN_BLOCKS:
         return NoiseModel(max(_std_of_few(image), least))
@@ -142,7 +141,7 @@ def _estimated(
             white = min(max(_white_std(image, unclipped), least), MAX_STD_RATIO * white)
         clipping = replace(clipping, std=white)
     if kind == "correlated" or (kind == "auto" and len(blocks) >= PHOTON_BLOCKS):
-        flat = _flat_blocks(blocks)
+        flat = flat_blocks(blocks)
         correlated = flat.correlated_std
         if kind == "correlated" or (
             correlated > CORRELATED_RATIO * white
@@ -161,7 +160,7 @@ def channel_noise_correlation(channels: NDArray[np.float64]) -> float:
     """
     if len(channels) == 1:
         return 0.0
-    residuals = [_block_residuals(_blocks(channel))[2] for channel in channels]
+    residuals = [block_residuals(blocks_of(channel))[2] for channel in channels]
     if len(residuals[0]) < MIN_BLOCKS:
         return 1.0
     stacked = np.stack(residuals).reshape(
@@ -188,7 +187,7 @@ def _detected_photon_noise(
     image: NDArray[np.float64], blocks: NDArray[np.float64], kind: str, least: float
 ) -> NoiseModel | None:
     """Return the model of signal-dependent noise, None if it is not signal-dependent."""
-    flat = _flat_blocks(blocks)
+    flat = flat_blocks(blocks)
     a, b = _variance_line(flat.means, flat.variances, through_origin=kind == "poisson")
     bright = max(a * np.percentile(flat.means, 90) + b, 0)
     grows = a > 0 and math.sqrt(bright) > least
@@ -203,11 +202,11 @@ def _detected_photon_noise(
 
 def _white_std(image: NDArray[np.float64], blocks: NDArray[np.float64]) -> float:
     """Return the standard deviation of white noise: the smallest of several estimates."""
-    _, variances, _ = _block_residuals(blocks)
+    _, variances, _ = block_residuals(blocks)
     measured = [math.sqrt(np.percentile(variances, 10) / LOWEST_TENTH)]
     if len(blocks) >= COMPONENT_BLOCKS:
-        measured.append(_smallest_components(blocks))
-    if len(blocks) == len(_blocks(image)):
+        measured.append(smallest_components(blocks))
+    if len(blocks) == len(blocks_of(image)):
         # an estimate from the whole image, so only if all of it has noise
         measured.append(_finite(estimate_sigma(image)))
     return min(measured)
@@ -218,7 +217,7 @@ def _photon_model(
 ) -> tuple[NoiseModel, tuple[float, float]]:
     """Return the model, and the lag-1 autocorrelations of its stabilized noise along Y and X."""
     root = NoiseModel(1.0, line)
-    uneven = _flat_blocks(root.stabilize(blocks))
+    uneven = flat_blocks(root.stabilize(blocks))
     levels, stds = uneven.means, np.sqrt(uneven.variances)
     # about 1 by construction; less where dark values are clipped, but never 0
     stds = np.clip(stds, max(0.2 * float(np.median(stds[len(stds) // 2 :])), 0.1), 3)
@@ -228,7 +227,7 @@ def _photon_model(
     slope = 1 / np.interp(grid, levels[order], stds[order])
     stretched = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(grid))])
     model = NoiseModel(1.0, line, (grid, stretched))
-    flat = _flat_blocks(model.stabilize(blocks))
+    flat = flat_blocks(model.stabilize(blocks))
     if flat.correlation:  # a block's plane absorbs more of correlated noise than of white noise
         model = replace(model, stretch=(grid, stretched / flat.correlated_std))
     return replace(model, correlation=flat.correlation), flat.lag1
@@ -249,84 +248,21 @@ def _finite(value: float) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
-def _blocks(image: NDArray[Any]) -> NDArray[Any]:
-    """Return (n, BLOCK^2) blocks at every 4 pixels, further apart above 2^20 pixels."""
-    step = 4 * math.ceil(math.sqrt(image.size / 2**20))
-    if min(image.shape) < BLOCK:
-        return np.empty((0, BLOCK**2), dtype=image.dtype)
-    windows = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
-    return windows.reshape(-1, BLOCK**2)
-
-
 def _noisy_blocks(
     image: NDArray[np.float64], known: NDArray[np.bool_] | None
 ) -> NDArray[np.float64]:
     """Return the blocks that show noise: not filled in, not constant and not saturated."""
-    blocks = _blocks(image)
+    blocks = blocks_of(image)
     constant = np.ptp(blocks, axis=1) == 0
     saturated = (blocks == image.max()).mean(axis=1) > 0.1
-    filled = ~_blocks(known).all(axis=1) if known is not None else False
+    filled = ~blocks_of(known).all(axis=1) if known is not None else False
     noisy: NDArray[np.float64] = blocks[~(constant | saturated | filled)]
     return noisy
 
 
-def _block_residuals(
-    blocks: NDArray[np.float64],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return each block's mean, the variance of its residual from a plane, and that residual."""
-    basis = plane_basis()
-    residuals = blocks - (blocks @ basis) @ basis.T
-    variances = (residuals**2).sum(axis=1) / (BLOCK**2 - 3)
-    return blocks.mean(axis=1), variances, residuals.reshape(-1, BLOCK, BLOCK)
-
-
-@dataclass(frozen=True)
-class _FlatBlocks:
-    """The flattest blocks of each class of brightness."""
-
-    means: NDArray[np.float64]
-    """Mean brightness of each class."""
-    tenths: NDArray[np.float64]
-    """10 % quantile of the residual variances in each class."""
-    lag1: tuple[float, float]
-    """Lag-1 autocorrelations of the noise along Y and X."""
-
-    @property
-    def variances(self) -> NDArray[np.float64]:
-        """Noise variance of each class, assuming white noise."""
-        return self.tenths / LOWEST_TENTH
-
-    @property
-    def correlation(self) -> NoiseCorrelation:
-        """Spatial correlation of the noise."""
-        return correlation_from_lag1(*self.lag1)
-
-    @property
-    def correlated_std(self) -> float:
-        """Standard deviation of the noise, assuming this correlation."""
-        expected = residual_statistics(self.correlation).quantile(0.1)
-        return math.sqrt(float(np.median(self.tenths)) / expected)
-
-
-def _flat_blocks(blocks: NDArray[np.float64]) -> _FlatBlocks:
-    means, variances, residuals = _block_residuals(blocks)
-    brightness, tenths, flat_residuals = [], [], []
-    for members in np.array_split(np.argsort(means), BINS):
-        limit = np.percentile(variances[members], 10)
-        flat = members[variances[members] <= limit]
-        brightness.append(means[flat].mean())
-        tenths.append(limit)
-        flat_residuals.append(residuals[flat] / math.sqrt(max(limit, 1e-12)))
-    noise = np.concatenate(flat_residuals[BINS // 4 :])  # the darkest quarter may be clipped
-    power = max(float((noise**2).mean()), 1e-12)
-    along_y = float((noise[:, 1:] * noise[:, :-1]).mean()) / power
-    along_x = float((noise[:, :, 1:] * noise[:, :, :-1]).mean()) / power
-    return _FlatBlocks(np.array(brightness), np.array(tenths), (along_y, along_x))
-
-
-def _is_stationary(blocks: NDArray[np.float64], flat: _FlatBlocks) -> bool:
+def _is_stationary(blocks: NDArray[np.float64], flat: FlatBlocks) -> bool:
     """Return whether the block residuals are noise of the same level everywhere, not texture."""
-    _, variances, _ = _block_residuals(blocks)
+    _, variances, _ = block_residuals(blocks)
     tenth, third = np.percentile(variances, [10, 30])
     expected = residual_statistics(flat.correlation)
     scatters = tenth / third < expected.quantile(0.1) / expected.quantile(0.3) - EXCESS_SCATTER
@@ -360,17 +296,3 @@ def _looks_like_photons(means: NDArray[Any], variances: NDArray[Any], a: float, 
     line = np.maximum(a * means + b, 1e-2 * bright)
     is_linear = float(np.median(np.abs(variances / line - 1))) <= LINE_DEVIATION
     return bool(bright > (PHOTON_RATIO_LINEAR if is_linear else PHOTON_RATIO) ** 2 * dark)
-
-
-def _smallest_components(blocks: NDArray[np.float64]) -> float:
-    """Return the noise level from the smallest principal components of the blocks.
-
-    Noise is the largest set of small eigenvalues whose mean does not exceed its median: Chen, Zhu,
-    Heng, ICCV 2015, doi:10.1109/ICCV.2015.62.
-    """
-    values = np.sort(np.linalg.eigvalsh(np.cov(blocks.T)))[::-1]
-    noise = next(
-        (values[i:] for i in range(len(values)) if values[i:].mean() <= np.median(values[i:])),
-        values[-1:],
-    )
-    return math.sqrt(max(float(noise.mean()), 0))
