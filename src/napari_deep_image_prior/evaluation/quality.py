@@ -99,17 +99,22 @@ def measure_quality(
     peak = float(np.ptp(true))
     is_same = np.array_equal(restored, true)
     psnr = math.inf if is_same else peak_signal_noise_ratio(true, restored, data_range=peak)
-    ssim = structural_similarity(
-        true,
-        restored,
-        data_range=peak,
-        channel_axis=0,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-    )
+    ssim = [
+        structural_similarity(
+            true[:, plane],
+            restored[:, plane],
+            data_range=peak,
+            channel_axis=0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for plane in range(true.shape[1])
+    ]
     return Quality(
-        float(psnr), float(ssim), *_ring_correlation(restored.mean(axis=0), true.mean(axis=0))
+        float(psnr),
+        float(np.mean(ssim)),
+        *_ring_correlation(restored.mean(axis=0), true.mean(axis=0)),
     )
 
 
@@ -148,7 +153,7 @@ def residual(task: Task, restored: ArrayLike) -> NDArray[np.float32]:
 def _comparable(
     image: ArrayLike, truth: ArrayLike, channel_axis: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return both as (C, Y, X)."""
+    """Return both as (C, Z, Y, X), with Z = 1 for planes."""
     restored, true = (np.asarray(array).astype(np.float64) for array in (image, truth))
     if restored.shape != true.shape:
         raise ValueError(
@@ -161,9 +166,11 @@ def _comparable(
                 f"the {name} has NaN or infinite pixels: fill them in or crop them first."
             )
     restored, true = channels_first(restored, channel_axis), channels_first(true, channel_axis)
-    if true.ndim != 3 or min(true.shape[1:]) < SSIM_WINDOW:
+    if true.ndim == 3:
+        restored, true = restored[:, np.newaxis], true[:, np.newaxis]
+    if true.ndim != 4 or min(true.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(
-            f"shape {true.shape[1:]} is too small to compare: "
+            f"shape {true.shape[-2:]} is too small to compare: "
             f"at least {SSIM_WINDOW} pixels along each side are needed."
         )
     if np.ptp(true) == 0:
@@ -184,8 +191,11 @@ def _brightness_fitted(
 def _ring_correlation(
     image: NDArray[Any], truth: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the frequencies of the rings and the correlation of two (Y, X) images on each."""
-    height, width = image.shape
+    """Return the frequencies of the rings and the correlation of two (Z, Y, X) images on each.
+
+    The rings are those of the planes; the correlations are summed over the planes.
+    """
+    height, width = image.shape[-2:]
     # apodization: the image borders are not detail
     window = np.outer(np.hanning(height), np.hanning(width))
     first, second = (np.fft.fft2((array - array.mean()) * window) for array in (image, truth))
@@ -194,7 +204,8 @@ def _ring_correlation(
     ring = np.rint(distance * 2 * count).astype(int).ravel()
 
     def summed(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(ring, weights=values.real.ravel()).astype(np.float64)[1 : count + 1]
+        weights = values.real.sum(axis=0).ravel()
+        return np.bincount(ring, weights=weights).astype(np.float64)[1 : count + 1]
 
     power = summed(np.abs(first) ** 2) * summed(np.abs(second) ** 2)
     shared = summed(first * second.conj())

@@ -143,7 +143,7 @@ REQUIRED: Schema = {
 KNOWN: Schema = {
     "task": {
         "channel_axis": AXIS,
-        **dict.fromkeys(("noise", "noise_std", "strength", "outliers", "factor"), short),
+        **dict.fromkeys(("noise", "noise_std", "strength", "outliers", "factor", "spacing"), short),
     },
     "history": list_of(number, MAX_ITERATIONS),
     "step": whole(0, MAX_ITERATIONS * 1000),
@@ -152,7 +152,12 @@ KNOWN: Schema = {
     "repainted": list_of(whole(0, MAX_ITERATIONS), MAX_PLANES),
     "stack_shape": shape,
     "stack_stopped": boolean,
-    "source": {"channel_axis": AXIS, "channels": text(100), "region": optional(region)},
+    "source": {
+        "channel_axis": AXIS,
+        "channels": text(100),
+        "region": optional(region),
+        "depth": AXIS,
+    },
 }
 """What it may have besides; what else it has is carried along, and not used."""
 

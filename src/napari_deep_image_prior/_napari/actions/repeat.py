@@ -35,6 +35,8 @@ def run_again(viewer: ViewerModel, result: Layer | None) -> Run:
     task, plane = source_plane(viewer, result)
     show_plane(viewer, plane)
     selection: dict[str, Any] = {"region": plane.region, "channel_axis": plane.channels.axis}
+    if plane.depth is not None:
+        selection["planes"] = "volume"
     options = repeated_options(provenance_of(result))
     return restore_layer(
         viewer, plane.layer, task=task.kind, **selection, **task.options, **options

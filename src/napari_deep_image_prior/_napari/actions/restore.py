@@ -23,6 +23,7 @@ from ..layers.mask import MaskLayer
 from ..layers.plane import nearest_index
 from ..layers.selection import LayerSelection
 from ..layers.stack import stack_mask, stack_steps, without_data
+from ..layers.volume import voxel_size
 from ..viewer.preferences import preferences
 from ..viewer.proxies import unwrap_proxy
 from .describe import describe_options
@@ -77,10 +78,12 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         Labels layer during the fit take effect at once.
     factor : number, or one for Y and one for X
         For super-resolution: the magnification.
-    planes : {"displayed", "all"}
+    planes : {"displayed", "all", "volume"}
         For stacks and time series: restore the displayed plane, or all planes in sequence,
         starting with the displayed one and continuing with the first after the last. With
         "all", a mask of one plane applies to all planes, and changes during the fit are ignored.
+        "volume" denoises the planes along Z together. Z is the axis labeled z, or the only one
+        beside Y, X and the channels; the size of the voxels is the layer's scale.
     channel_axis : int, None or "auto"
         The layer's channel axis, before Y and X. All channels of a plane are restored, into one
         layer. "auto": the axis labeled c or channel in `axis_labels`; None: no channel axis.
@@ -103,9 +106,9 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     block : bool
         Return only when the run has ended.
     **options
-        `noise`, `noise_std`, `strength` and `outliers` of `Denoise`; `preset`, `settings`,
-        `device`, `seed`, `dtype` and `threads` of `restore` (the default for threads is napari's
-        preference, or one less than the number of cores).
+        `noise`, `noise_std`, `strength`, `outliers` and `spacing` of `Denoise`; `preset`,
+        `settings`, `device`, `seed`, `dtype` and `threads` of `restore` (the default for threads is
+        napari's preference, or one less than the number of cores).
 
     Returns
     -------
@@ -245,7 +248,11 @@ def _load_selection(
     }
     own = {name: options.pop(name) for name in method.task.option_names() if name in options}
     _check_required(method, own)
+    if selected.planes == "volume" and not method.task.volumes:
+        raise ValueError(f"{method.kind} has no volumes yet: choose planes='displayed' or 'all'.")
     source = selected.load(viewer, image)
+    if source.depth is not None:
+        own.setdefault("spacing", voxel_size(image, source.depth))
     masks = {
         name: _mask_on(viewer, unwrap_proxy(own.pop(name, None)), source)
         for name in method.task.pixelwise

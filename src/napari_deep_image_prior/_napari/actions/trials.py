@@ -120,7 +120,9 @@ def add_trial(
         part = existing[0].region
     else:
         part = region_of(viewer, image, unwrap_proxy(region))
-    run = restore_layer(viewer, image, region=part, **{**arguments, "planes": "displayed"})
+    # of a volume the part of all its planes, else that of the displayed plane
+    planes = "volume" if arguments.get("planes") == "volume" else "displayed"
+    run = restore_layer(viewer, image, region=part, **{**arguments, "planes": planes})
     number = min(set(range(1, MAX_TRIALS + 1)) - {trial.number for trial in existing})
     trial = Trial(number, image, plane, part, arguments)
     state_of(viewer).part(_Trials).of[run.layer] = trial

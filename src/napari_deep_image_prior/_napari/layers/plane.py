@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Plane:
     """The channel axis of the layer."""
     region: Region | None = None
     """The part of the plane in `values`; None: all of it."""
+    depth: int | None = None
+    """The axis of the layer along which its planes are those of a volume; None: each is alone."""
 
     @property
     def is_rgb(self) -> bool:
@@ -80,8 +82,9 @@ class Plane:
 
     @property
     def is_one_plane(self) -> bool:
-        """Whether it is one plane, with one or all channels."""
-        return all(i is not None for axis, i in enumerate(self.index) if axis != self.channels.axis)
+        """Whether it is one plane or volume, with one or all channels."""
+        whole = (self.channels.axis, self.depth)
+        return all(i is not None for axis, i in enumerate(self.index) if axis not in whole)
 
     @property
     def is_stack(self) -> bool:
@@ -92,19 +95,19 @@ class Plane:
 
     def parts(self) -> Iterator[tuple[Index, Plane]]:
         """Yield the parts that one fit each restores, with their index in the result."""
-        alone = self.channels.axis if self.channels.jointly else None
+        whole = {self.depth, self.channels.axis if self.channels.jointly else None}
         pixels = self.values.reshape(
             self.leading + self.values.shape[sum(i is None for i in self.index) :]
         )
-        counts = [1 if axis == alone else length for axis, length in enumerate(self.leading)]
+        counts = [1 if axis in whole else length for axis, length in enumerate(self.leading)]
         for place in np.ndindex(*counts):
-            inside = tuple(None if axis == alone else i for axis, i in enumerate(place))
+            inside = tuple(None if axis in whole else i for axis, i in enumerate(place))
             index = tuple(
-                i if whole is None else whole for i, whole in zip(inside, self.index, strict=True)
+                i if given is None else given for i, given in zip(inside, self.index, strict=True)
             )
             yield (
                 inside,
-                Plane(self.layer, pixels[selection(inside)], index, self.channels, self.region),
+                replace(self, values=pixels[selection(inside)], index=index),
             )
 
 
@@ -192,8 +195,11 @@ def plane_at(
     index: Index,
     channels: Channels = NO_CHANNELS,
     region: Region | None = None,
+    depth: int | None = None,
 ) -> Plane:
     """Load the plane of `layer` at an index, or a region of it, in full resolution.
+
+    With a `depth` axis, along which the index is None, it is a volume.
 
     Raises
     ------
@@ -214,7 +220,7 @@ def plane_at(
         raise ValueError(f"layer '{layer.name}' cannot be read: {first_line(error)}.") from error
     if getattr(layer, "rgb", False):
         values = values[..., :3]  # transparency is not restored
-    return Plane(layer, values, index, channels, region)
+    return Plane(layer, values, index, channels, region, depth)
 
 
 def describe_source(plane: Plane) -> dict[str, Any]:
@@ -231,6 +237,8 @@ def describe_source(plane: Plane) -> dict[str, Any]:
             "channel_axis": channels.axis,
             "channels": "jointly" if channels.jointly else "separately",
         }
+    if plane.depth is not None:
+        source["depth"] = plane.depth
     if plane.region is not None:
         source["region"] = [list(bounds) for bounds in plane.region]
     return source
@@ -250,13 +258,14 @@ def whole_stack(layer: Image, channels: Channels = NO_CHANNELS) -> Plane:
 
 
 def displayed_channel(viewer: ViewerModel, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
-    """Return the displayed channel of a restored plane; an image without channels as it is."""
-    axis = plane.channels.axis
-    if axis is None or plane.is_rgb or plane.is_stack:
-        return values
-    position = to_data(viewer, plane.layer, viewer.dims.point[-plane.layer.ndim :])[axis]
-    channel: NDArray[Any] = values[int(np.clip(np.rint(position), 0, len(values) - 1))]
-    return channel
+    """Return the displayed channel, and plane of a volume, of a restored image."""
+    position = to_data(viewer, plane.layer, viewer.dims.point[-plane.layer.ndim :])
+    whole = [axis for axis, i in enumerate(plane.index) if i is None]
+    alone = (plane.depth, None if plane.is_rgb or plane.is_stack else plane.channels.axis)
+    for axis in sorted((axis for axis in alone if axis in whole), reverse=True):
+        place, length = whole.index(axis), values.shape[whole.index(axis)]
+        values = values.take(int(np.clip(np.rint(position[axis]), 0, length - 1)), axis=place)
+    return values
 
 
 def first_index(index: Index) -> tuple[int, ...]:
@@ -308,10 +317,7 @@ def result_options(plane: Plane, task: Task) -> dict[str, Any]:
     options = {
         "name": f"{layer.name} {suffix}",
         "rgb": plane.is_rgb,
-        **placement(
-            plane,
-            [size for axis, size in enumerate(task.result_shape) if axis != task.channel_axis],
-        ),
+        **placement(plane, task.result_spatial_shape[-2:]),
     }
     if isinstance(layer, Image) and not plane.is_rgb:
         options |= {

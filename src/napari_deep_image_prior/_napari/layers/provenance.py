@@ -91,7 +91,13 @@ def source_plane(viewer: ViewerModel, result: Layer | None) -> tuple[Task, Plane
     layer, provenance = source_layer(viewer, result), _single_plane_provenance(result)
     try:
         index = tuple(provenance["source"]["plane"])
-        plane = plane_at(layer, index, _channels(provenance), recorded_region(provenance))
+        plane = plane_at(
+            layer,
+            index,
+            _channels(provenance),
+            recorded_region(provenance),
+            provenance["source"].get("depth"),
+        )
         return repeated_task(provenance, plane.values), plane
     except ValueError as error:
         raise ValueError(f"{where_from(provenance['source'])}: {error}") from error
@@ -107,7 +113,7 @@ def recorded_region(provenance: dict[str, Any]) -> Region | None:
 
 
 def result_plane(viewer: ViewerModel, result: Image | None) -> Plane:
-    """Return the plane of a result; for stacks the displayed one.
+    """Return the plane or volume of a result; for stacks the displayed plane.
 
     Raises
     ------
@@ -120,8 +126,9 @@ def result_plane(viewer: ViewerModel, result: Image | None) -> Plane:
     channels = _channels(provenance)
     if "stack" in provenance:
         return displayed_plane(viewer, result, channels)
-    index = (None if axis == channels.axis else 0 for axis in range(result.ndim - 2))
-    return plane_at(result, tuple(index), channels)
+    depth = provenance.get("source", {}).get("depth")
+    index = (None if axis in (channels.axis, depth) else 0 for axis in range(result.ndim - 2))
+    return plane_at(result, tuple(index), channels, depth=depth)
 
 
 def input_plane(viewer: ViewerModel, result: Plane) -> Plane:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .channels import chosen_channels
 from .plane import displayed_plane, whole_stack
 from .region import region_of
+from .volume import volume_at
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from .plane import Plane
     from .region import RegionLike
+
+
+PLANES = ("displayed", "all", "volume")
+"""The displayed plane; all planes, each by itself; the planes along Z together, as a volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,8 @@ class LayerSelection:
         TypeError, ValueError
             If the selection does not fit the layer.
         """
-        if self.planes not in ("displayed", "all"):
-            raise ValueError(f"planes={self.planes!r} is unknown; choose displayed or all.")
+        if self.planes not in PLANES:
+            raise ValueError(f"planes={self.planes!r} is unknown; choose {', '.join(PLANES)}.")
         if self.planes == "all" and self.region is not None:
             raise ValueError(
                 "a region is part of the displayed plane only: omit planes='all' or the region."
@@ -54,4 +59,6 @@ class LayerSelection:
         roles = chosen_channels(image, self.channel_axis, self.channels)
         if self.planes == "all":
             return whole_stack(image, roles)
+        if self.planes == "volume":
+            return volume_at(viewer, image, roles, region_of(viewer, image, self.region))
         return displayed_plane(viewer, image, roles, region_of(viewer, image, self.region))

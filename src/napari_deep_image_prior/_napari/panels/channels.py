@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container
 
-from ..layers.channels import CHANNEL_MODES, axis_name, labeled_channel_axis
+from ..layers.channels import CHANNEL_MODES, Channels, axis_name, labeled_channel_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,11 @@ class ChannelControls(Container[Any]):
         """The selected axis, counted from the front; None for none."""
         selected = self._choices.index(self._axis.value)
         return selected - 1 if selected > 0 else None
+
+    @property
+    def roles(self) -> Channels:
+        """The selection as the channels of the layer."""
+        return Channels(self.axis, self._mode.value == CHANNEL_MODES[0])
 
     def arguments(self) -> dict[str, Any]:
         """Return the selection as arguments of `restore_layer`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import ComboBox, Container, ProgressBar
 
-from ...methods.registry import PRESETS
+from ...methods.registry import PRESETS, method_of
 from ...restoration.base import RestorationError
 from ...restoration.cautions import collected_cautions
 from ...restoration.devices import available_devices
@@ -36,6 +36,7 @@ from .image_choice import ImageChoice
 from .memory import remember
 from .more_options import more_options
 from .panel_layout import finish_layout
+from .planes import PlanesChoice
 from .queue import QueueList
 from .status import status_text
 from .trials import TrialControls
@@ -54,10 +55,6 @@ if TYPE_CHECKING:
 PRESET_HELP = (
     "fast: good quality in little time. best: higher quality in about ten times the time. "
     "paper: the published settings; hours on a CPU."
-)
-PLANES_HELP = (
-    "The displayed plane, or all planes of the stack in sequence. "
-    "A mask of one plane applies to all planes."
 )
 CANCEL_HELP = "End the fit and remove its layer, or restore the result from before Run on."
 BAR = 1000
@@ -112,6 +109,7 @@ class RestorationWidget(Container[Any]):
         on_destroyed(self.native, self.estimate.cancel)
         self._loader.preload(self._show_devices)
         on_destroyed(self.native, self._channels.disconnect_layer)
+        on_destroyed(self.native, self._planes.disconnect_layer)
 
     def _add_options(self) -> None:
         """Add the controls for the image and for how it is restored."""
@@ -120,11 +118,8 @@ class RestorationWidget(Container[Any]):
             self.append(widget)
         self._channels = ChannelControls(self._show_planes)
         self.append(self._channels)
-        self.append(
-            ComboBox(
-                name="planes", choices=("displayed", "all"), value="displayed", tooltip=PLANES_HELP
-            )
-        )
+        self._planes = PlanesChoice(volumes=method_of(self.kind).task.volumes)
+        self.append(self._planes)
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Collapsible("more", "More options", more_options(self._preferences)))
         self._trials = TrialControls(
@@ -200,22 +195,15 @@ class RestorationWidget(Container[Any]):
     def _arguments(self) -> dict[str, Any]:
         """Return the selected options as arguments of `restore_layer`."""
         options = {
-            name: getattr(self, name).value
-            for name in ("planes", "preset", "device", "seed", "fit_contrast")
+            name: getattr(self, name).value for name in ("preset", "device", "seed", "fit_contrast")
         }
-        if not self._is_stack:
-            options["planes"] = "displayed"
         return {
             "task": self.kind,
+            "planes": self._planes.value,
             **options,
             **self._channels.arguments(),
             **self._task_arguments(),
         }
-
-    @property
-    def _is_stack(self) -> bool:
-        image, channels = self.image.value, self._channels.axis
-        return image is not None and image.ndim > (2 if channels is None else 3)
 
     def _report_replaced_image(self, image: Image | None) -> None:
         """Report, until the next run, that the selected image was deleted and which replaces it."""
@@ -236,7 +224,7 @@ class RestorationWidget(Container[Any]):
             self._report(self._preferences.problem)
 
     def _show_planes(self) -> None:
-        self.planes.visible = self._is_stack
+        self._planes.offer(self.image.value, self._channels.roles)
 
     def _press_run(self) -> None:
         self._loader.call(self._start)
