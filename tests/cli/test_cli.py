@@ -626,3 +626,17 @@ def test_a_folder_in_which_no_file_can_be_made_is_refused_before_the_fit(
     monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
     assert main(["denoise", str(files / "in.tif"), "-o", "/proc/a.tif"]) == 2
     assert "the folder /proc is not writable" in capsys.readouterr().err
+
+
+def test_a_contrast_that_float32_would_lose_is_written_as_float64(
+    files: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files / "out.tif"
+    write_image(files / "offset.tif", ImageFile(1e12 + picture))
+    assert main(["denoise", str(files / "offset.tif"), "-o", str(out), "--dtype", "float32"]) == 0
+    assert "float32 is too coarse for its contrast; the result is float64" in (
+        capsys.readouterr().err
+    )
+    restored = read_image(out).image
+    assert restored.dtype == np.float64
+    assert np.ptp(restored) > 20

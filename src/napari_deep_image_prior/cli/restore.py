@@ -100,6 +100,11 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         steps = _steps(source, path, options, dtype)
     for caution in cautions:
         complain(f"{path.name}: {caution}", error=False)
+    if dtype == "float32" and steps.dtype != dtype:
+        complain(
+            f"{path.name}: float32 is too coarse for its contrast; the result is {steps.dtype}.",
+            error=False,
+        )
     check_space(output, np.dtype(steps.dtype).itemsize * _pixels(steps))
     result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)

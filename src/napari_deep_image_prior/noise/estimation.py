@@ -338,8 +338,10 @@ def _variance_line(
     means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool
 ) -> tuple[float, float]:
     """Fit variance = a * mean + b robustly: classes with texture, above the line, weigh less."""
+    # without a large offset, on which the slope and the intercept could not be distinguished
+    middle = 0.0 if through_origin else float(means.mean())
     columns = np.stack(
-        [means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
+        [means - middle, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
     )
     top = max(float(variances.max()), 1e-12)
     weights = 1 / np.maximum(variances, 1e-3 * top)
@@ -351,7 +353,7 @@ def _variance_line(
         weights = (
             np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
         )
-    return float(line[0]), float(line[1])
+    return float(line[0]), float(line[1] - line[0] * middle)
 
 
 def _looks_like_photons(means: NDArray[Any], variances: NDArray[Any], a: float, b: float) -> bool:
