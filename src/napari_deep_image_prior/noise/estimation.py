@@ -24,6 +24,7 @@ from .correlated import (
 from .counts import are_photon_counts
 from .model import NoiseModel
 from .outliers import without_outliers
+from .sparse import share_of_ground
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +56,8 @@ EXCESS_SCATTER = 0.085
 CLIPPING_MARGIN = 2
 """Distance from a clipping limit, in standard deviations, beyond which clipping is negligible."""
 
+SMALLEST = 1e-3
+"""Smallest noise level, relative to the range of the image."""
 MAX_EXCLUDED = 0.01
 """Largest share of outliers whose blocks are not used; above, the filled image is."""
 
@@ -85,6 +88,19 @@ def estimate_noise(
     -------
     NoiseModel
     """
+    model = _of_kind(image, kind, std, known)
+    if std is not None or kind.startswith("poisson") or _are_counts(image, known):
+        return model
+    observed = image.ravel() if known is None else image[known]
+    ground = share_of_ground(observed, _known_blocks(image, known))
+    if ground and model.photon is None and model.clipping is None:
+        return NoiseModel(SMALLEST * float(np.ptp(observed)), ground=ground)
+    return replace(model, ground=ground)
+
+
+def _of_kind(
+    image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
+) -> NoiseModel:
     if kind == "auto" and std is None:
         blocks = _noisy_blocks(image, known)
         if len(blocks) < PHOTON_BLOCKS:
@@ -96,10 +112,9 @@ def estimate_noise(
 
 
 def _are_counts(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> bool:
-    known = np.ones(image.shape, dtype=bool) if known is None else known
-    blocks = _blocks(image)[_blocks(known).all(axis=1)]
-    means, variances, _ = _block_residuals(blocks)
-    return bool(known.any()) and are_photon_counts(image[known], means, variances)
+    means, variances, _ = _block_residuals(_known_blocks(image, known))
+    observed = image.ravel() if known is None else image[known]
+    return bool(observed.size) and are_photon_counts(observed, means, variances)
 
 
 def _without_outliers(
@@ -118,7 +133,7 @@ def _estimated(
     image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
 ) -> NoiseModel:
     # smaller levels are rounding errors, and dividing by them would overflow
-    least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
+    least = SMALLEST * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
         1.0, float(np.abs(image).max())
     )
     blocks = _noisy_blocks(image, known)
@@ -256,6 +271,13 @@ def _blocks(image: NDArray[Any]) -> NDArray[Any]:
         return np.empty((0, BLOCK**2), dtype=image.dtype)
     windows = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
     return windows.reshape(-1, BLOCK**2)
+
+
+def _known_blocks(
+    image: NDArray[np.float64], known: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    blocks: NDArray[np.float64] = _blocks(image)
+    return blocks if known is None else blocks[_blocks(known).all(axis=1)]
 
 
 def _noisy_blocks(
