@@ -24,7 +24,7 @@ from ..io.image_file import FileError, ImageFile, result_file
 from ..restoration.cautions import collected_cautions
 from .masks import mask_file, read_mask
 from .progress import run_with_progress, summary
-from .termination import terminable
+from .termination import noting_whether_written, terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -87,6 +87,11 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
 
 
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
+    with noting_whether_written(output):
+        return _restored(path, output, options)
+
+
+def _restored(path: Path, output: Path, options: argparse.Namespace) -> int:
     if options.skip_existing and output.exists():
         say(f"{output}: exists, skipped")
         return 0
