@@ -94,8 +94,12 @@ def has_data(image: NDArray[Any], channel_axis: int | None) -> bool:
 
 
 def unmasked(image: ArrayLike) -> NDArray[Any]:
-    """Return an image as an array; hidden pixels of a numpy masked array become NaN."""
-    array = np.asarray(image)
+    """Return an image as an array; hidden pixels of a numpy masked array become NaN.
+
+    Tensors of torch may require gradients, and be on any device.
+    """
+    detach = getattr(image, "detach", None)  # does not import torch
+    array = np.asarray(image if detach is None else detach().cpu())
     hidden = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
     if hidden is None or not hidden.any() or array.dtype.kind not in "uif":
         return array

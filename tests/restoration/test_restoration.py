@@ -54,6 +54,15 @@ def _image(shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
     return image + np.random.default_rng(0).normal(0, 3, image.shape)
 
 
+def test_a_tensor_that_requires_gradients_is_an_image() -> None:
+    image = _image((20, 25), None).astype(np.float32)
+    tensor = torch.from_numpy(image).requires_grad_()
+    results = [dip.restore(dip.Denoise(each), settings=TINY_PRIOR) for each in (image, tensor)]
+    np.testing.assert_array_equal(results[0].image, results[1].image)
+    assert np.array_equal(dip.repeat(results[0].provenance, tensor).image, results[0].image)
+    assert tensor.requires_grad
+
+
 @pytest.mark.parametrize(("offset", "contrast"), [(1e14, 100.0), (1e9, 0.1)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_contrast_on_a_huge_offset_is_kept(kind: str, offset: float, contrast: float) -> None:
