@@ -30,7 +30,7 @@ def _points(share: float, size: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["auto", "gaussian", "correlated"])
-@pytest.mark.parametrize(("share", "size"), [(1e-3, 128), (0.02, 64), (0.02, 256), (0.2, 64)])
+@pytest.mark.parametrize(("share", "size"), [(1e-3, 128), (0.02, 64), (0.02, 256), (0.08, 64)])
 def test_single_points_on_a_ground_without_noise_are_kept_and_it_is_said(kind, share, size):
     points = _points(share, size)
     model = estimate_noise(points, kind)
@@ -45,13 +45,18 @@ def test_single_points_that_look_like_photons_are_said_to_be_uncertain():
     assert "uncertain: 91.9 % of the pixels are equal" in model.describe()
     kept = estimate_noise(_points(0.08, 256), "gaussian")
     assert kept.std < 1
+    assert (
+        "uncertain: 79.3 % of the pixels are equal" in estimate_noise(_points(0.2, 64)).describe()
+    )
 
 
 def test_dim_counts_and_objects_on_an_equal_ground_are_not_said_to_be_uncertain():
     random = np.random.default_rng(0)
     objects = np.zeros((160, 160))
     objects[40:100, 40:100] = random.normal(100, 10, (60, 60))
-    for image in (random.poisson(0.05, (200, 200)).astype(float), objects, np.zeros((99, 99))):
+    counts = random.poisson(0.05, (200, 200)).astype(float)
+    clipped = random.normal(-1, 5, (200, 200)).clip(0)
+    for image in (counts, clipped, objects, np.zeros((99, 99))):
         assert estimate_noise(image).ground == 0
 
 

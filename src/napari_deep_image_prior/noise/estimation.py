@@ -24,7 +24,7 @@ from .correlated import (
 from .counts import are_photon_counts
 from .model import NoiseModel
 from .outliers import without_outliers
-from .sparse import share_of_ground
+from .sparse import NEARLY_ALL, share_of_ground
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,11 +89,12 @@ def estimate_noise(
     NoiseModel
     """
     model = _of_kind(image, kind, std, known)
-    if std is not None or kind.startswith("poisson") or _are_counts(image, known):
+    is_told = std is not None or kind.startswith("poisson")
+    if is_told or model.clipping is not None or _are_counts(image, known):
         return model
     observed = image.ravel() if known is None else image[known]
     ground = share_of_ground(observed, _known_blocks(image, known))
-    if ground and model.photon is None and model.clipping is None:
+    if ground > NEARLY_ALL and model.photon is None:
         return NoiseModel(SMALLEST * float(np.ptp(observed)), ground=ground)
     return replace(model, ground=ground)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .correlated import WHITE
+from .sparse import NEARLY_ALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,17 +93,14 @@ class NoiseModel:
     def describe(self) -> str:
         """Return the model as one line of text."""
         equal = f"{min(100 * self.ground, 99.9):.3g} % of the pixels are equal"
-        if self.ground and self.photon is None and self.clipping is None:
+        if self.ground > NEARLY_ALL and self.photon is None:
             return (
                 f"noise cannot be estimated: {equal}, and the others are kept as they are (choose "
                 "photon noise, or give the noise level, to remove single points)"
             )
-        uncertain = (
-            f", uncertain: {equal}, and single points count as noise (choose camera noise to keep "
-            "them)"
-            if self.ground
-            else ""
-        )
+        uncertain = f", uncertain: {equal}, and single points count as noise" if self.ground else ""
+        if self.ground > NEARLY_ALL:
+            uncertain += " (choose camera noise to keep them)"
         ignored = f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
         small = (
             ", assumed to be camera noise: the image is too small to tell photon noise"

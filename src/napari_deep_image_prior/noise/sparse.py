@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST = 0.5
 """Share of the pixels, in the image and in a block, from which on they are most of it."""
+NEARLY_ALL = 0.9
+"""Share from which on the ground has no noise, unless the others look like photons."""
 FULL = 0.1
 """Share of blocks that are not mostly ground, above which these show whether there is noise."""
 
