@@ -89,8 +89,7 @@ def estimate_noise(
     NoiseModel
     """
     model = _of_kind(image, kind, std, known)
-    is_told = std is not None or kind.startswith("poisson")
-    if is_told or model.clipping is not None or _are_counts(image, known):
+    if std is not None or kind.startswith("poisson") or model.clipping or _are_counts(image, known):
         return model
     observed = image.ravel() if known is None else image[known]
     ground = share_of_ground(observed, _known_blocks(image, known))
