@@ -9,6 +9,7 @@ from napari_deep_image_prior.arrays import (
     percentile_scaling,
     result_dtype,
     selection,
+    wide_enough,
 )
 
 KNOWN = np.ones((2, 6, 7), dtype=bool)
@@ -34,6 +35,25 @@ def test_a_large_offset_does_not_cost_precision() -> None:
     image = 2.0**31 + np.arange(64.0).reshape(1, 8, 8)
     scaling = percentile_scaling(image, np.ones_like(image, dtype=bool))
     np.testing.assert_allclose(scaling.invert(scaling.apply(image)), image, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("offset", "contrast", "dtype", "wanted"),
+    [
+        (1e14, 100, "float64", "float64"),
+        (1e9, 0.1, "float64", "float64"),
+        (2**31, 100, "uint32", "float64"),
+        (1e9, 1e5, "float64", "float32"),
+        (60000, 3, "uint16", "float32"),
+        (1e9, 1e3, "float32", "float32"),
+        (0, 0, "float64", "float32"),
+    ],
+)
+def test_a_contrast_that_float32_would_lose_keeps_float64(
+    offset: float, contrast: float, dtype: str, wanted: str
+) -> None:
+    values = offset + contrast * np.random.default_rng(0).random(1000)
+    assert wide_enough(np.dtype("float32"), values.astype(dtype)) == wanted
 
 
 @pytest.mark.parametrize("value", [0.0, -5.0, 65535.0])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Index = tuple[int | None, ...]
 """Index of a plane along the axes before Y and X; None for the axis of its channels."""
+GRAY_STEPS = 256
+"""Fewest steps of a float dtype that the contrast of an image must have."""
 
 
 MONTAGE = 2**21
@@ -108,8 +110,12 @@ def has_data(image: NDArray[Any], channel_axis: int | None) -> bool:
 
 
 def unmasked(image: ArrayLike) -> NDArray[Any]:
-    """Return an image as an array; hidden pixels of a numpy masked array become NaN."""
-    array = np.asarray(image)
+    """Return an image as an array; hidden pixels of a numpy masked array become NaN.
+
+    Tensors of torch may require gradients, and be on any device.
+    """
+    detach = getattr(image, "detach", None)  # does not import torch
+    array = np.asarray(image if detach is None else detach().cpu())
     hidden = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
     if hidden is None or not hidden.any() or array.dtype.kind not in "uif":
         return array
@@ -157,6 +163,24 @@ def result_dtype(dtype: DTypeLike | str, source: np.dtype[Any]) -> np.dtype[Any]
             f"dtype={dtype!r} is not supported: use a float dtype, or 'same' for the input's."
         )
     return wanted
+
+
+def wide_enough(dtype: np.dtype[Any], values: NDArray[Any]) -> np.dtype[Any]:
+    """Return float64 in place of float32 where that would lose an image's contrast.
+
+    It would where a large offset leaves the contrast fewer than `GRAY_STEPS` steps, and beyond its
+    range. `values` are the known pixels. An image that is itself float32 keeps its dtype.
+    """
+    if dtype != np.float32 or values.dtype == dtype or not values.size:
+        return dtype
+    some = values[:: max(1, values.size // 2**18)].astype(np.float64)
+    low, middle, high = np.percentile(some, [1, 50, 99])
+    if low == high:
+        low, high = values.min(), values.max()
+    contrast, limit = float(high) - float(low), float(np.finfo(np.float32).max)
+    step = float(np.spacing(np.float32(min(abs(middle), limit / 2))))
+    loses = 0 < contrast < GRAY_STEPS * step or max(abs(low), abs(high)) > limit
+    return np.dtype(np.float64) if loses else dtype
 
 
 def rounding_hides_signal(image: NDArray[Any]) -> bool:

@@ -68,6 +68,30 @@ def test_an_answer_is_not_shown_for_other_settings_or_another_image(
 
 
 @pytest.mark.usefixtures("endless_presets")
+@pytest.mark.parametrize("change", ["preset", "missing", "image"])
+def test_an_estimate_ends_when_a_setting_or_the_image_changes(
+    viewer: Any, picture: np.ndarray, hole: np.ndarray, qtbot: Any, change: str
+) -> None:
+    viewer.add_image(picture, name="other")
+    viewer.add_image(picture, name="cells")
+    for name in ("first", "second"):
+        viewer.add_labels(hole.astype(int), name=name)
+    widget = open_panel(viewer, "Inpaint")
+    choice = getattr(widget, change)
+    choice.value = choice.choices[0]
+    widget.estimate.native.click()
+    assert widget.estimate.is_active
+    answers: list[object] = []
+    widget.estimate.job._on_end = answers.append
+    choice.value = choice.choices[1]
+    if change != "image":
+        assert widget.status.value == "The estimate was cancelled, as the settings have changed."
+    assert widget.estimate.text == "Estimate"
+    qtbot.waitUntil(lambda: not queue_of(viewer).at_work, timeout=30000)
+    assert answers == []
+
+
+@pytest.mark.usefixtures("endless_presets")
 def test_an_estimate_reports_its_progress_and_is_cancelled_by_its_button(
     viewer: Any, picture: np.ndarray, qtbot: Any
 ) -> None:

@@ -54,6 +54,14 @@ def test_the_newest_stays_however_low_the_limit(limit: int, kept: list[int]) -> 
     assert _iterations(_filled(10, limit)) == kept
 
 
+def test_later_steps_are_forgotten_and_added_again() -> None:
+    history = _filled(40, 1000)
+    history.forget_from(20)
+    assert _iterations(history) == [0, 8, 16]
+    history.add(Snapshot(np.zeros(100, dtype=np.uint8), 24))
+    assert _iterations(history)[-1] == 24
+
+
 def test_a_cleared_history_starts_over() -> None:
     history = _filled(100, 1000)
     history.clear()

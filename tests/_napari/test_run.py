@@ -470,9 +470,12 @@ def test_a_stopped_fit_runs_on_and_cancel_restores_the_result(
     assert further.history[: stopped.iterations] == stopped.history
     assert len(run.history) > snapshots
     run.run_on()
-    qtbot.waitUntil(lambda: run.step.iteration > further.iterations, timeout=30000)
+    qtbot.waitUntil(lambda: run.history[-1].iteration > further.iterations, timeout=30000)
     run.cancel()
     assert run.state == "cancelled"
+    shown = [snapshot.iteration for snapshot in run.history]
+    assert shown == sorted(set(shown)), "one of each step"
+    assert shown[-1] == further.iterations, "nothing of the cancelled steps is left"
     np.testing.assert_array_equal(run.layer.data, further.image)
     assert not run.can_run_on
     qtbot.waitUntil(lambda: run._steps._generator.gi_frame is None, timeout=30000)

@@ -174,7 +174,9 @@ def test_a_mask_of_one_plane_applies_to_all_and_planes_without_holes_stay(
     run = restore_layer(
         viewer, source, task="inpaint", missing=viewer.add_labels(hole.astype(int)), planes="all"
     )
+    assert "painting on it does not change this run" in run.notices["mask"]
     run.wait(60)
+    assert not run.notices.get("mask"), "it is of no use after the end"
     assert (run.layer.data[:, hole] != stack[:, hole].astype(np.float32)).mean() > 0.9
     np.testing.assert_allclose(run.layer.data[:, ~hole], stack[:, ~hole], rtol=1e-5)
     only_one = np.zeros(stack.shape, dtype=bool)

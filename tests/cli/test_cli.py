@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 import tifffile
 
 from napari_deep_image_prior import RestorationError, Steps
+from napari_deep_image_prior.cli import restore as restore_command
 from napari_deep_image_prior.cli.main import main
 from napari_deep_image_prior.cli.masks import read_mask
+from napari_deep_image_prior.cli.termination import Terminated
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import ImageFile
 
@@ -630,3 +634,44 @@ def test_a_folder_in_which_no_file_can_be_made_is_refused_before_the_fit(
     monkeypatch.setattr("napari_deep_image_prior.cli.restore.run_with_progress", pytest.fail)
     assert main(["denoise", str(files / "in.tif"), "-o", "/proc/a.tif"]) == 2
     assert "the folder /proc is not writable" in capsys.readouterr().err
+
+
+def test_a_contrast_that_float32_would_lose_is_written_as_float64(
+    files: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files / "out.tif"
+    write_image(files / "offset.tif", ImageFile(1e12 + picture))
+    assert main(["denoise", str(files / "offset.tif"), "-o", str(out), "--dtype", "float32"]) == 0
+    assert "float32 is too coarse for its contrast; the result is float64" in (
+        capsys.readouterr().err
+    )
+    restored = read_image(out).image
+    assert restored.dtype == np.float64
+    assert np.ptp(restored) > 20
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, partial(Terminated, 15)])
+@pytest.mark.parametrize(
+    ("step", "state"), [("write_image", "was written"), ("check_space", "was not written")]
+)
+def test_an_interruption_says_whether_the_output_was_written(
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    end: Callable[[], BaseException],
+    step: str,
+    state: str,
+) -> None:
+    done = getattr(restore_command, step)
+
+    def interrupted(*arguments: Any) -> None:
+        done(*arguments)
+        raise end()
+
+    out = files / "out.tif"
+    out.write_bytes((files / "in.tif").read_bytes())
+    before = out.read_bytes()
+    monkeypatch.setattr(restore_command, step, interrupted)
+    assert main(["denoise", str(files / "in.tif"), "-o", str(out), "--overwrite"]) > 128
+    assert capsys.readouterr().err.strip().endswith(f"{out} {state}.")
+    assert (out.read_bytes() != before) is (state == "was written")

@@ -80,6 +80,14 @@ def test_the_offset_of_photon_noise_is_written_as_a_sum(b: float, text: str) -> 
     assert described == f"photon noise, variance = 2 x (intensity {text})"
 
 
+@pytest.mark.parametrize("kind", ["auto", "gaussian", "correlated", "poisson-gaussian"])
+def test_a_huge_offset_does_not_change_the_noise(kind: str) -> None:
+    noisy = SCENE + RNG.normal(0, 15, SCENE.shape)
+    plain, shifted = estimate_noise(noisy, kind), estimate_noise(1e9 + noisy, kind)
+    assert shifted.std == pytest.approx(plain.std, rel=1e-3)
+    assert shifted.photon is None or plain.photon is not None
+
+
 def test_stabilization_is_inverted() -> None:
     image = (RNG.poisson(SCENE) + 100).astype(float)
     for model in (estimate_noise(image), NoiseModel(3.0)):

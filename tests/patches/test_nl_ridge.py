@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from napari_deep_image_prior.generators import run_to_end
-from napari_deep_image_prior.patches.nl_ridge import HALVINGS, nl_ridge
+from napari_deep_image_prior.patches.nl_ridge import HALVINGS, _inverse, nl_ridge
 
 Y, X = np.mgrid[:150, :157]
 SCENE = (4 * np.sin(X / 30) * np.cos(Y / 25) + 3 * (X > 90)).astype(np.float32)[None, None]
@@ -32,6 +32,13 @@ def test_a_variance_map_improves_the_estimate_where_noise_is_weaker() -> None:
     told, untold = _error(noisy, variance=variance), _error(noisy)
     assert told[X < 80].mean() < 0.5 * untold[X < 80].mean()
     assert told[X >= 80].mean() < 1.1 * untold[X >= 80].mean()
+
+
+def test_singular_matrices_have_the_inverse_0() -> None:
+    matrices = torch.stack([torch.zeros(3, 3), 4 * torch.eye(3)])
+    torch.testing.assert_close(
+        _inverse(matrices), torch.stack([0 * matrices[0], 0.25 * torch.eye(3)])
+    )
 
 
 @pytest.mark.parametrize("shape", [(9, 9), (71, 80), (72, 72), (73, 145), (300, 12)])

@@ -1,5 +1,6 @@
 """A result is repeated from its provenance."""
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -257,3 +258,15 @@ def test_a_script_does_not_wait_for_a_named_pipe(picture: np.ndarray, tmp_path: 
     assert f"np.load({str(pipe)!r})" in script(made | {"source": source})
     assert writer.is_alive()
     os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [r"\\server\share\x.tif", r"\\?\C:\new\x.npy", "//server/{a}/x.tif", "\\\\s\\'\n\"\\x.png"],
+)
+def test_the_script_reads_the_very_path_of_the_file(path: str, picture: np.ndarray) -> None:
+    made = dip.restore(dip.Denoise(picture), settings=dip.DeepImagePriorFit(iterations=1))
+    source = {"path": path, "layer": "x", "plane": [], "rgb": False}
+    text = script(made.provenance | {"source": source})
+    values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    assert path in values

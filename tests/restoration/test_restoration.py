@@ -54,6 +54,25 @@ def _image(shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
     return image + np.random.default_rng(0).normal(0, 3, image.shape)
 
 
+def test_a_tensor_that_requires_gradients_is_an_image() -> None:
+    image = _image((20, 25), None).astype(np.float32)
+    tensor = torch.from_numpy(image).requires_grad_()
+    results = [dip.restore(dip.Denoise(each), settings=TINY_PRIOR) for each in (image, tensor)]
+    np.testing.assert_array_equal(results[0].image, results[1].image)
+    assert np.array_equal(dip.repeat(results[0].provenance, tensor).image, results[0].image)
+    assert tensor.requires_grad
+
+
+@pytest.mark.parametrize(("offset", "contrast"), [(1e14, 100.0), (1e9, 0.1)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_contrast_on_a_huge_offset_is_kept(kind: str, offset: float, contrast: float) -> None:
+    image = _image((40, 41), None)
+    plain = dip.restore(_task(kind, image), settings=QUICK[kind])
+    shifted = dip.restore(_task(kind, offset + contrast * image), settings=QUICK[kind])
+    assert shifted.image.dtype == np.float64
+    np.testing.assert_allclose((shifted.image - offset) / contrast, plain.image, atol=1)
+
+
 LAYOUTS = [((21, 34), None), ((20, 33, 3), -1), ((2, 19, 32), 0), ((21, 4, 30), 1)]
 
 
@@ -731,9 +750,10 @@ def test_the_number_of_threads_is_as_requested_and_restored_afterwards() -> None
 
 
 @pytest.mark.parametrize("unit", [1e60, 1e-60])
-def test_intensities_beyond_float32_need_float64(unit: float, picture: np.ndarray) -> None:
+def test_intensities_beyond_float32_give_float64(unit: float, picture: np.ndarray) -> None:
     task = dip.Denoise(picture * unit)
     with pytest.raises(dip.RestorationError, match="use dtype='float64'"):
-        dip.restore(task, settings=QUICK["denoise"])
-    result = dip.restore(task, settings=QUICK["denoise"], dtype="float64")
+        dip.restore(task, settings=QUICK["denoise"], dtype="float16")
+    result = dip.restore(task, settings=QUICK["denoise"])
+    assert result.image.dtype == np.float64
     assert result.image.mean() == pytest.approx(picture.mean() * unit, rel=0.02)

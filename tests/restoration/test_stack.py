@@ -48,6 +48,19 @@ def test_planes_with_channels_are_restored_in_place_and_the_others_stay(
     np.testing.assert_array_equal(steps.image[:, 1], series[:, 1].astype(np.float32))
 
 
+def test_a_stack_is_as_precise_as_its_plane_with_the_largest_offset(picture: np.ndarray) -> None:
+    series = np.stack([picture, picture + 1e12])
+    parts = [
+        StackPart((number,), lambda plane=plane: (plane, Denoise(plane)))
+        for number, plane in enumerate(series)
+    ]
+    steps = StackSteps.of((2,), parts, {"settings": TWO_STEPS})
+    for _step in steps:
+        pass
+    assert steps.result.image.dtype == steps.dtype == np.float64
+    assert np.ptp(steps.result.image[1]) > 20
+
+
 class _Store:
     """What a chunked store offers: a shape, a dtype, and access by index."""
 

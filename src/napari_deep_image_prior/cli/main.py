@@ -18,7 +18,7 @@ from ..io.files import SUFFIXES
 from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
 from .restore import EXIT_BAD_INPUT, EXIT_FAILED, fail, restore_files
-from .termination import Terminated, terminable
+from .termination import Terminated, terminable, what_is_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,16 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.action(options))
     except Terminated as end:
-        return fail(
-            "terminated; nothing was written for the unfinished image.",
-            EXIT_BY_SIGNAL + end.args[0],
-        )
+        return fail(f"terminated; {what_is_written(end)}", EXIT_BY_SIGNAL + end.args[0])
     except RestorationError as error:
         return fail(error, EXIT_FAILED)
     except (ValueError, TypeError, OSError) as error:
         return fail(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt as interruption:
-        state = str(interruption) or "nothing was written for the unfinished image."
+        state = str(interruption) or what_is_written(interruption)
         return fail(f"interrupted; {state}", EXIT_INTERRUPTED)
 
 

@@ -24,7 +24,7 @@ from ..io.image_file import FileError, ImageFile, result_file
 from ..restoration.cautions import collected_cautions
 from .masks import mask_file, read_mask
 from .progress import run_with_progress, summary
-from .termination import terminable
+from .termination import noting_whether_written, terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -88,6 +88,11 @@ def _check_overwriting(output: Path, path: Path, options: argparse.Namespace) ->
 
 
 def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
+    with noting_whether_written(output):
+        return _restored(path, output, options)
+
+
+def _restored(path: Path, output: Path, options: argparse.Namespace) -> int:
     if options.skip_existing and output.exists():
         say(f"{output}: exists, skipped")
         return 0
@@ -101,6 +106,11 @@ def _restore_file(path: Path, output: Path, options: argparse.Namespace) -> int:
         steps = _steps(source, path, options, dtype)
     for caution in cautions:
         complain(f"{path.name}: {caution}", error=False)
+    if dtype == "float32" and steps.dtype != dtype:
+        complain(
+            f"{path.name}: float32 is too coarse for its contrast; the result is {steps.dtype}.",
+            error=False,
+        )
     check_space(output, np.dtype(steps.dtype).itemsize * _pixels(steps))
     result = run_with_progress(steps, name=path.name)
     write_image(output, result_file(source, result.image), result.provenance)

@@ -27,6 +27,7 @@ from .correlated import BLOCK, residual_statistics
 from .counts import are_photon_counts
 from .model import NoiseModel
 from .outliers import without_outliers
+from .sparse import NEARLY_ALL, share_of_ground
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,8 @@ EXCESS_SCATTER = 0.085
 CLIPPING_MARGIN = 2
 """Distance from a clipping limit, in standard deviations, beyond which clipping is negligible."""
 
+SMALLEST = 1e-3
+"""Smallest noise level, relative to the range of the image."""
 MAX_EXCLUDED = 0.01
 """Largest share of outliers whose blocks are not used; above, the filled image is."""
 
@@ -84,6 +87,19 @@ def estimate_noise(
     -------
     NoiseModel
     """
+    model = _of_kind(image, kind, std, known)
+    if std is not None or kind.startswith("poisson") or model.clipping or _are_counts(image, known):
+        return model
+    observed = image.ravel() if known is None else image[known]
+    ground = share_of_ground(observed, _known_blocks(image, known))
+    if ground > NEARLY_ALL and model.photon is None:
+        return NoiseModel(SMALLEST * float(np.ptp(observed)), ground=ground)
+    return replace(model, ground=ground)
+
+
+def _of_kind(
+    image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
+) -> NoiseModel:
     if kind == "auto" and std is None:
         blocks = _noisy_blocks(image, known)
         if len(blocks) < PHOTON_BLOCKS:
@@ -95,10 +111,9 @@ def estimate_noise(
 
 
 def _are_counts(image: NDArray[np.float64], known: NDArray[np.bool_] | None) -> bool:
-    known = np.ones(image.shape, dtype=bool) if known is None else known
-    blocks = blocks_of(image)[blocks_of(known).all(axis=1)]
-    means, variances, _ = block_residuals(blocks)
-    return bool(known.any()) and are_photon_counts(image[known], means, variances)
+    means, variances, _ = block_residuals(_known_blocks(image, known))
+    observed = image.ravel() if known is None else image[known]
+    return bool(observed.size) and are_photon_counts(observed, means, variances)
 
 
 def _without_outliers(
@@ -117,7 +132,7 @@ def _estimated(
     image: NDArray[np.float64], kind: str, std: float | None, known: NDArray[np.bool_] | None
 ) -> NoiseModel:
     # smaller levels are rounding errors, and dividing by them would overflow
-    least = 1e-3 * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
+    least = SMALLEST * float(np.ptp(np.percentile(image, [1, 99]))) or 1e-6 * max(
         1.0, float(np.abs(image).max())
     )
     blocks = _noisy_blocks(image, known)
@@ -248,6 +263,13 @@ def _finite(value: float) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
+def _known_blocks(
+    image: NDArray[np.float64], known: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    blocks: NDArray[np.float64] = blocks_of(image)
+    return blocks if known is None else blocks[blocks_of(known).all(axis=1)]
+
+
 def _noisy_blocks(
     image: NDArray[np.float64], known: NDArray[np.bool_] | None
 ) -> NDArray[np.float64]:
@@ -274,8 +296,10 @@ def _variance_line(
     means: NDArray[Any], variances: NDArray[Any], *, through_origin: bool
 ) -> tuple[float, float]:
     """Fit variance = a * mean + b robustly: classes with texture, above the line, weigh less."""
+    # without a large offset, on which the slope and the intercept could not be distinguished
+    middle = 0.0 if through_origin else float(means.mean())
     columns = np.stack(
-        [means, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
+        [means - middle, np.zeros_like(means) if through_origin else np.ones_like(means)], axis=1
     )
     top = max(float(variances.max()), 1e-12)
     weights = 1 / np.maximum(variances, 1e-3 * top)
@@ -287,7 +311,7 @@ def _variance_line(
         weights = (
             np.sqrt(np.where(variances > fitted, np.minimum(1, 0.2 * fitted / excess), 1)) / fitted
         )
-    return float(line[0]), float(line[1])
+    return float(line[0]), float(line[1] - line[0] * middle)
 
 
 def _looks_like_photons(means: NDArray[Any], variances: NDArray[Any], a: float, b: float) -> bool:

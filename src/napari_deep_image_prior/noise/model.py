@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .correlated import WHITE
+from .sparse import NEARLY_ALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +35,10 @@ class NoiseModel:
     """Clipping limits; only for white, signal-independent noise."""
     outliers: float = 0.0
     """Share of the pixels that deviate far beyond the noise and were not used for the estimate."""
-
     is_small: bool = False
     """Whether the image was too small to detect photon noise, and Gaussian noise is assumed."""
+    ground: float = 0.0
+    """Share of the pixels with the same value, if all others are sparse: specimen, or noise."""
 
     def stabilize(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply the variance-stabilizing transform: the noise has standard deviation 1 afterwards.
@@ -90,13 +92,22 @@ class NoiseModel:
 
     def describe(self) -> str:
         """Return the model as one line of text."""
+        equal = f"{min(100 * self.ground, 99.9):.3g} % of the pixels are equal"
+        if self.ground > NEARLY_ALL and self.photon is None:
+            return (
+                f"noise cannot be estimated: {equal}, and the others are kept as they are (choose "
+                "photon noise, or give the noise level, to remove single points)"
+            )
+        uncertain = f", uncertain: {equal}, and single points count as noise" if self.ground else ""
+        if self.ground > NEARLY_ALL:
+            uncertain += " (choose camera noise to keep them)"
         ignored = f", {100 * self.outliers:.2g} % outlying pixels ignored" if self.outliers else ""
         small = (
             ", assumed to be camera noise: the image is too small to tell photon noise"
             if self.is_small
             else ""
         )
-        return self._described() + ignored + small
+        return self._described() + ignored + small + uncertain
 
     def _described(self) -> str:
         correlated = ", spatially correlated" if self.correlation else ""

@@ -174,5 +174,7 @@ def _inverse(matrices: Tensor) -> Tensor:
     These have noise that is negligible next to the contrast; with 0, the patches are unchanged.
     """
     factors, problem = torch.linalg.cholesky_ex(matrices)
-    inverse = torch.cholesky_inverse(factors)
-    return inverse.masked_fill_((problem > 0)[..., None, None], 0.0)
+    singular = (problem > 0)[..., None, None]
+    # torch refuses to invert factors with a 0 on the diagonal
+    factors.diagonal(dim1=-2, dim2=-1).masked_fill_(singular[..., 0], 1.0)
+    return torch.cholesky_inverse(factors).masked_fill_(singular, 0.0)

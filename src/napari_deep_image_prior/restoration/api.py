@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import result_dtype
+from ..arrays import result_dtype, wide_enough
 from ..methods.registry import method_for, preset_settings
 from .cautions import warn_of
 from .devices import choose_device
@@ -53,7 +53,9 @@ def restore(
         Seed of the random numbers, 0 to 2^31 - 1. The same seed, device, threads and settings give
         the same image; on a GPU up to rounding, where torch has no deterministic kernel.
     dtype : float dtype, or "same"
-        Dtype of the result. "same" is that of the input; integers are rounded and clipped.
+        Dtype of the result. "same" is that of the input; integers are rounded and clipped. In place
+        of float32 it is float64 where float32 would lose the contrast: on a large offset, where it
+        has fewer than 256 steps of float32, and beyond the range of float32.
     threads : int, optional
         Largest number of CPU threads; None: torch's current setting, but one core is spared, and
         all cores for the nonlocal estimates of `Denoise`. The result depends on torch's only.
@@ -183,6 +185,7 @@ def new_steps(
     )
     check_memory(task)
     method.check(chosen)
+    image = np.asarray(task.image)
     task.check_settings(chosen)
     return Steps(
         RestorationSpec(
@@ -191,7 +194,7 @@ def new_steps(
             preset=preset if settings is None else None,
             device=choose_device(device),
             seed=int(seed),
-            dtype=result_dtype(dtype, np.asarray(task.image).dtype),
+            dtype=wide_enough(result_dtype(dtype, image.dtype), image[~task.unknown]),
             threads=threads or default_threads(),
             workers=patch_threads(threads),
             stop_after=stop_after,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import result_dtype, selection
+from ..arrays import result_dtype, selection, wide_enough
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
 from .api import iter_restore, new_steps
@@ -154,19 +154,22 @@ class StackSteps:
         image: NDArray[Any] | None = None
         for part in parts:
             pixels, task = part.load()
-            dtype = result_dtype(options.get("dtype", "float32"), pixels.dtype)
+            known = np.isfinite(pixels) if task is None else ~task.unknown
+            asked = result_dtype(options.get("dtype", "float32"), pixels.dtype)
+            dtype = wide_enough(asked, pixels[known])
             shown = pixels.astype(dtype) if task is None else task.initial_image(dtype)
             if image is None:
                 image = np.empty(leading + shown.shape[part.index.count(None) :], dtype)
+            image = image.astype(np.promote_types(dtype, image.dtype), copy=False)
             image[selection(part.index)] = shown
             if task is not None:
                 planes.append((part.index, _task_of(part)))
-        if not planes:
+        if image is None or not planes:
             raise ValueError(
                 "nothing to restore: no pixel is missing in any plane, or no plane has data; mark "
                 "the unknown pixels in the mask (or with NaN in the image)."
             )
-        return cls(planes, image, options, **how)
+        return cls(planes, image, {**options, "dtype": image.dtype.name}, **how)
 
     @property
     def task(self) -> Task:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 FIT_OPTIONS = ("preset", "settings", "device", "seed", "dtype", "threads", "stop_after")
 """Options of `iter_restore`."""
+FIXED_MASK = "The mask is used as it was at the start: painting on it does not change this run."
 
 
 def restore_layer(  # noqa: PLR0913  (a call needs few of them)
@@ -142,15 +143,18 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     keeps_dtype = source.is_rgb and source.values.dtype.kind != "f"
     options = {"dtype": "same" if keeps_dtype else "float32", **options}
     first = _first_task(source, parts)
+    mask = unwrap_proxy(missing)
+    is_painted = isinstance(mask, Labels) and "missing" in method.task.pixelwise
     if source.is_stack:
         displayed = nearest_index(viewer, source.layer)
         stack = stack_steps(source, parts, options, warm_start=warm_start, displayed=displayed)
         run = Run(viewer, first, source, stack, summary)
         run.notices["data"] = without_data(source)
+        run.notices["mask"] = FIXED_MASK if is_painted else ""
     else:
         steps = iter_restore(first, **options)
         run = Run(viewer, first, source, steps, summary)
-        if isinstance(mask := unwrap_proxy(missing), Labels) and "missing" in method.task.pixelwise:
+        if is_painted:
             run.mask = MaskFollower(viewer, mask, source, steps)
     run.fits_contrast = fit_contrast and source.region is None
     run.start()

@@ -60,6 +60,11 @@ class History:
         """Replace the latest snapshot."""
         self._numbered[-1] = (self._numbered[-1][0], snapshot)
 
+    def forget_from(self, iteration: int) -> None:
+        """Remove the snapshots of this step and later."""
+        self._numbered = [each for each in self._numbered if each[1].iteration < iteration]
+        self._count = self._numbered[-1][0] + 1 if self._numbered else 0
+
     def clear(self) -> None:
         """Remove all snapshots."""
         self._numbered.clear()

@@ -44,7 +44,7 @@ class Run:
     message : str
         One line for the user: why it ended, or what went wrong.
     notices : dict of str
-        Lines for the user on planes without data and on the contrast; empty ones say nothing.
+        Lines for the user: planes without data, the contrast, the mask; empty ones say nothing.
     summary : str
         The preset and all options that are not the default; empty where the layer's name has them.
     fits_contrast : bool
@@ -74,9 +74,8 @@ class Run:
         self.notices: dict[str, str] = {}
         self.misfits: list[tuple[int, float]] = []
         """Steps of the network's fit, and the misfit of each."""
-        self._activity = Activity()
+        self._activity, self.history = Activity(), History()
         self.changed.connect(self._show_activity)
-        self.history = History()
         self.mask: MaskFollower | None = None
         self._steps = steps
         self._ended_with: Snapshot | None = None
@@ -189,6 +188,7 @@ class Run:
         if not self.is_active:
             return
         if self._ended_with is not None:
+            self.history.forget_from(self._ended_with.iteration)
             self._show_result(self._ended_with)
             self.abandon("the earlier result is shown again")
             return
@@ -384,6 +384,7 @@ class Run:
 
     def _finish(self, state: State, message: str) -> None:
         self.state, self.message = state, message
+        self.notices.pop("mask", None)
         if state != "done":
             self.mask = None  # its timer must not fire for a fit that cannot continue
         self._queue.leave(self)

@@ -32,7 +32,7 @@ class PlanesChoice(Container[Any]):
 
     def __init__(self, *, volumes: bool) -> None:
         self._volumes = volumes
-        self._offered = PLANES[:2]
+        self._offered: tuple[str, ...] = PLANES[:2]
         # called whenever the viewer's layers change; a list would be reset to its first state
         self._choice = ComboBox(name="planes", choices=lambda _combo: self._offered, tooltip=HELP)
         self._voxels = wrapping_label("voxels", 1)

@@ -207,6 +207,7 @@ class RestorationWidget(Container[Any]):
 
     def _report_replaced_image(self, image: Image | None) -> None:
         """Report, until the next run, that the selected image was deleted and which replaces it."""
+        self._forget_prediction()
         previous, self._previous_image = self._previous_image, image
         self._notice = self._prediction = ""
         if previous is not None and previous not in self._viewer.layers:
@@ -246,10 +247,14 @@ class RestorationWidget(Container[Any]):
         self._show_state()
 
     def _forget_prediction(self) -> None:
-        """Show no estimate of other settings."""
-        if self._prediction:
+        """Show and make no estimate of other settings."""
+        was_active = self.estimate.is_active
+        self.estimate.cancel()
+        if self._prediction or was_active:
             self._prediction = ""
             self._show_state()
+        if was_active and (self._run is None or not self._run.is_active):
+            self._report("the estimate was cancelled, as the settings have changed.")
 
     def _start(self) -> None:
         self._notice = self._prediction = ""

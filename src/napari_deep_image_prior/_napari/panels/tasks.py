@@ -105,6 +105,7 @@ class InpaintWidget(RestorationWidget):
         self._marking = MarkControls(self._mark)
         self._hole_width = HoleWidth(self._viewer, "hole_width")
         missing.changed.connect(self._hole_width.watch)
+        missing.changed.connect(self._forget_prediction)
         self._hole_width.watch(missing.value)
         return [missing, row("mask_row", new_mask), self._hole_width.label, self._marking]
 
