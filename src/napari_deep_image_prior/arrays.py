@@ -21,7 +21,7 @@ GRAY_STEPS = 256
 """Fewest steps of a float dtype that the contrast of an image must have."""
 
 
-MONTAGE = 2**21
+MONTAGE = 2**20
 """Pixels from which the statistics of a volume are estimated."""
 
 

@@ -20,15 +20,12 @@ from torch.nn import functional
 
 from ...noise.model import NoiseModel
 from ...noise.outliers import without_outliers
-from ...patches.grids import PLANE
 from .normalization import NoiseNormalizer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
-
-    from ...patches.grids import PatchGrids
 
 DIM = 3.0
 """Mean number of photons in a pixel below which an image is dim."""
@@ -90,11 +87,11 @@ def combined(
     models: Sequence[NoiseModel],
     overestimation: float,
     device: torch.device,
-    grids: PatchGrids = PLANE,
 ) -> Generator[float, None, tuple[NDArray[np.float64], list[NoiseModel]]]:
     """Combine the dim channels of a (C, Z, Y, X) image with the estimate at half its size.
 
-    Spatially correlated noise and bright channels stay as they are.
+    Spatially correlated noise, bright channels and volumes stay as they are: in a volume, patches
+    of several planes hold enough photons, and the combination blurs.
 
     Returns
     -------
@@ -104,13 +101,13 @@ def combined(
         is_dim(channel, model) and not model.correlation
         for channel, model in zip(image, models, strict=True)
     ]
-    if not any(dim) or min(image.shape[-2:]) < 2 * SMALLEST:
+    if not any(dim) or image.shape[1] > 1 or min(image.shape[-2:]) < 2 * SMALLEST:
         return image, list(models)
     half = _halved(image)
     smaller, of_half = yield from combined(
-        half, [_of_sums(model) for model in models], overestimation, device, grids
+        half, [_of_sums(model) for model in models], overestimation, device
     )
-    normalizer = NoiseNormalizer(smaller, of_half, overestimation, device, seed=0, grids=grids)
+    normalizer = NoiseNormalizer(smaller, of_half, overestimation, device, seed=0)
     estimates = yield from normalizer.image.estimates(overestimation)
     estimate = normalizer.restored(estimates.mixed())
     known = np.ones(half.shape, dtype=bool)

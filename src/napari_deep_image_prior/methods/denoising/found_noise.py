@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...arrays import montage
+from ...generators import mapped, part
 from ...noise.estimation import estimate_noise
 from ...noise.stripes import find_stripes
 
@@ -38,23 +39,25 @@ def find_noise(
     Yields
     ------
     float
-        The fraction done, before each channel.
+        The fraction done, before each plane.
     """
     unstriped, models, stripes = image.copy(), [], []
     for number, channel in enumerate(unstriped):
         yield number / len(image)
         if kind == "auto":
-            stripes.append(_remove_stripes(channel))
+            of_channel = part(number / len(image), (number + 1) / len(image))
+            stripes.append((yield from mapped(_remove_stripes(channel), of_channel)))
         seen, valid = (montage(each[number : number + 1])[0] for each in (unstriped, known))
         models.append(estimate_noise(seen, kind, std, valid))
     summary = _of_channels([model.describe() for model in models])
     return FoundNoise(unstriped, models, "; ".join(filter(None, [summary, _of_channels(stripes)])))
 
 
-def _remove_stripes(channel: NDArray[np.float64]) -> str:
+def _remove_stripes(channel: NDArray[np.float64]) -> Generator[float, None, str]:
     """Remove the stripes of (Z, Y, X) planes in place, and return what was removed, as text."""
     texts = []
-    for plane in channel:
+    for number, plane in enumerate(channel):
+        yield number / len(channel)
         found = find_stripes(plane)
         plane[:] = found.removed_from(plane)
         texts.append(found.describe())

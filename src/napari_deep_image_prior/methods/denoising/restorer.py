@@ -171,9 +171,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             yield from self._find_noise()
         if self._normalizer is None:
             image, models, device = self._unstriped, self._models, self._device
-            self._normalize(
-                *(yield from combined(image, models, self._overestimation, device, self._grids))
-            )
+            self._normalize(*(yield from combined(image, models, self._overestimation, device)))
         return cast("NoiseNormalizer", self._normalizer)
 
     def steps(self) -> Iterator[Progress]:
@@ -287,7 +285,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._estimates is None:
             return self._restored(cast("Callable[[], Tensor]", self._partial)())
         estimate = self._first
-        if self._rule.has_errors:
+        if self._rule.has_errors and not self._neighbors:  # it would take long for a whole volume
             estimate = estimate + self._model.correction(self._noisy, estimate)
         return self._restored(estimate)
 
