@@ -277,7 +277,7 @@ def test_a_single_plane_is_no_stack(viewer: Any, picture: np.ndarray) -> None:
     source = viewer.add_image(picture)
     with pytest.raises(ValueError, match="only one plane"):
         restore_layer(viewer, source, planes="all")
-    with pytest.raises(ValueError, match="choose displayed or all"):
+    with pytest.raises(ValueError, match="choose displayed, all, volume"):
         restore_layer(viewer, source, planes="both")
 
 

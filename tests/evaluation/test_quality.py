@@ -65,6 +65,15 @@ def test_other_units_are_fitted_on_request(truth: np.ndarray, axis: int | None, 
     assert fitted.ssim == pytest.approx(plain.ssim, abs=0.02)
 
 
+def test_a_volume_is_compared_as_its_planes(truth: np.ndarray) -> None:
+    image = truth + np.random.default_rng(1).normal(0, 5, truth.shape)
+    plane = dip.measure_quality(image, truth)
+    volume = dip.measure_quality(np.stack([image] * 3), np.stack([truth] * 3))
+    assert volume.psnr == pytest.approx(plane.psnr)
+    assert volume.ssim == pytest.approx(plane.ssim)
+    np.testing.assert_allclose(volume.ring_correlations, plane.ring_correlations)
+
+
 def test_images_that_cannot_be_compared_are_refused_in_one_line(truth: np.ndarray) -> None:
     hole = truth.copy()
     hole[3, 4] = np.nan
@@ -74,7 +83,7 @@ def test_images_that_cannot_be_compared_are_refused_in_one_line(truth: np.ndarra
         (truth, hole, "the truth has NaN"),
         (truth[:9], truth[:9], "too small"),
         (truth, np.ones_like(truth), "is constant"),
-        (truth[None], truth[None], "too small"),
+        (truth[None, None], truth[None, None], "too many axes"),
     ]:
         with pytest.raises(ValueError, match=words) as caught:
             dip.measure_quality(image, true)

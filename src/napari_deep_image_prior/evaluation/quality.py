@@ -67,7 +67,7 @@ def measure_quality(
 
     Parameters
     ----------
-    image, truth : (Y, X) arrays, or with channels
+    image, truth : (Y, X) or (Z, Y, X) arrays, or with channels
         Of the same shape, without NaN, at least 11 pixels along each side.
     channel_axis : int, optional
         The axis of the channels.
@@ -168,7 +168,11 @@ def _comparable(
     restored, true = channels_first(restored, channel_axis), channels_first(true, channel_axis)
     if true.ndim == 3:
         restored, true = restored[:, np.newaxis], true[:, np.newaxis]
-    if true.ndim != 4 or min(true.shape[-2:]) < SSIM_WINDOW:
+    if true.ndim != 4:
+        raise ValueError(
+            f"shape {true.shape[1:]} has too many axes: compare (Y, X) images, or (Z, Y, X) volumes."
+        )
+    if min(true.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(
             f"shape {true.shape[-2:]} is too small to compare: "
             f"at least {SSIM_WINDOW} pixels along each side are needed."
