@@ -15,8 +15,9 @@ import numpy as np
 from ..arrays import result_dtype, selection
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
-from .api import iter_restore, new_steps
+from .api import new_steps
 from .base import FINISHING, PREVIEW_SECONDS, Restoration, RestorationError
+from .cautions import warn_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -112,7 +113,8 @@ class StackSteps:
         self.image = destination
         """The stack, filled as planes are restored; always the same array."""
         self._wants_image: Callable[[], bool] | None = None
-        self._first = self._current = iter_restore(planes[0][1](), **options)
+        self._first = self._current = new_steps(planes[0][1](), **options)
+        warn_of(self._first.task)
         self._is_warm = warm_start and self.settings.warm_started() is not None
         self._done: list[tuple[Index, _Done]] = []
         # messages only: the errors themselves would keep the fits in memory
