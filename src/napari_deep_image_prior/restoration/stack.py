@@ -1,7 +1,6 @@
 """Restoration of the planes of a time series or z-stack, or of single channels, in sequence.
 
-Planes are read, restored, written and released one at a time: besides the destination, only one of
-them is in memory. Fits to whole volumes will be tasks with three spatial axes, not stacks.
+Planes are read, restored and released one by one: the destination and one plane are in memory.
 """
 
 from __future__ import annotations
@@ -119,8 +118,7 @@ class StackSteps:
         self._done: list[tuple[Index, _Done]] = []
         # messages only: the errors themselves would keep the fits in memory
         self._failed: list[tuple[Index, str]] = []
-        self._stop_requested = False
-        self._steps_of_one = 0
+        self._stop_requested, self._steps_of_one = False, 0
         self._latest: tuple[Index, str] = (planes[0][0], "before its first step")
         self._result: Restoration | None = None
         self._generator = self._working()
@@ -338,6 +336,10 @@ class StackSteps:
             number = len(self._done) + len(self._failed)
             at = f"{self._called} {place_of(index)} ({number} of {len(self._planes)})"
             reason = f"stopped by the user in {at}, {done}"
+        why = [done.described["stop_reason"] for _, done in self._done]
+        alike = sum("first estimate returned" in each for each in why)
+        if alike:
+            reason += f"; first estimate returned for {alike}"
         if self._failed:
             index, error = self._failed[0]
             place = place_of(index)
