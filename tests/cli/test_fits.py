@@ -11,6 +11,7 @@ from napari_deep_image_prior.cli import fits
 from napari_deep_image_prior.cli.main import main
 from napari_deep_image_prior.io.files import read_image, write_image
 from napari_deep_image_prior.io.image_file import ImageFile
+from napari_deep_image_prior.methods.denoising.restorer import DenoisingRestorer
 
 pytestmark = pytest.mark.usefixtures("quick_presets")
 
@@ -67,6 +68,19 @@ def test_planes_without_data_are_no_example(folder: Path, capsys: Any) -> None:
     assert main(["denoise", "empty.tif", "-o", "a.tif", "--fit", "once"]) == 0
     assert capsys.readouterr().err.count("plane 0 has no data") == 1
     assert np.isfinite(_image("a.tif")[5]).all()
+
+
+def test_an_interrupted_fit_writes_nothing(
+    folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DenoisingRestorer, "fitting", interrupt)
+    before = set(folder.iterdir())
+    assert main(["denoise", "stack.tif", "-o", "a.tif", "--save-fit", "f.safetensors"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert set(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from napari_deep_image_prior import (
     iter_fit,
     load_fitted,
     repeat,
+    restore,
 )
 from napari_deep_image_prior.io.image_file import FileError
 from napari_deep_image_prior.methods.denoising import restorer as denoising
@@ -54,6 +55,24 @@ def test_a_network_restores_another_image(fitted: Fitted) -> None:
     assert result.provenance["fitted"] == fitted.sha256
     assert len(fitted.learned_from) == 2
     assert "noise" in fitted.learned_from[0]["found"]
+
+
+def test_the_image_that_was_learned_from_gets_the_result_of_restore() -> None:
+    task = Denoise(STACK[0])
+    own = restore(task, settings=SETTINGS)
+    same = fit(task, settings=SETTINGS).restore(task)
+    np.testing.assert_array_equal(same.image, own.image)
+
+
+def test_an_interrupted_fit_leaves_torch_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = torch.get_num_threads(), torch.backends.cudnn.deterministic
+    monkeypatch.setattr(denoising.DenoisingRestorer, "fitting", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Denoise(STACK[0]), settings=SETTINGS, threads=1)
+    assert (torch.get_num_threads(), torch.backends.cudnn.deterministic) == before
 
 
 def test_the_same_seed_gives_the_same_network(fitted: Fitted) -> None:
@@ -174,6 +193,8 @@ def test_other_tasks_are_refused(fitted: Fitted) -> None:
         fitted.restore(Inpaint(STACK[0], missing=Y < 3))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         fitted.restore(STACK[0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="preset"):
+        fitted.restore(Denoise(STACK[0]), preset="best")
 
 
 def _changed(path: Path, **described: Any) -> bytes:

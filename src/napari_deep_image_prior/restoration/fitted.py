@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     import torch
+    from numpy.typing import DTypeLike
 
     from ..fitting.base import Progress
     from ..fitting.settings import Settings
@@ -46,7 +47,8 @@ class Fitted(FittedNetwork):
 
         The noise and the first estimate are the image's own. How far the network's correction is
         followed is judged by recorrupted pairs of the image. Where the network adds nothing, the
-        result is the first estimate, and the stop reason says so.
+        result is the first estimate, and the stop reason says so. With the same seed, an image that
+        the network was fitted to alone gets the same result as by `restore`.
 
         Parameters
         ----------
@@ -66,9 +68,26 @@ class Fitted(FittedNetwork):
         """
         return result_of(self.iter_restore(task, **how))
 
-    def iter_restore(self, task: Task, **how: Any) -> Steps:  # noqa: ANN401
+    def iter_restore(
+        self,
+        task: Task,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        dtype: DTypeLike = "float32",
+        threads: int | None = None,
+        stop_after: int | None = None,
+    ) -> Steps:
         """Do the same as `restore`, step by step, as `iter_restore` does."""
-        steps = new_steps(task, **how, fitted=self)
+        steps = new_steps(
+            task,
+            device=device,
+            seed=seed,
+            dtype=dtype,
+            threads=threads,
+            stop_after=stop_after,
+            fitted=self,
+        )
         warn_of(task)
         return steps
 
