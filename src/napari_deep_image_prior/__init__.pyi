@@ -35,6 +35,11 @@ from .restoration.base import Restoration as Restoration
 from .restoration.base import RestorationError as RestorationError
 from .restoration.base import RestorationSteps as RestorationSteps
 from .restoration.base import Step as Step
+from .restoration.fitted import FitStep as FitStep
+from .restoration.fitted import Fitted as Fitted
+from .restoration.fitted import fit as fit
+from .restoration.fitted import iter_fit as iter_fit
+from .restoration.fitted import load_fitted as load_fitted
 from .restoration.repeat import repeat as repeat
 from .restoration.steps import Steps as Steps
 
@@ -45,6 +50,8 @@ __all__ = [
     "DeepImagePriorFit",
     "Denoise",
     "DenoisingFit",
+    "FitStep",
+    "Fitted",
     "HourglassNetwork",
     "Inpaint",
     "InpaintingFit",
@@ -64,8 +71,11 @@ __all__ = [
     "SuperResolve",
     "Task",
     "Uncertainty",
+    "fit",
+    "iter_fit",
     "iter_restore",
     "iter_uncertainty",
+    "load_fitted",
     "measure_quality",
     "preset_settings",
     "published_settings",

@@ -17,6 +17,7 @@ from ..io.console import complain
 from ..io.files import SUFFIXES
 from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
+from .fits import add_fits
 from .restore import EXIT_BAD_INPUT, EXIT_FAILED, fail, restore_files
 from .termination import Terminated, terminable, what_is_written
 
@@ -100,6 +101,7 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         )
     if method.task.volumes:
         _add_volume(parser)
+    add_fits(parser, method)
     parser.set_defaults(action=restore_files, method=method, volume=False, spacing=None)
 
 

@@ -22,6 +22,7 @@ from ..io.files import (
 )
 from ..io.image_file import FileError, ImageFile, result_file
 from ..restoration.cautions import collected_cautions
+from .fits import check_fits, network_for, representative
 from .masks import mask_file, read_mask
 from .progress import run_with_progress, summary
 from .termination import noting_whether_written, terminable
@@ -44,6 +45,7 @@ EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
 @terminable()
 def restore_files(options: argparse.Namespace) -> int:
     """Restore a file, or each image of a folder; return the exit status."""
+    check_fits(options)
     if not options.input.is_dir():
         return _restore_file(options.input, options.output, options)
     paths = image_files(options.input)
@@ -104,7 +106,7 @@ def _restored(path: Path, output: Path, options: argparse.Namespace) -> int:
     dtype = _dtype(source, path, output, options)
     with collected_cautions() as cautions:
         steps = _steps(source, path, options, dtype)
-    for caution in cautions:
+    for caution in dict.fromkeys(cautions):
         complain(f"{path.name}: {caution}", error=False)
     if dtype == "float32" and steps.dtype != dtype:
         complain(
@@ -164,7 +166,8 @@ def _steps(
     source: ImageFile, path: Path, options: argparse.Namespace, dtype: str
 ) -> RestorationSteps:
     """Return the steps of an image, or of all planes of a stack."""
-    from ..restoration.api import iter_restore
+    from ..restoration.api import new_steps
+    from ..restoration.cautions import warn_of
     from ..restoration.stack import StackPart, StackSteps
 
     method: Method = options.method
@@ -180,18 +183,23 @@ def _steps(
     }
     how = {name: getattr(options, name) for name in ("preset", "device", "seed", "threads")}
     how["dtype"] = dtype
+    complained: set[Index] = set()
     if options.volume:
         others["spacing"] = _spacing(source, path, options.spacing)
     elif options.spacing is not None:
         raise ValueError("--spacing is for volumes: add --volume.")
     if not source.planes or (options.volume and len(source.planes) == 1):
-        return iter_restore(
-            method.task(source.image, channel_axis=source.channel_axis, **masks, **others), **how
-        )
+        task = method.task(source.image, channel_axis=source.channel_axis, **masks, **others)
+        warn_of(task)
+        how["fitted"] = network_for(path, options, lambda: [task], is_stack=False)
+        return new_steps(task, **how)
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
         own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
         if not has_data(plane.image, plane.channel_axis):
+            if index in complained:
+                return plane.image, None
+            complained.add(index)
             where = " in a channel" if np.isfinite(plane.image).any() else ""
             complain(
                 f"{path.name}: plane {_numbered(index)} has no data{where}; kept as is.",
@@ -207,10 +215,12 @@ def _steps(
         except ValueError as error:
             raise ValueError(f"plane {_numbered(index)}: {error}") from error
 
-    parts = (
+    parts = [
         StackPart(index, partial(load, index, plane))
         for index, plane in source.parts(volumes=options.volume)
-    )
+    ]
+    is_stack = len(parts) > 1
+    how["fitted"] = network_for(path, options, lambda: representative(parts), is_stack=is_stack)
     called = "volume" if options.volume else "plane"
     return StackSteps.of(source.leading, parts, how, called=called, warm_start=True)
 

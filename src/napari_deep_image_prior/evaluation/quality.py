@@ -170,7 +170,7 @@ def _comparable(
         restored, true = restored[:, np.newaxis], true[:, np.newaxis]
     if true.ndim != 4:
         raise ValueError(
-            f"shape {true.shape[1:]} has too many axes: compare (Y, X) images, or (Z, Y, X) volumes."
+            f"shape {true.shape[1:]} has too many axes: compare images (Y, X) or volumes (Z, Y, X)."
         )
     if min(true.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(

@@ -230,6 +230,18 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
     return bias
 
 
+def empty_network(
+    settings: HourglassNetwork | CompactNetwork, in_channels: int, out_channels: int
+) -> CompactModule | HourglassModule:
+    """Return a network on the device `meta`: its weights have shapes, but no values."""
+    with torch.device("meta"):
+        return (
+            CompactModule(settings, in_channels, out_channels)
+            if isinstance(settings, CompactNetwork)
+            else HourglassModule(settings, in_channels, out_channels)
+        )
+
+
 def build_network(
     settings: HourglassNetwork | CompactNetwork,
     in_channels: int,
@@ -239,13 +251,7 @@ def build_network(
 ) -> nn.Module:
     """Return a network with random weights drawn from `seed`; torch's random state is unchanged."""
     # torch's own initialization would draw from the caller's random numbers
-    with torch.device("meta"):
-        empty = (
-            CompactModule(settings, in_channels, out_channels)
-            if isinstance(settings, CompactNetwork)
-            else HourglassModule(settings, in_channels, out_channels)
-        )
-    network = empty.to_empty(device="cpu")
+    network = empty_network(settings, in_channels, out_channels).to_empty(device="cpu")
     # drawn on the CPU, so that a seed gives the same weights on every device
     network.draw_weights(torch.Generator().manual_seed(seed))
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..arrays import Scaling
     from ..fitting.base import Progress
@@ -118,6 +118,10 @@ class Restorer(ABC, Generic[Own]):
         """Start the fit from the weights of a similar image's fit."""
         raise TypeError(f"{type(self).__name__} does not start from another fit.")
 
+    def apply(self, network: dict[str, Tensor], *, adds_nothing: bool) -> None:  # noqa: ARG002
+        """Restore with the weights of a fit to other images, in place of an own fit."""
+        raise TypeError(f"{type(self).__name__} does not apply the network of another fit.")
+
     @classmethod
     def rehearsal_settings(cls, settings: Own) -> Own:
         """Return the settings of the rehearsal."""
@@ -168,6 +172,11 @@ class SelfSupervisedRestorer(Restorer[Compact]):
         depth = cls.INPUTS * channels
         network = build_network(settings.network, depth, channels, seed=0)
         return activation_bytes(network, (1, depth, *task.result_spatial_shape[-2:]))
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the weights of a network."""
+    return {name: weight.detach().clone() for name, weight in network.state_dict().items()}
 
 
 def identity_operator(task: Task, known: Tensor) -> Operator:  # noqa: ARG001  (the signature of all)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..fitting.settings import Settings
     from ..methods.task import Task
     from .base import Restoration
+    from .network import FittedNetwork
 
 
 def restore(
@@ -87,16 +88,23 @@ def restore(
     >>> result.image.shape, result.stop_reason
     ((32, 32), 'all 2 steps done')
     """
-    with iter_restore(
-        task,
-        preset=preset,
-        settings=settings,
-        device=device,
-        seed=seed,
-        dtype=dtype,
-        threads=threads,
-        stop_after=stop_after,
-    ) as steps:
+    return result_of(
+        iter_restore(
+            task,
+            preset=preset,
+            settings=settings,
+            device=device,
+            seed=seed,
+            dtype=dtype,
+            threads=threads,
+            stop_after=stop_after,
+        )
+    )
+
+
+def result_of(steps: Steps) -> Restoration:
+    """Return the result of steps, without previews."""
+    with steps:
         steps.wants_image = lambda: False
         for _step in steps:
             pass
@@ -154,7 +162,7 @@ def iter_restore(
     return steps
 
 
-def new_steps(
+def new_steps(  # noqa: PLR0913  (those of restore, and one more)
     task: Task,
     *,
     preset: str = "fast",
@@ -164,9 +172,16 @@ def new_steps(
     dtype: DTypeLike = "float32",
     threads: int | None = None,
     stop_after: int | None = None,
+    fitted: FittedNetwork | None = None,
 ) -> Steps:
-    """Do the same as `iter_restore`, without a warning if the task looks like a mistake."""
+    """Do the same as `iter_restore`, without a warning if the task looks like a mistake.
+
+    fitted: a network fitted to other images, in place of an own fit; it has its settings.
+    """
     method = method_for(task)
+    if fitted is not None:
+        fitted.check(task)
+        settings = fitted.settings
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to {2**31 - 1}.")
     for name, value, most in (
@@ -198,5 +213,6 @@ def new_steps(
             threads=threads or default_threads(),
             workers=patch_threads(threads),
             stop_after=stop_after,
+            fitted=fitted,
         )
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..fitting.settings import Settings
     from ..methods.task import Task
+    from .network import FittedNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class RestorationSpec:
     """CPU threads of nonlocal estimates, which do not wait for one another."""
     stop_after: int | None = None
     """Steps after which the fit is stopped; None: not stopped."""
+    fitted: FittedNetwork | None = None
+    """A network fitted to other images, in place of an own fit."""
 
 
 def provenance(
@@ -49,7 +52,7 @@ def provenance(
     """Return the provenance of a restoration; `noise_summary` was estimated from the image."""
     import torch
 
-    return {
+    made = {
         "task": spec.task.describe(),
         "preset": spec.preset,
         "settings": settings_to_dict(spec.settings),
@@ -70,3 +73,4 @@ def provenance(
         "stopped_after": stopped_after,
         "history": [float(f"{misfit:.4g}") for misfit in history],
     }
+    return made if spec.fitted is None else made | {"fitted": spec.fitted.sha256}

@@ -82,6 +82,18 @@ def list_of(check: Check, limit: int) -> Check:
     return each
 
 
+def mapping_of(**checks: Check) -> Check:
+    """Accept a mapping that has such values."""
+
+    def each(value: Any) -> str | None:  # noqa: ANN401
+        if not isinstance(value, Mapping) or not checks.keys() <= value.keys():
+            return f"a mapping with {', '.join(checks)}"
+        wrong = ((name, check(value[name])) for name, check in checks.items())
+        return next((f"a mapping whose {name} is {what}" for name, what in wrong if what), None)
+
+    return each
+
+
 def dtype(value: Any) -> str | None:  # noqa: ANN401
     """Accept the name of a numeric dtype, as numpy spells it."""
     try:
@@ -95,6 +107,12 @@ def fingerprint_text(value: Any) -> str | None:  # noqa: ANN401
     """Accept 16 hexadecimal digits."""
     is_one = isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
     return None if is_one else "16 hexadecimal digits"
+
+
+def digest(value: Any) -> str | None:  # noqa: ANN401
+    """Accept the SHA-256 of a file, as 64 hexadecimal digits."""
+    is_one = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+    return None if is_one else "64 hexadecimal digits"
 
 
 def shape(value: Any) -> str | None:  # noqa: ANN401
@@ -149,6 +167,7 @@ KNOWN: Schema = {
     "step": whole(0, MAX_ITERATIONS * 1000),
     "snapshot": boolean,
     "warm_start": text(100),
+    "fitted": digest,
     "repainted": list_of(whole(0, MAX_ITERATIONS), MAX_PLANES),
     "stack_shape": shape,
     "stack_stopped": boolean,
@@ -193,6 +212,31 @@ PLACEMENT: Schema = {
     "leading": list_of(whole(1, MAX_SIZE), MAX_AXES),
 }
 """The position and the looks of a layer that was saved; nothing else is set."""
+
+
+LEARNED: Schema = {
+    "kind": text(100),
+    "settings": {"method": text(100)},
+    "channels": whole(1, 1000),
+    "neighbors": whole(0, 10),
+    "adds_nothing": boolean,
+    "stop_reason": text(),
+    "seed": whole(0, 2**31 - 1),
+    "version": text(100),
+    "learned_from": list_of(mapping_of(image_sha256=fingerprint_text, found=text()), 1000),
+}
+"""What is said of a network in its file."""
+
+
+NETWORK = "the description of a fitted network"
+
+
+def checked_network(described: object) -> dict[str, Any]:
+    """Return the description of a fitted network; ValueError if it is none."""
+    if not isinstance(described, Mapping):
+        raise _refused(f"it is {_shown(described)}.", NETWORK)
+    _check(described, LEARNED, "", required=True, called=NETWORK)
+    return {name: described[name] for name in LEARNED}
 
 
 def checked_placement(placement: object) -> dict[str, Any]:
@@ -241,23 +285,30 @@ def _check_planes(made: Mapping[str, Any]) -> None:
             raise _refused(f"{where} has no axis {axis}.")
 
 
-def _check(values: Mapping[str, Any], schema: Schema, prefix: str, *, required: bool) -> None:
+def _check(
+    values: Mapping[str, Any],
+    schema: Schema,
+    prefix: str,
+    *,
+    required: bool,
+    called: str = "a provenance record",
+) -> None:
     for name, check in schema.items():
         if name not in values:
             if required:
-                raise _refused(f"it lacks {prefix}{name}.")
+                raise _refused(f"it lacks {prefix}{name}.", called)
             continue
         value = values[name]
         if isinstance(check, Mapping):
             if not isinstance(value, Mapping):
-                raise _refused(f"{prefix}{name} is {_shown(value)}.")
-            _check(value, check, f"{prefix}{name}.", required=required)
+                raise _refused(f"{prefix}{name} is {_shown(value)}.", called)
+            _check(value, check, f"{prefix}{name}.", required=required, called=called)
         elif (expected := check(value)) is not None:
-            raise _refused(f"{prefix}{name} is {_shown(value)}, but must be {expected}.")
+            raise _refused(f"{prefix}{name} is {_shown(value)}, but must be {expected}.", called)
 
 
-def _refused(reason: str) -> ValueError:
-    return ValueError(f"this is not a provenance record: {reason}")
+def _refused(reason: str, called: str = "a provenance record") -> ValueError:
+    return ValueError(f"this is not {called}: {reason}")
 
 
 def _shown(value: object) -> str:

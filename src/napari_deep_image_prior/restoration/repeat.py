@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import selection, unmasked
 from ..encoding import fingerprint
 from ..methods.registry import method_of, preset_settings, settings_from_dict
-from .api import restore
+from .api import new_steps, result_of
 from .record import checked_record
 from .stack import StackPart, StackSteps, task_keys
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..fitting.settings import Settings
     from ..methods.task import Task
     from .base import Restoration
+    from .fitted import Fitted
 
 # interventions that task, settings and seed do not describe
 _INTERVENTIONS = {
@@ -35,7 +36,9 @@ _INTERVENTIONS = {
 }
 
 
-def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
+def repeat(
+    provenance: Mapping[str, Any], image: ArrayLike, *, fitted: Fitted | None = None
+) -> Restoration:
     """Restore an image again from the provenance of a result.
 
     With the same versions, device and threads the result is identical. For stacks, all planes are
@@ -48,6 +51,8 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
         It includes an inpainting's mask.
     image : array
         The image that was restored, with the same values and dtype.
+    fitted : Fitted, optional
+        The network that the result was made with, if it was made by `Fitted.restore`.
 
     Returns
     -------
@@ -72,8 +77,9 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
     True
     """
     if "stack" not in checked_record(provenance):
-        return restore(repeated_task(provenance, image), **repeated_options(provenance))
-    steps = repeated_stack(provenance, image)
+        options = repeated_options(provenance, fitted)
+        return result_of(new_steps(repeated_task(provenance, image), **options))
+    steps = repeated_stack(provenance, image, fitted)
     steps.wants_image = lambda: False
     try:
         for _step in steps:
@@ -83,8 +89,20 @@ def repeat(provenance: Mapping[str, Any], image: ArrayLike) -> Restoration:
         steps.close()
 
 
-def check_repeatable(provenance: Mapping[str, Any]) -> None:
+def check_repeatable(provenance: Mapping[str, Any], fitted: Fitted | None = None) -> None:
     """Raise ValueError if repeating a restoration would give another result."""
+    needed = provenance.get("fitted")
+    if needed and fitted is None:
+        raise ValueError(
+            "this result was made with a fitted network: pass it to repeat as fitted=, after "
+            "load_fitted."
+        )
+    if fitted is not None and fitted.sha256 != needed:
+        raise ValueError(
+            "this result was made with another fitted network."
+            if needed
+            else "this result was made without a fitted network: omit fitted=."
+        )
     for key, happened in _INTERVENTIONS.items():
         if provenance.get(key):
             raise ValueError(
@@ -108,7 +126,9 @@ def repeated_task(provenance: Mapping[str, Any], image: ArrayLike) -> Task:
         raise ValueError(f"the task of this record cannot be made: {error}.") from error
 
 
-def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackSteps:
+def repeated_stack(
+    provenance: Mapping[str, Any], image: ArrayLike, fitted: Fitted | None = None
+) -> StackSteps:
     """Return the steps of all planes of a stack's provenance.
 
     Raises
@@ -116,7 +136,7 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     ValueError
         If the shape of `image` differs, or no plane was restored.
     """
-    whole, options = checked_record(provenance), repeated_options(provenance)
+    whole, options = checked_record(provenance), repeated_options(provenance, fitted)
     known = {tuple(plane["index"]): plane for plane in whole["planes"]}
     how = {name: whole["stack"][name] for name in ("called", "warm_start", "channel_axis")}
     if not known:
@@ -153,13 +173,15 @@ def repeated_stack(provenance: Mapping[str, Any], image: ArrayLike) -> StackStep
     return StackSteps.of(leading, parts, options, **how)
 
 
-def repeated_options(provenance: Mapping[str, Any]) -> dict[str, Any]:
+def repeated_options(provenance: Mapping[str, Any], fitted: Fitted | None = None) -> dict[str, Any]:
     """Return the arguments of `restore` from a provenance; ValueError if it cannot be repeated."""
     whole = checked_record(provenance)
-    check_repeatable(whole)
+    check_repeatable(whole, fitted)
     settings, preset = settings_from_dict(whole["settings"]), whole["preset"]
     options = {name: whole[name] for name in ("seed", "device", "dtype", "threads")}
     options["stop_after"] = whole["stopped_after"]
+    if fitted is not None:
+        return options | {"fitted": fitted}
     named = preset is not None and _settings_of_preset(whole["task"], preset) == settings
     return options | ({"preset": preset} if named else {"settings": settings})
 

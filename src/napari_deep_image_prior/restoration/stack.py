@@ -1,7 +1,6 @@
 """Restoration of the planes of a time series or z-stack, or of single channels, in sequence.
 
-Planes are read, restored, written and released one at a time: besides the destination, only one of
-them is in memory. Fits to whole volumes will be tasks with three spatial axes, not stacks.
+Planes are read, restored and released one by one: the destination and one plane are in memory.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import numpy as np
 from ..arrays import result_dtype, selection, wide_enough
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
-from .api import iter_restore, new_steps
+from .api import new_steps
 from .base import FINISHING, PREVIEW_SECONDS, Restoration, RestorationError
+from .cautions import warn_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -112,13 +112,13 @@ class StackSteps:
         self.image = destination
         """The stack, filled as planes are restored; always the same array."""
         self._wants_image: Callable[[], bool] | None = None
-        self._first = self._current = iter_restore(planes[0][1](), **options)
+        self._first = self._current = new_steps(planes[0][1](), **options)
+        warn_of(self._first.task)
         self._is_warm = warm_start and self.settings.warm_started() is not None
         self._done: list[tuple[Index, _Done]] = []
         # messages only: the errors themselves would keep the fits in memory
         self._failed: list[tuple[Index, str]] = []
-        self._stop_requested = False
-        self._steps_of_one = 0
+        self._stop_requested, self._steps_of_one = False, 0
         self._latest: tuple[Index, str] = (planes[0][0], "before its first step")
         self._result: Restoration | None = None
         self._generator = self._working()
@@ -335,13 +335,14 @@ class StackSteps:
     def _stop_reason(self) -> str:
         reason = f"{len(self._done)} of {len(self._planes)} {self._called}s done"
         if self._stop_requested:
-            index, done = self._latest
-            number = len(self._done) + len(self._failed)
+            (index, done), number = self._latest, len(self._done) + len(self._failed)
             at = f"{self._called} {place_of(index)} ({number} of {len(self._planes)})"
             reason = f"stopped by the user in {at}, {done}"
+        of_planes = (done.described["stop_reason"] for _, done in self._done)
+        if alike := sum("first estimate returned" in each for each in of_planes):
+            reason += f"; first estimate returned for {alike}"
         if self._failed:
-            index, error = self._failed[0]
-            place = place_of(index)
+            place, error = place_of(self._failed[0][0]), self._failed[0][1]
             others = f" and {len(self._failed) - 1} more" if len(self._failed) > 1 else ""
             reason += f"; fit failed, left unrestored: {self._called} {place}{others}, {error}"
         return reason

@@ -101,7 +101,8 @@ class Steps:
     def can_run_on(self) -> bool:
         """Whether the fit has ended with a result and is still in memory."""
         is_held = getgeneratorstate(self._generator) == GEN_SUSPENDED
-        return self._result is not None and is_held and self.settings.can_run_on
+        has_fit = self._record.spec.fitted is None and self.settings.can_run_on
+        return self._result is not None and is_held and has_fit
 
     def run_on(self, iterations: int | None = None) -> None:
         """Continue a fit that has ended: iterate again, to another result.
@@ -129,6 +130,10 @@ class Steps:
         ):
             raise ValueError(
                 f"iterations={iterations!r} must be a whole number, 1 or more, or None."
+            )
+        if self._record.spec.fitted is not None:
+            raise RestorationError(
+                "a network fitted to other images was applied: there is no fit to run on."
             )
         if not self.settings.can_run_on:
             raise RestorationError(
@@ -262,6 +267,8 @@ def _restoring(record: FitRecord, consumer: Consumer) -> Generator[Step, None, N
     with explained_errors(spec.device):
         made_by = method_of(spec.task.kind).restorer(spec.settings)
         restorer = made_by.for_task(spec.task, spec.settings, spec.device, spec.seed)
+        if spec.fitted is not None:
+            restorer.apply(spec.fitted.weights, adds_nothing=spec.fitted.adds_nothing)
         if consumer.start is not None:
             restorer.start_from(consumer.start)
             consumer.start = None
@@ -325,7 +332,7 @@ def _fitting(
             left,
             fitted,
             done.stage,
-            _place(done, fitted),
+            place_of(done, fitted),
             record.fraction(left, done.iteration / max(done.total, 1)),
         )
         yield step
@@ -335,7 +342,7 @@ def _fitting(
     return replace(step, image=None, note="finishing", seconds_left=None)
 
 
-def _place(done: Progress, fitted: int) -> str:
+def place_of(done: Progress, fitted: int) -> str:
     """Return the stage and what is done of it; steps of the network's fit are counted alone."""
     if done.stage != FITTING:
         return f"{done.stage}, {100 * done.fraction:.0f} %" if done.fraction else done.stage

@@ -39,6 +39,7 @@ class DenoisingModel:
         # of each plane: its re-noised image and its nonlocal estimate, both with their neighbors,
         # and the truth
         self._training: list[Tensor] = []
+        self._held_out: list[Tensor] = []
         self._typical = 1.0
         self.network = build_network(settings.network, 2 * self._inputs, channels, seed, device)
 
@@ -81,8 +82,8 @@ class DenoisingModel:
         self._typical = float(torch.stack(errors).mean()) + 1e-9
 
     def hold_out(self, noisy: Tensor, estimate: Tensor, clean: Tensor) -> None:
-        """Set the images, as of `learn_from`, from which the held-out error is computed."""
-        self._held_out = self._planes(noisy, estimate, clean)
+        """Add images, as of `learn_from`, from which the held-out error is computed."""
+        self._held_out += self._planes(noisy, estimate, clean)
 
     def correction(self, noisy: Tensor, estimate: Tensor) -> Tensor:
         """Return the correction of a nonlocal estimate; all are (C, Z, Y, X)."""

@@ -41,8 +41,8 @@ from .recorrupted import (
     local_noise_level,
     share_of_second,
 )
-from .settings import DenoisingFit
-from .workload import PAIRS, PARTS, REGION_PLANES, Workload, predicted_seconds
+from .settings import DenoisingFit, neighbors_of
+from .workload import PAIRS, PARTS, REGION_PLANES, Workload, draws_of, predicted_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -63,8 +63,10 @@ GROUP_BYTES = 2e5
 """Memory for each group of patches that is being restored, and channel."""
 VOXEL_BYTES = 160
 """Memory for each voxel and channel of a volume."""
-NEIGHBORS = 1
-"""Planes on each side of a plane of a volume that the network sees with it."""
+APPLIED = "corrected by the fitted network"
+ADDS_NOTHING_HERE = "the fitted network adds nothing here; first estimate returned"
+LEAST_WEIGHT = 0.05
+"""Weight of the correction of a network fitted to other images below which it is left out."""
 
 
 class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
@@ -136,15 +138,18 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._pairs: list[RecorruptedPair] = []
         self._partial: Callable[[], Tensor] | None = None
         self._has_changed = False
-        self._workload = Workload(settings, image.shape[1:])
+        self._draws = draws_of(settings)
+        self._workload = Workload(settings, image.shape[1:], PAIRS + self._draws)
         self._is_finishing = False
         self._regions = Crops(settings.region, seed, REGION_PLANES)
-        self._neighbors = NEIGHBORS if image.shape[1] > 1 else 0
+        self._neighbors = neighbors_of(image.shape[1:])
         self._model = DenoisingModel(len(image), settings, device, seed, self._neighbors)
         self._rule = HeldOutPlateau(settings.patience, settings.trial)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._drawn = 0
         self._correction_weight = 1.0
+        self._is_applied = False
+        """Whether the network was fitted to other images."""
 
     def _find_noise(self) -> Generator[float, None, None]:
         """Find the noise, and yield the fraction done."""
@@ -176,6 +181,12 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def steps(self) -> Iterator[Progress]:
         """Make the first estimate, then fit the network to correct it."""
+        yield from self.examples(self._model)
+        if not self._is_applied:
+            yield from self.fitting()
+
+    def examples(self, model: DenoisingModel) -> Iterator[Progress]:
+        """Make the first estimate and the pairs, and give a model the re-noised images."""
         normalizer = yield from mapped(self._prepared(), self._preparing)
         if self._estimates is None:
             image = normalizer.image
@@ -189,17 +200,16 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._pairs.append(RecorruptedPair(image.noisy, target, estimates))
             self._share = share_of_second(self._pairs)
         self._has_changed = True
-        while self._drawn < self._settings.draws + 1:
+        while self._drawn < self._draws:
             clean = self._regions.draw([self._first], 1)[0]
             renoised = normalizer.renoise(clean)
             estimates = yield from self._reported(renoised, 1 + PAIRS + self._drawn)
-            use = (
-                self._model.learn_from
-                if self._drawn < self._settings.draws
-                else self._model.hold_out
-            )
+            use = model.learn_from if self._drawn < self._settings.draws else model.hold_out
             use(renoised.noisy, estimates.mixed(self._share), clean)
             self._drawn += 1
+
+    def fitting(self) -> Iterator[Progress]:
+        """Fit the network to the re-noised images of its model."""
         for progress in self._fit:
             yield Progress(self._before_fit + progress.iteration, self._total, progress.misfit)
 
@@ -211,7 +221,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     @property
     def _before_fit(self) -> int:
         """Steps reported before the fit."""
-        return (2 + PAIRS + self._settings.draws) * PARTS
+        return (1 + PAIRS + self._draws) * PARTS
 
     @property
     def _total(self) -> int:
@@ -241,6 +251,25 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         """Continue the fit, or what precedes it."""
         self._is_finishing = False
         self._fit.run_on(iterations)
+
+    @property
+    def model(self) -> DenoisingModel:
+        """The network that is fitted."""
+        return self._model
+
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the network's fit has ended because it adds nothing to the first estimate."""
+        return self._rule.adds_nothing
+
+    def apply(self, network: dict[str, Tensor], *, adds_nothing: bool) -> None:
+        """Correct with the network of a fit to other images, in place of an own fit."""
+        self._is_applied, self._draws = True, 0
+        self._model.network.load_state_dict(network)
+        self._rule.adds_nothing = adds_nothing
+        schedule = replace(self_supervised_schedule(self._settings), iterations=0)
+        self._fit = Fit(self._model, schedule, self._rule)
+        self._workload = Workload(self._settings, self._image.shape[1:], PAIRS)
 
     def _reported(
         self, image: NormalizedImage, number: int, overestimation: float = 1.0
@@ -273,6 +302,10 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     @property
     def stop_reason(self) -> str:
         """Why the steps ended."""
+        if self._is_applied:
+            if not self._correction_weight:
+                return ADDS_NOTHING_HERE
+            return with_correction_weights(APPLIED, [self._correction_weight])
         if self._rule.adds_nothing:
             return self._rule.reason
         return with_correction_weights(self._rule.reason, [self._correction_weight])
@@ -285,7 +318,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         if self._estimates is None:
             return self._restored(cast("Callable[[], Tensor]", self._partial)())
         estimate = self._first
-        if self._rule.has_errors and not self._neighbors:  # it would take long for a whole volume
+        # for a whole volume it would take long
+        if (self._rule.has_errors or self._is_applied) and not self._neighbors:
             estimate = estimate + self._model.correction(self._noisy, estimate)
         return self._restored(estimate)
 
@@ -302,8 +336,11 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._partial = None
         estimate = self._first
         self._correction_weight = 0.0
-        if self._rule.has_errors and not self._rule.adds_nothing:
+        can_correct = len(self._pairs) == PAIRS if self._is_applied else self._rule.has_errors
+        if can_correct and not self._rule.adds_nothing:
             self._correction_weight = yield from self._weight()
+            if self._is_applied and self._correction_weight < LEAST_WEIGHT:
+                self._correction_weight = 0.0
         if self._correction_weight > 0:
             views = self._model.mean_correction(self._noisy, estimate)
             correction = yield from self._workload.counted_views(views, self._noisy)

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from ...fitting.settings import CompactNetwork, SelfSupervisedFit, check_positive
 
+NEIGHBORS = 1
+"""Planes on each side of a plane of a volume that the network sees with it."""
+
+
+def neighbors_of(shape: tuple[int, ...]) -> int:
+    """Return the number of such planes for an image of shape (Y, X) or (Z, Y, X)."""
+    return NEIGHBORS if len(shape) == 3 and shape[0] > 1 else 0
+
 
 @dataclass(frozen=True)
 class DenoisingFit(SelfSupervisedFit):

@@ -37,10 +37,12 @@ class Workload:
     settings : DenoisingFit
     shape : tuple of int
         (Z, Y, X) of the image.
+    regions : int
+        Parts of the image that are estimated.
     """
 
-    def __init__(self, settings: DenoisingFit, shape: tuple[int, ...]) -> None:
-        self._settings = settings
+    def __init__(self, settings: DenoisingFit, shape: tuple[int, ...], regions: int) -> None:
+        self._settings, self._regions = settings, regions
         self.pixels = math.prod(shape)
         self._region = region_pixels(settings, shape)
         self._estimated = self._averaged = 0.0
@@ -48,7 +50,7 @@ class Workload:
     @property
     def _to_estimate(self) -> float:
         """Pixels of all nonlocal estimates."""
-        return float(self.pixels + _regions(self._settings) * self._region)
+        return float(self.pixels + self._regions * self._region)
 
     @property
     def estimated(self) -> float:
@@ -107,7 +109,7 @@ def predicted_seconds(
     pixels, pixels_of_piece = math.prod(whole), math.prod(rehearsal.piece)
     # of the first pair, as the first estimate includes the setup
     estimate = (rehearsal.reached[2 * PARTS] - rehearsal.reached[PARTS]) / region_of_piece
-    estimates = estimate * (pixels + _regions(settings) * region)
+    estimates = estimate * (pixels + (PAIRS + draws_of(settings)) * region)
     averaging = rehearsal.finish / (pixels_of_piece + PAIRS * region_of_piece)
     averagings = averaging * (pixels + PAIRS * region)
     return rehearsal.steps * rehearsal.step + estimates + averagings
@@ -118,6 +120,6 @@ def region_pixels(settings: DenoisingFit, shape: tuple[int, ...]) -> int:
     return min(math.prod(shape[:-2]), REGION_PLANES) * min(settings.region, *shape[-2:]) ** 2
 
 
-def _regions(settings: DenoisingFit) -> int:
-    """Return the number of parts of the image that are estimated: pairs, draws, one held out."""
-    return PAIRS + settings.draws + 1
+def draws_of(settings: DenoisingFit) -> int:
+    """Return the number of re-noised parts of the image: for the fit, and one held out."""
+    return settings.draws + 1

@@ -22,7 +22,13 @@ from ...fitting.stopping import HeldOutPlateau
 from ...generators import labeled
 from ...noise.outliers import share_of, stretching_outliers
 from ...operators import Mask
-from ..base import SelfSupervisedRestorer, image_and_known, measure, with_correction_weights
+from ..base import (
+    SelfSupervisedRestorer,
+    image_and_known,
+    measure,
+    weights_of,
+    with_correction_weights,
+)
 from ..biharmonic import biharmonic_fill
 from .settings import InpaintingFit
 
@@ -202,10 +208,7 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
 
     def network(self) -> dict[str, Tensor]:
         """Return a copy of the fitted weights."""
-        return {
-            name: weight.detach().clone()
-            for name, weight in self._model.network.state_dict().items()
-        }
+        return weights_of(self._model.network)
 
     def start_from(self, network: dict[str, Tensor]) -> None:
         """Start the fit from the weights of a similar image's fit."""
