@@ -126,6 +126,11 @@ def test_an_image_that_does_not_profit_gets_its_first_estimate(
     worse = replace(fitted, weights=spoiled).restore(task)
     assert worse.stop_reason == denoising.ADDS_NOTHING_HERE
     np.testing.assert_array_equal(worse.image, first.image)
+    # one beyond the range of float32
+    huge = {name: 1e38 * weight for name, weight in fitted.weights.items()}
+    endless = replace(fitted, weights=huge).restore(task)
+    assert endless.stop_reason == denoising.ADDS_NOTHING_HERE
+    np.testing.assert_array_equal(endless.image, first.image)
 
 
 def test_steps_are_reported_and_can_be_stopped(fitted: Fitted) -> None:
@@ -218,6 +223,7 @@ def _set(weights: dict[str, torch.Tensor], change: Callable[[torch.Tensor], torc
     weights["last.weight"] = change(weights["last.weight"])
 
 
+RATE: dict[str, Any] = {"method": "DenoisingFit", "learning_rate": 10**400}
 NETWORK: dict[str, Any] = {"method": "DenoisingFit", "network": {"widths": [4096] * 16}}
 
 
@@ -228,6 +234,8 @@ NETWORK: dict[str, Any] = {"method": "DenoisingFit", "network": {"widths": [4096
         (lambda _: b"\x80\x04pickle", "not a safetensors file"),
         (lambda path: path.read_bytes()[:-4], "not a safetensors file"),
         (lambda path: b"\xff" * 8 + path.read_bytes()[8:], "not a safetensors file"),
+        (lambda _: (2**25).to_bytes(8, "little") + b" " * 2**25, "header is too large"),
+        (lambda path: _changed(path, settings=RATE), "must be a finite number"),
         (lambda _: safetensors.torch.save({"a": torch.ones(2)}), "it is None"),
         (lambda _: safetensors.torch.save({}, {KEY: "[" * 10**6}), "cannot be read"),
         (lambda _: safetensors.torch.save({}, {KEY: "{"}), "cannot be read"),

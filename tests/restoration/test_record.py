@@ -24,6 +24,7 @@ JUNK: list[Any] = [
     True,
     -1,
     10**30,
+    10**400,
     float("nan"),
     "x",
     'x\n"""\nimport os\n',

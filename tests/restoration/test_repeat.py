@@ -270,3 +270,20 @@ def test_the_script_reads_the_very_path_of_the_file(path: str, picture: np.ndarr
     text = script(made.provenance | {"source": source})
     values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     assert path in values
+
+
+@pytest.mark.parametrize(
+    "path", [r"\\server\a.npy", "//server/a.npy", r"\\?\UNC\server\a.npy", r"\??\UNC\server\a.npy"]
+)
+def test_a_script_contacts_no_server_that_a_record_names(
+    path: str, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dip.restore(dip.Denoise(picture), settings=dip.DeepImagePriorFit(iterations=1))
+    touched: list[str] = []
+    for name in ("is_file", "exists", "stat"):
+        monkeypatch.setattr(Path, name, lambda each, **_: touched.append(str(each)))
+    source = {"path": path, "layer": "x", "plane": [], "rgb": False}
+    assert f"np.load({path!r})" in script(made.provenance | {"source": source})
+    assert not touched
+    script(made.provenance | {"source": source | {"path": "local.npy"}})
+    assert touched == ["local.npy"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from dataclasses import dataclass
 from reprlib import repr as shown  # short: a value may come from a file
 from typing import Literal, Self, get_args, get_origin, get_type_hints
@@ -81,7 +81,7 @@ def _check_number(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name}={shown(value)} must be True or False.")
     if kind is int and (not is_number or not isinstance(value, int)):
         raise TypeError(f"{name}={shown(value)} must be a whole number.")
-    if kind is float and (not is_number or not math.isfinite(value)):  # type: ignore[arg-type]
+    if kind is float and (not is_number or not abs(value) <= sys.float_info.max):  # type: ignore[arg-type]
         raise TypeError(f"{name}={shown(value)} must be a finite number.")
     if name in LARGEST and value > LARGEST[name]:  # type: ignore[operator]
         raise ValueError(f"{name}={shown(value)} is too large: use {LARGEST[name]} at most.")

@@ -187,6 +187,14 @@ def check_space(path: Path, size: int) -> None:
         )
 
 
+def is_on_network(path: str) -> bool:
+    r"""Return whether a path is a network path of Windows (such as \\server\share).
+
+    Looking for such a file would log in to a server that whoever wrote the path has chosen.
+    """
+    return path.replace("/", "\\").startswith(("\\\\", "\\??\\"))
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name."""
     return sorted(

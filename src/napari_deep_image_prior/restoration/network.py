@@ -22,6 +22,8 @@ KEY = "deep_image_prior"
 """Key of the description among the metadata of the file."""
 LARGEST = 2**28
 """Largest file that is read, in bytes."""
+LARGEST_HEADER = 2**24
+"""Largest part of it that describes the network and lists its weights, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,9 @@ def _read(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the checked description and the weights, as they are in the file."""
     import safetensors.torch
 
+    # a header of 100 MB may list a million empty weights, which take a minute
+    if int.from_bytes(content[:8], "little") > LARGEST_HEADER:
+        raise ValueError("it is not a safetensors file, or its header is too large.")
     try:
         weights: dict[str, Tensor] = safetensors.torch.load(content)
     except Exception as error:  # of the format, or of an unknown dtype

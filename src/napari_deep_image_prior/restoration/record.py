@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,7 +48,8 @@ def whole(low: int, high: int) -> Check:
 def number(value: Any) -> str | None:  # noqa: ANN401
     """Accept a finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and math.isfinite(value) else "a finite number"
+    # an integer beyond the range of floats would raise OverflowError
+    return None if is_number and abs(value) <= sys.float_info.max else "a finite number"
 
 
 def short(value: Any) -> str | None:  # noqa: ANN401

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..io.files import is_on_network
 from .record import checked_record
 from .repeat import check_repeatable, recognized, repeated_stack
 
@@ -108,7 +109,8 @@ def _index_in_file(
     inside = [(*plane, *(slice(*ends) for ends in source.get("region") or ()))]
     inside += [(..., slice(None, 3))] if source["rgb"] else []
     try:
-        if not Path(path).is_file():  # opening a named pipe would wait for ever
+        # opening a named pipe would wait for ever
+        if is_on_network(path) or not Path(path).is_file():
             return _indexing(inside)
         whole = np.asarray(read(path))
     except Exception:  # noqa: BLE001  (the readers raise whatever a broken file leads them to)

@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton
 from napari.layers import Image
 
 from ...evaluation.quality import measure_quality, residual
-from ...io.files import SUFFIXES, TIFF_SUFFIXES
+from ...io.files import SUFFIXES, TIFF_SUFFIXES, is_on_network
 from ...restoration.script import script, where_from
 from ...restoration.timing import time_left
 from ..actions.before_after import SHORTCUT, bind_compare, compare
@@ -229,6 +229,8 @@ class ResultsWidget(Container[Any]):
     def _save(self) -> str:
         layer = self.result.value
         source = provenance_of(layer).get("source", {}).get("path") or ""
+        if is_on_network(source) and all(each.source.path != source for each in self._viewer.layers):
+            source = ""  # the dialog would look there
         path = ask_where_to_save(
             self.native, layer, Path(source).parent, "OME-TIFF", (SUFFIX, *TIFF_SUFFIXES)
         )

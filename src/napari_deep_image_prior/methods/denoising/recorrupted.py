@@ -90,4 +90,6 @@ def _weight(changes_and_errors: Iterable[tuple[Tensor, Tensor]]) -> float:
     for change, error in changes_and_errors:
         covariance += float((change * error).sum())
         power += float(change.square().sum())
-    return min(max(covariance / power, 0.0), 1.0)
+    weight = covariance / power
+    # changes beyond the range of float32, as of a damaged network, explain nothing
+    return min(max(weight, 0.0), 1.0) if math.isfinite(weight) else 0.0
