@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_deep_image_prior import measure_quality, restore_layer
 from napari_deep_image_prior._napari.commands import quick_denoise
@@ -524,3 +524,22 @@ def test_no_error_leaves_a_button_disabled(viewer: Any, results: Any, picture: n
 
 def test_the_widget_warns_of_what_a_prior_invents(results: Any) -> None:
     assert results.warning.value.startswith("A prior invents")
+
+
+def test_saving_looks_at_no_server_that_a_record_names(
+    viewer: Any, results: Any, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _restored(viewer, results, viewer.add_image(picture, name="cells"))
+    made = dict(run.layer.metadata["deep_image_prior"])
+    suggested: list[str] = []
+
+    def ask(_: Any, __: str, path: str, ___: str) -> tuple[str, str]:
+        suggested.append(path)
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    for path in (r"\\server\share\a.tif", "//server/share/a.tif", "/folder/a.tif"):
+        source = made["source"] | {"path": path}
+        run.layer.metadata = {"deep_image_prior": made | {"source": source}}
+        press(results.save)
+    assert [Path(path).parent.as_posix() for path in suggested] == [".", ".", "/folder"]

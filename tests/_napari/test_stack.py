@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_deep_image_prior import (
@@ -335,3 +338,26 @@ def test_results_measures_the_displayed_plane_and_examines_single_planes_only(
         assert "restore the plane of interest alone" in results.status.value
     with pytest.raises(ValueError, match="another stack"):
         repeat(result.metadata["deep_image_prior"], stack[0])
+
+
+@pytest.mark.usefixtures("quick_presets")
+@pytest.mark.parametrize("planes", ["all", "volume"])
+def test_the_window_lives_while_a_lazy_stack_is_read(
+    viewer: Any, stack: np.ndarray, planes: str
+) -> None:
+    is_alive, answers = Event(), []
+
+    def load(block_info: Any = None) -> np.ndarray:
+        answers.append(is_alive.wait(5))
+        return stack[block_info[None]["chunk-location"][0]][None]
+
+    lazy = dask.array.map_blocks(load, chunks=((1,) * 3, (24,), (28,)), meta=np.empty((0,) * 3))
+    viewer.add_image(lazy, name="film", contrast_limits=(0, 255), visible=False)
+    answers.clear()
+    is_alive.clear()
+    QTimer.singleShot(50, is_alive.set)
+    run = restore_layer(viewer, viewer.layers["film"], planes=planes)
+    assert answers, "nothing was read"
+    assert all(answers), "the window was frozen"
+    assert run.wait() is not None
+    np.testing.assert_array_equal(run.layer.data.shape, stack.shape)

@@ -9,9 +9,10 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from ...arrays import selection, unmasked
+from ...arrays import selection
 from ...io.files import first_line
 from ...methods.registry import method_of
+from ..viewer.reading import read
 from .channels import NO_CHANNELS, Channels
 from .world import to_data
 
@@ -215,7 +216,7 @@ def plane_at(
             f"layer '{layer.name}' has no plane at the viewer's position: move the sliders onto it."
         )
     try:
-        values = unmasked(pixels[(*selection(index), *_slices(region))])
+        values = read(pixels[(*selection(index), *_slices(region))])
     except Exception as error:  # lazy data raise whatever their source leads them to
         raise ValueError(f"layer '{layer.name}' cannot be read: {first_line(error)}.") from error
     if getattr(layer, "rgb", False):

@@ -229,7 +229,9 @@ class ResultsWidget(Container[Any]):
     def _save(self) -> str:
         layer = self.result.value
         source = provenance_of(layer).get("source", {}).get("path") or ""
-        if is_on_network(source) and all(each.source.path != source for each in self._viewer.layers):
+        if is_on_network(source) and all(
+            each.source.path != source for each in self._viewer.layers
+        ):
             source = ""  # the dialog would look there
         path = ask_where_to_save(
             self.native, layer, Path(source).parent, "OME-TIFF", (SUFFIX, *TIFF_SUFFIXES)
