@@ -361,3 +361,33 @@ def test_the_window_lives_while_a_lazy_stack_is_read(
     assert all(answers), "the window was frozen"
     assert run.wait() is not None
     np.testing.assert_array_equal(run.layer.data.shape, stack.shape)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_what_happens_to_a_lazy_stack_while_it_is_read_is_counted(
+    viewer: Any, stack: np.ndarray
+) -> None:
+    is_over = Event()
+
+    def load(block_info: Any = None) -> np.ndarray:
+        is_over.wait(5)
+        return stack[block_info[None]["chunk-location"][0]][None]
+
+    lazy = dask.array.map_blocks(load, chunks=((1,) * 3, (24,), (28,)), meta=np.empty((0,) * 3))
+    source = viewer.add_image(lazy, name="film", contrast_limits=(0, 255), visible=False)
+    window = viewer.window._qt_window
+    closed: list[bool] = []
+
+    def close_and_delete() -> None:
+        closed.append(window.close())
+        viewer.layers.remove(source)
+        is_over.set()
+
+    is_over.clear()
+    QTimer.singleShot(50, close_and_delete)
+    with pytest.raises(ValueError, match="'film' was deleted while it was read"):
+        restore_layer(viewer, source, planes="all")
+    assert closed == [False], "the window waits for what is being read"
+    assert len(viewer.layers) == 0
+    QApplication.processEvents()
+    assert not window.isVisible()

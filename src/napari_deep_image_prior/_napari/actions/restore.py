@@ -255,6 +255,8 @@ def _load_selection(
     if selected.planes == "volume" and not method.task.volumes:
         raise ValueError(f"{method.kind} has no volumes yet: choose planes='displayed' or 'all'.")
     source = selected.load(viewer, image)
+    if image not in viewer.layers:  # lazy pixels take their time
+        raise ValueError(f"layer '{image.name}' was deleted while it was read.")
     if source.depth is not None:
         own.setdefault("spacing", voxel_size(image, source.depth))
     masks = {
