@@ -42,6 +42,7 @@ from .restoration.fitted import iter_fit as iter_fit
 from .restoration.fitted import load_fitted as load_fitted
 from .restoration.repeat import repeat as repeat
 from .restoration.steps import Steps as Steps
+from .tiling.array import restore_array as restore_array
 
 __version__: str
 
@@ -83,6 +84,7 @@ __all__ = [
     "repeat",
     "residual",
     "restore",
+    "restore_array",
     "restore_layer",
     "settings_from_dict",
     "settings_to_dict",

@@ -19,6 +19,7 @@ from ..methods.registry import PRESETS, registered_methods
 from ..restoration.threads import wait_passively
 from .fits import add_fits
 from .restore import EXIT_BAD_INPUT, EXIT_FAILED, fail, restore_files
+from .stores import add_stores
 from .termination import Terminated, terminable, what_is_written
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f"terminated; {what_is_written(end)}", EXIT_BY_SIGNAL + end.args[0])
     except RestorationError as error:
         return fail(error, EXIT_FAILED)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         return fail(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt as interruption:
         state = str(interruption) or what_is_written(interruption)
@@ -102,6 +103,7 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
     if method.task.volumes:
         _add_volume(parser)
     add_fits(parser, method)
+    add_stores(parser)
     parser.set_defaults(action=restore_files, method=method, volume=False, spacing=None)
 
 

@@ -21,10 +21,12 @@ from ..io.files import (
     write_image,
 )
 from ..io.image_file import FileError, ImageFile, result_file
+from ..io.ome_zarr import is_store
 from ..restoration.cautions import collected_cautions
 from .fits import check_fits, network_for, representative
 from .masks import mask_file, read_mask
 from .progress import run_with_progress, summary
+from .stores import restore_store_to
 from .termination import noting_whether_written, terminable
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
 def restore_files(options: argparse.Namespace) -> int:
     """Restore a file, or each image of a folder; return the exit status."""
     check_fits(options)
+    if is_store(options.input):
+        return restore_store_to(options.input, options.output, options)
     if not options.input.is_dir():
         return _restore_file(options.input, options.output, options)
     paths = image_files(options.input)

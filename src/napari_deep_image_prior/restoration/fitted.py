@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from ..fitting.base import Progress
     from ..fitting.settings import Settings
+    from ..methods.denoising.restorer import DenoisingRestorer
     from ..methods.denoising.settings import DenoisingFit
     from ..methods.denoising.task import Denoise
+    from ..methods.denoising.whole import Whole
     from .base import Restoration
     from .steps import Steps
 
@@ -210,8 +212,8 @@ def iter_fit(
             "the images to learn from differ in their number of channels, or some are planes and "
             "some volumes: fit each kind alone."
         )
-    learning = _learning(tasks, cast("DenoisingFit", chosen), choose_device(device), seed)
-    return _in_environment(learning, threads or default_threads(), patch_threads(threads))
+    working = learning(tasks, cast("DenoisingFit", chosen), choose_device(device), seed)
+    return _in_environment(working, threads or default_threads(), patch_threads(threads))
 
 
 def load_fitted(path: str | Path) -> Fitted:
@@ -243,27 +245,41 @@ def check_fitted_path(path: str | Path) -> None:
     check_folder(path)
 
 
-def _learning(
-    tasks: Sequence[Task], settings: DenoisingFit, device: torch.device, seed: int
-) -> Generator[FitStep, None, None]:
-    """Yield the steps of a fit: of the examples of each image, then of the network."""
+def learning(
+    tasks: Sequence[Task],
+    settings: DenoisingFit,
+    device: torch.device,
+    seed: int,
+    whole: Whole | None = None,
+) -> Generator[FitStep, None, list[DenoisingRestorer]]:
+    """Yield the steps of a fit: of the examples of each image, then of the network.
+
+    whole: a large image of which the images are parts.
+
+    Returns
+    -------
+    list of DenoisingRestorer
+        Those of the images; the first one has the network.
+    """
     from ..methods.base import weights_of
     from ..methods.denoising.restorer import DenoisingRestorer
 
-    first: DenoisingRestorer | None = None
+    restorers: list[DenoisingRestorer] = []
     learned_from = []
     with explained_errors(device):
         for number, task in enumerate(tasks):
             # other random numbers for each image
             own = (seed + number) % 2**31
             restorer = DenoisingRestorer.for_task(cast("Denoise", task), settings, device, own)
-            first = first or restorer
-            for done in restorer.examples(first.model):
+            if whole is not None:
+                restorer.use(whole)
+            restorers.append(restorer)
+            for done in restorer.examples(restorers[0].model):
                 yield _step(done, number, len(tasks), 0)
             found = "; ".join(filter(None, [restorer.noise_summary, task.detected]))
             image = fingerprint(np.asarray(task.image))
             learned_from.append({"image_sha256": image, "found": found})
-        assert first is not None  # noqa: S101  (there is an image)
+        first = restorers[0]
         for fitted, done in enumerate(first.fitting(), start=1):
             yield _step(done, len(tasks) - 1, len(tasks), fitted)
         described = {
@@ -282,6 +298,7 @@ def _learning(
     yield replace(
         _step(done, len(tasks) - 1, len(tasks), fitted), result=Fitted.from_content(content)
     )
+    return restorers
 
 
 def _step(done: Progress, number: int, images: int, fitted: int) -> FitStep:
@@ -292,15 +309,15 @@ def _step(done: Progress, number: int, images: int, fitted: int) -> FitStep:
 
 
 def _in_environment(
-    learning: Generator[FitStep, None, None], threads: int, workers: int
+    working: Generator[FitStep, None, Any], threads: int, workers: int
 ) -> Iterator[FitStep]:
     """Yield the steps; torch's settings are changed only while a step is made."""
     try:
         while True:
             with fit_environment(threads, workers):
-                step = next(learning, None)
+                step = next(working, None)
             if step is None:
                 return
             yield step
     finally:
-        learning.close()
+        working.close()

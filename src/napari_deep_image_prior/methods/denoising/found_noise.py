@@ -32,25 +32,32 @@ class FoundNoise:
 
 
 def find_noise(
-    image: NDArray[np.float64], known: NDArray[np.bool_], kind: str, std: float | None
+    image: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    kind: str,
+    std: float | None,
+    *,
+    stripes: bool = True,
 ) -> Generator[float, None, FoundNoise]:
-    """Find the noise of a (C, Z, Y, X) image; stripes only if the kind of noise is not given.
+    """Find the noise of a (C, Z, Y, X) image.
+
+    stripes: remove them, if the kind of noise is not given.
 
     Yields
     ------
     float
         The fraction done, before each plane.
     """
-    unstriped, models, stripes = image.copy(), [], []
+    unstriped, models, removed = image.copy(), [], []
     for number, channel in enumerate(unstriped):
         yield number / len(image)
-        if kind == "auto":
+        if stripes and kind == "auto":
             of_channel = part(number / len(image), (number + 1) / len(image))
-            stripes.append((yield from mapped(_remove_stripes(channel), of_channel)))
+            removed.append((yield from mapped(_remove_stripes(channel), of_channel)))
         seen, valid = (montage(each[number : number + 1])[0] for each in (unstriped, known))
         models.append(estimate_noise(seen, kind, std, valid))
     summary = _of_channels([model.describe() for model in models])
-    return FoundNoise(unstriped, models, "; ".join(filter(None, [summary, _of_channels(stripes)])))
+    return FoundNoise(unstriped, models, "; ".join(filter(None, [summary, _of_channels(removed)])))
 
 
 def _remove_stripes(channel: NDArray[np.float64]) -> Generator[float, None, str]:

@@ -41,6 +41,16 @@ NEIGHBORHOOD = 9
 
 
 @dataclass(frozen=True)
+class Frame:
+    """The coordinates of normalized channels."""
+
+    offset: NDArray[np.float64]
+    """(C, 1, 1, 1) mean of the stabilized channels."""
+    axes: NDArray[np.float64]
+    """(C, C) matrix whose rows are the axes onto which the channels are rotated."""
+
+
+@dataclass(frozen=True)
 class NormalizedImage:
     """An image with normalized noise."""
 
@@ -77,6 +87,8 @@ class NoiseNormalizer:
         Seed of the added noise.
     grids : PatchGrids
         Patches of the nonlocal estimates.
+    frame : Frame, optional
+        That of a larger image; None: the image's own.
     """
 
     def __init__(
@@ -87,6 +99,7 @@ class NoiseNormalizer:
         device: torch.device,
         seed: int,
         grids: PatchGrids = PLANE,
+        frame: Frame | None = None,
     ) -> None:
         self._models, self._overestimation = models, overestimation
         self._grids = grids
@@ -101,11 +114,8 @@ class NoiseNormalizer:
         stabilized = np.stack(
             [model.stabilize(channel) for model, channel in zip(models, image, strict=True)]
         )
-        self._offset = stabilized.mean(axis=(1, 2, 3), keepdims=True)
-        whitened = self._whitened(stabilized)
-        # correlated channels would have different noise levels along different axes
-        is_correlated = channel_noise_correlation(montage(stabilized)) > MAX_CHANNEL_CORRELATION
-        self._axes = np.eye(len(image)) if is_correlated else _principal_axes(whitened)
+        self.frame = self._own_frame(stabilized) if frame is None else frame
+        self._offset, self._axes = self.frame.offset, self.frame.axes
         variance_gain = np.stack(
             [(each or WHITE).variance_gain(HALVINGS) for each in self._correlations], axis=1
         )
@@ -113,6 +123,14 @@ class NoiseNormalizer:
             (variance_gain @ self._axes.T**2).astype(np.float32)
         ).to(device)
         self.image = self._normalized(stabilized, device)
+
+    def _own_frame(self, stabilized: NDArray[np.float64]) -> Frame:
+        self._offset = stabilized.mean(axis=(1, 2, 3), keepdims=True)
+        whitened = self._whitened(stabilized)
+        # correlated channels would have different noise levels along different axes
+        is_correlated = channel_noise_correlation(montage(stabilized)) > MAX_CHANNEL_CORRELATION
+        axes = np.eye(len(stabilized)) if is_correlated else _principal_axes(whitened)
+        return Frame(self._offset, axes)
 
     def restored(self, estimate: Tensor) -> NDArray[np.float64]:
         """Transform a noise-free (C, Z, Y, X) estimate back to intensity units."""

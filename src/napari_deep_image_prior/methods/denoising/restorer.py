@@ -56,8 +56,9 @@ if TYPE_CHECKING:
     from ...patches.grids import PatchGrids
     from ..base import Rehearsal, Work
     from ..task import Task
-    from .normalization import NormalizedImage
+    from .normalization import Frame, NormalizedImage
     from .task import Denoise
+    from .whole import Whole
 
 GROUP_BYTES = 2e5
 """Memory for each group of patches that is being restored, and channel."""
@@ -135,7 +136,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._normalizer: NoiseNormalizer | None = None
         self._estimates: NonlocalEstimates | None = None
         self._share = EQUAL
-        self._pairs: list[RecorruptedPair] = []
+        self.pairs: list[RecorruptedPair] = []
+        """The recorrupted pairs made so far."""
         self._partial: Callable[[], Tensor] | None = None
         self._has_changed = False
         self._draws = draws_of(settings)
@@ -148,6 +150,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._drawn = 0
         self._correction_weight = 1.0
+        self._frame: Frame | None = None
+        self._given_weight: float | None = None
         self._is_applied = False
         """Whether the network was fitted to other images."""
 
@@ -165,8 +169,9 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._normalize(self._unstriped, self._models)
 
     def _normalize(self, image: NDArray[np.float64], models: Sequence[NoiseModel]) -> None:
+        level, device, seed = self._overestimation, self._device, self._seed
         self._normalizer = NoiseNormalizer(
-            image, models, self._overestimation, self._device, self._seed, self._grids
+            image, models, level, device, seed, self._grids, self._frame
         )
         self._noisy = self._normalizer.image.noisy
 
@@ -193,12 +198,12 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._estimates = yield from self._reported(image, 0, self._overestimation)
             self._partial, self._has_changed = None, True
         level = local_noise_level(self._noisy, self._estimates.shrunk)
-        while len(self._pairs) < PAIRS:
+        while len(self.pairs) < PAIRS and self._given_weight is None:
             image, target = normalizer.recorrupt(self._regions, level)
-            done = 1 + len(self._pairs)
+            done = 1 + len(self.pairs)
             estimates = yield from self._reported(image, done, self._overestimation)
-            self._pairs.append(RecorruptedPair(image.noisy, target, estimates))
-            self._share = share_of_second(self._pairs)
+            self.pairs.append(RecorruptedPair(image.noisy, target, estimates))
+            self._share = share_of_second(self.pairs)
         self._has_changed = True
         while self._drawn < self._draws:
             clean = self._regions.draw([self._first], 1)[0]
@@ -257,6 +262,15 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
         """The network that is fitted."""
         return self._model
 
+    def use(self, whole: Whole) -> None:
+        """Use the noise and the weights of a larger image; call it before the first step."""
+        self._models, self.noise_summary = list(whole.models), whole.summary
+        self._share, self._given_weight = whole.share, whole.weight
+        self._is_dim = any(map(is_dim, self._image, self._models))
+        if not self._is_dim:  # the combination of dim noise has coordinates of its own
+            self._frame = whole.frame
+            self._normalize(self._image, self._models)
+
     @property
     def adds_nothing(self) -> bool:
         """Whether the network's fit has ended because it adds nothing to the first estimate."""
@@ -276,7 +290,7 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
     ) -> Generator[Progress, None, NonlocalEstimates]:
         """Return the nonlocal estimates; count as PARTS steps but yield more often, to be left."""
         watch = self._watch if self._estimates is None else None
-        done = None if self._estimates is None else len(self._pairs) + self._drawn
+        done = None if self._estimates is None else len(self.pairs) + self._drawn
         working = self._workload.counted(image.estimates(overestimation, watch), done)
         part, estimates = 1, None
         while estimates is None:
@@ -336,7 +350,8 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
             self._partial = None
         estimate = self._first
         self._correction_weight = 0.0
-        can_correct = len(self._pairs) == PAIRS if self._is_applied else self._rule.has_errors
+        has_evidence = self._given_weight is not None or len(self.pairs) == PAIRS
+        can_correct = has_evidence if self._is_applied else self._rule.has_errors
         if can_correct and not self._rule.adds_nothing:
             self._correction_weight = yield from self._weight()
             if self._is_applied and self._correction_weight < LEAST_WEIGHT:
@@ -358,11 +373,13 @@ class DenoisingRestorer(SelfSupervisedRestorer[DenoisingFit]):
 
     def _weight(self) -> Generator[str | None, None, float]:
         """Return the weight of the correction, 0 to 1."""
+        if self._given_weight is not None:
+            return self._given_weight
         corrections = []
-        for pair in self._pairs:
+        for pair in self.pairs:
             views = self._model.mean_correction(pair.noisy, pair.estimates.mixed(self._share))
             corrections.append((yield from self._workload.counted_views(views, pair.noisy)))
-        return correction_weight(self._pairs, self._share, corrections)
+        return correction_weight(self.pairs, self._share, corrections)
 
     @classmethod
     def rehearsal_settings(cls, settings: DenoisingFit) -> DenoisingFit:

@@ -1,0 +1,241 @@
+"""OME-Zarr images, versions 0.4 and 0.5: read lazily, and made for a result."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .image_file import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike
+
+NOT_INSTALLED = "OME-Zarr needs further packages: pip install 'napari-deep-image-prior[large]'"
+POOLED = 2**24
+"""Pixels of a lower level that are computed at once, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class OmeZarr:
+    """An image of an OME-Zarr store, not in memory."""
+
+    path: Path
+    levels: tuple[Any, ...]
+    """Its zarr arrays, the largest first."""
+    axes: str
+    """A letter for each axis."""
+    version: str
+    """Version of the format."""
+    metadata: Mapping[str, Any]
+    """The validated metadata of the image."""
+
+    @property
+    def array(self) -> Any:  # noqa: ANN401
+        """The largest array."""
+        return self.levels[0]
+
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Return the size of a voxel along z, y and x; None if there is no z."""
+        if not set("zyx") <= set(self.axes):
+            return None
+        changes = self.metadata["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+        scale = next(change["scale"] for change in changes if change["type"] == "scale")
+        return tuple(float(scale[self.axes.index(name)]) for name in "zyx")
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a path is a Zarr store, or a group in one."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+
+
+def open_ome_zarr(path: Path) -> OmeZarr:
+    """Open the image of an OME-Zarr store.
+
+    Raises
+    ------
+    FileError
+        If it is not such an image, or holds several.
+    ModuleNotFoundError
+        If zarr or yaozarrs is not installed.
+    """
+    zarr, models = _modules()
+    try:
+        group = zarr.open_group(str(path), mode="r")
+    except Exception as error:
+        raise FileError(f"{path}: is not a Zarr group that can be read.") from error
+    attributes = dict(group.attrs)
+    described = attributes.get("ome", attributes)
+    _refuse_several(path, described)
+    version = "0.5" if "ome" in attributes else "0.4"
+    if "multiscales" not in described:
+        raise FileError(f"{path}: is not an OME-Zarr image; choose one of its groups that is.")
+    try:
+        image = models[version].Image.model_validate(described)
+    except ValueError as error:
+        raise FileError(
+            f"{path}: its OME-Zarr {version} metadata are invalid: {str(error).splitlines()[-2:]}"
+        ) from error
+    metadata = image.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"uri"})
+    first = metadata["multiscales"][0]
+    try:
+        levels = tuple(group[dataset["path"]] for dataset in first["datasets"])
+    except KeyError as error:
+        raise FileError(f"{path}: the array {error} of its metadata is missing.") from error
+    axes = _letters(first["axes"])
+    if len(axes) != levels[0].ndim:
+        raise FileError(f"{path}: has {levels[0].ndim} axes, but names {len(axes)}.")
+    return OmeZarr(path, levels, axes, version, metadata)
+
+
+def create_ome_zarr(
+    path: Path,
+    source: OmeZarr,
+    factors: Sequence[int],
+    dtype: DTypeLike,
+    attributes: Mapping[str, Any],
+) -> Any:  # noqa: ANN401
+    """Create a store for a result, empty, with the axes, scales, levels and chunks of its source.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist.
+    source : OmeZarr
+    factors : sequence of int
+        Size of the result relative to the source's along each axis.
+    dtype : dtype
+    attributes : mapping
+        Further attributes of the store.
+
+    Returns
+    -------
+    zarr.Group
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    zarr, _ = _modules()
+    image = dict(source.metadata)
+    first = dict(image["multiscales"][0])
+    first["datasets"] = [_rescaled(dataset, factors) for dataset in first["datasets"]]
+    image["multiscales"] = [first]
+    own = {"ome": image} if source.version == "0.5" else image
+    form = 3 if source.version == "0.5" else 2
+    try:
+        group = zarr.create_group(str(path), zarr_format=form, attributes={**own, **attributes})
+        for level, dataset in zip(source.levels, first["datasets"], strict=True):
+            shape = [n * factor for n, factor in zip(level.shape, factors, strict=True)]
+            more = {} if form == 2 else {"dimension_names": [a["name"] for a in first["axes"]]}
+            group.create_array(
+                dataset["path"],
+                shape=shape,
+                dtype=np.dtype(dtype),
+                chunks=[min(chunk, n) for chunk, n in zip(level.chunks, shape, strict=True)],
+                shards=level.shards,
+                chunk_key_encoding={"name": "v2", "separator": "/"} if form == 2 else None,
+                **more,
+            )
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
+    return group
+
+
+def fill_levels(levels: Sequence[Any]) -> Iterator[str]:
+    """Compute each lower level as the means of the one above; yields texts for users."""
+    for number, (above, level) in enumerate(itertools.pairwise(levels), start=1):
+        ratios = [max(1, round(a / b)) for a, b in zip(above.shape, level.shape, strict=True)]
+        for region in _regions(level):
+            yield f"level {number} of the pyramid"
+            read = tuple(
+                slice(part.start * ratio, min(part.stop * ratio, size))
+                for part, ratio, size in zip(region, ratios, above.shape, strict=True)
+            )
+            level[region] = _pooled(above[read], ratios, level.dtype, region)
+
+
+def _regions(level: Any) -> Iterator[tuple[slice, ...]]:  # noqa: ANN401
+    """Yield regions of whole chunks that hold at most `POOLED` pixels where chunks do."""
+    sizes = list(level.shards or level.chunks)
+    for axis in reversed(range(len(sizes))):
+        room = POOLED // max(1, int(np.prod(sizes)))
+        sizes[axis] = min(sizes[axis] * max(1, room), level.shape[axis])
+    starts = (range(0, n, size) for n, size in zip(level.shape, sizes, strict=True))
+    for corner in itertools.product(*starts):
+        yield tuple(
+            slice(start, min(start + size, n))
+            for start, size, n in zip(corner, sizes, level.shape, strict=True)
+        )
+
+
+def _pooled(
+    pixels: Any,  # noqa: ANN401
+    ratios: Sequence[int],
+    dtype: np.dtype[Any],
+    region: tuple[slice, ...],
+) -> Any:  # noqa: ANN401
+    """Return the means of blocks of pixels; the last blocks along an axis may be repeated."""
+    wanted = [part.stop - part.start for part in region]
+    missing = [
+        (0, n * ratio - size) for n, ratio, size in zip(wanted, ratios, pixels.shape, strict=True)
+    ]
+    padded = np.pad(np.asarray(pixels, dtype=np.float64), missing, mode="edge")
+    shape = [size for n, ratio in zip(wanted, ratios, strict=True) for size in (n, ratio)]
+    means = padded.reshape(shape).mean(axis=tuple(range(1, 2 * len(wanted), 2)))
+    return (np.rint(means) if dtype.kind in "ui" else means).astype(dtype)
+
+
+def _rescaled(dataset: Mapping[str, Any], factors: Sequence[int]) -> dict[str, Any]:
+    """Return the description of a level of an image that is `factors` times as large."""
+    changes = [
+        {
+            **change,
+            "scale": [s / factor for s, factor in zip(change["scale"], factors, strict=True)],
+        }
+        if change["type"] == "scale"
+        else change
+        for change in dataset["coordinateTransformations"]
+    ]
+    return {**dataset, "coordinateTransformations": changes}
+
+
+def _letters(axes: Sequence[Mapping[str, Any]]) -> str:
+    """Return a letter for each axis; axes of other kinds get one that is not taken."""
+    free = iter("abdefghijklmnopqrsuvw")
+    letters = []
+    for axis in axes:
+        kind, name = axis.get("type"), axis["name"]
+        if kind in ("channel", "time"):
+            letters.append("c" if kind == "channel" else "t")
+        else:
+            letters.append(name if name in ("x", "y", "z", "t", "c") else next(free))
+    return "".join(letters)
+
+
+def _refuse_several(path: Path, described: Mapping[str, Any]) -> None:
+    """Raise FileError if a store has several images."""
+    if "plate" in described:
+        wells = [well["path"] for well in described["plate"].get("wells", [])]
+        some = f"{path.name}/{wells[0]}/0" if wells else "one of its fields"
+        raise FileError(f"{path}: is a plate with {len(wells)} wells; choose a field, as {some}.")
+    if "well" in described:
+        fields = [field["path"] for field in described["well"].get("images", [])]
+        raise FileError(f"{path}: is a well; choose one of its fields, {', '.join(fields[:8])}.")
+    if "bioformats2raw.layout" in described:
+        raise FileError(f"{path}: may hold several images; choose one, as {path.name}/0.")
+
+
+def _modules() -> tuple[Any, dict[str, Any]]:
+    try:
+        import zarr
+        from yaozarrs import v04, v05
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(NOT_INSTALLED) from error
+    return zarr, {"0.4": v04, "0.5": v05}

@@ -1,0 +1,1 @@
+"""Restoration of arrays larger than memory, tile by tile."""

@@ -1,0 +1,168 @@
+"""Restore an OME-Zarr image into another one; a run that was broken off is continued."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..encoding import encoded
+from ..io.image_file import FileError
+from ..io.ome_zarr import create_ome_zarr, fill_levels
+from ..methods.registry import settings_to_dict
+from ..restoration.fitted import Fitted
+from .array import chunks_of, full_mask, restore_tiles
+from .learning import learned_plan
+from .plan import Plan, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ..io.ome_zarr import OmeZarr
+
+KEY = "deep_image_prior"
+"""Attribute and group of a result with its state."""
+
+
+def restore_store(
+    source: OmeZarr,
+    path: Path,
+    *,
+    masks: Mapping[str, Any],
+    fitted: Fitted | None = None,
+    overwrite: bool = False,
+    show: Callable[[str], object],
+    **how: Any,  # noqa: ANN401
+) -> str:
+    """Restore an OME-Zarr image, on the current scheduler of dask.
+
+    Tiles that an earlier run with the same settings has finished are kept.
+
+    Parameters
+    ----------
+    source : OmeZarr
+    path : Path
+        Store of the result.
+    masks : mapping
+        Masks by the name of the task's field.
+    fitted : Fitted, optional
+        A network to denoise with, in place of a fit.
+    overwrite : bool
+        Replace what is at `path`.
+    show : callable
+        Receives the state of the work as text.
+    **how
+        As of `plan_of`.
+
+    Returns
+    -------
+    str
+        What was done, in one line.
+
+    Raises
+    ------
+    FileError
+        If the result cannot be written, or something else is at `path`.
+    RestorationError, ValueError, TypeError
+        As `restore_array`.
+    """
+    array = source.array
+    plan = plan_of(array.shape, array.dtype, axes=source.axes, multiples=chunks_of(array), **how)
+    masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
+    record = _record(source, plan, fitted)
+    group = _begun(path, source, plan, record, overwrite=overwrite)
+    state = group[KEY]
+    if state.attrs.get("complete"):
+        return f"is complete, nothing to do: {len(plan.tiles)} tiles"
+    done = state["done"]
+    skipped = set(np.flatnonzero(done[:]).tolist())
+    if len(skipped) < len(plan.tiles):
+        networks = _networks(state)
+        for step in learned_plan(plan, array, fitted, networks):
+            if isinstance(step, Plan):
+                plan = step
+            else:
+                show(step)
+        _keep_networks(state, plan, networks)
+    levels = [group[level.path.rsplit("/", 1)[-1]] for level in source.levels]
+    restore_tiles(plan, array, levels[0], masks, done=done, skipped=skipped, show=show)
+    for text in fill_levels(levels):
+        show(text)
+    state.attrs["complete"] = True
+    kept = f", {len(skipped)} of them kept from an earlier run" if skipped else ""
+    return f"{len(plan.tiles)} tiles{kept}"
+
+
+def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any]:
+    """Return what must be equal for a run to continue another."""
+    made = {
+        "source": source.path.name,
+        "task": plan.kind,
+        "options": {name: encoded(value) for name, value in plan.options.items()},
+        "settings": settings_to_dict(plan.settings),
+        "shape": list(plan.shape),
+        "source_dtype": str(plan.source_dtype),
+        "dtype": str(plan.dtype),
+        "volume": plan.is_volume,
+        "tile": list(plan.edges),
+        "halo": list(plan.halos),
+        "seed": plan.seed,
+        "fitted": None if fitted is None else fitted.sha256,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(made))
+    return plain
+
+
+def _begun(
+    path: Path, source: OmeZarr, plan: Plan, record: dict[str, Any], *, overwrite: bool
+) -> Any:  # noqa: ANN401
+    """Return the group of a result, that of an earlier run or a new one."""
+    import zarr
+
+    group: Any
+    if path.exists() and path.samefile(source.path):
+        raise FileError(f"{path}: would overwrite the input; choose another name.")
+    if path.exists() and not overwrite:
+        try:
+            group = zarr.open_group(str(path), mode="r+")
+            found: Any = group.attrs[KEY]
+        except Exception as error:
+            raise FileError(
+                f"{path}: exists and is not a result of this program; use --overwrite or another "
+                "name."
+            ) from error
+        if found != record:
+            differ = [name for name in record if record[name] != found.get(name)]
+            raise FileError(
+                f"{path}: is a result with other settings ({', '.join(differ)}); use --overwrite, "
+                "the same settings, or another name."
+            )
+        if KEY in group and "done" in group[KEY]:  # else it ended before its first tile
+            return group
+    if path.exists():
+        shutil.rmtree(path)
+    group = create_ome_zarr(path, source, plan.factors, plan.dtype, {KEY: record})
+    state = group.create_group(KEY)
+    # a chunk for each tile: workers write them at the same time
+    state.create_array("done", shape=(len(plan.tiles),), chunks=(1,), dtype="uint8")
+    return group
+
+
+def _networks(state: Any) -> dict[int, Fitted]:  # noqa: ANN401
+    """Return the networks of an earlier run, by channel."""
+    found = {}
+    for name in state.array_keys():
+        if name.startswith("fit_") and state[name].attrs.get("whole"):
+            found[int(name[4:])] = Fitted.from_content(state[name][:].tobytes())
+    return found
+
+
+def _keep_networks(state: Any, plan: Plan, kept: Mapping[int, Fitted]) -> None:  # noqa: ANN401
+    for channel, learned in plan.learned.items():
+        if channel not in kept:
+            content = np.frombuffer(learned.network.content, dtype=np.uint8)
+            array = state.create_array(f"fit_{channel}", data=content, overwrite=True)
+            array.attrs["whole"] = True

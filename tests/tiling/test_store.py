@@ -1,0 +1,134 @@
+"""OME-Zarr images are restored into OME-Zarr images; a run that was killed is continued."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from napari_deep_image_prior.cli.main import main
+from napari_deep_image_prior.io.image_file import FileError
+from napari_deep_image_prior.io.ome_zarr import open_ome_zarr
+
+from .conftest import make_store, scene
+
+zarr = pytest.importorskip("zarr")
+yaozarrs = pytest.importorskip("yaozarrs")
+
+
+def restored(source, output, fit_file, *more):
+    return main(["denoise", str(source), "-o", str(output), "--with-fit", str(fit_file), *more])
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_result_keeps_axes_scales_chunks_type_and_version(tmp_path, fit_file, version):
+    image = scene(2, 40, 56).astype(np.uint16)
+    source = make_store(tmp_path / "in.zarr", image, "zyx", version)
+    assert restored(source, tmp_path / "out.zarr", fit_file, "--tile", "32") == 0
+    before, after = (open_ome_zarr(tmp_path / name) for name in ("in.zarr", "out.zarr"))
+    assert after.version == before.version == version
+    assert after.metadata == before.metadata
+    assert after.array.dtype == np.uint16
+    assert after.array.chunks == before.array.chunks
+    assert after.voxel_size() == (1.0, 0.5, 0.5)
+    yaozarrs.validate_zarr_store(str(tmp_path / "out.zarr"))
+    result, halved = after.array[:].astype(float), after.levels[1][:].astype(float)
+    assert 30 < (result - image).std() < 80
+    means = result.reshape(2, 20, 2, 28, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(halved, means, atol=0.51)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_run_that_was_killed_is_continued_to_the_same_result(tmp_path, fit_file):
+    source = make_store(tmp_path / "in.zarr", scene(8, 48, 48), "tyx")
+    output, whole = tmp_path / "out.zarr", tmp_path / "whole.zarr"
+    command = [sys.executable, "-c", "from napari_deep_image_prior.cli import run; run()"]
+    command += ["denoise", str(source), "-o", str(output), "--with-fit", str(fit_file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        done = output / "deep_image_prior" / "done" / "c"
+        until = time.monotonic() + 120
+        while running.poll() is None and not any(done.glob("*")) and time.monotonic() < until:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    flags = zarr.open_group(str(output), mode="r")["deep_image_prior"]["done"][:]
+    assert 0 < flags.sum() < 8
+    kept = {path: path.stat().st_mtime_ns for path in done.glob("*")}
+    assert restored(source, output, fit_file) == 0
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+    assert restored(source, whole, fit_file) == 0
+    np.testing.assert_array_equal(open_ome_zarr(output).array[:], open_ome_zarr(whole).array[:])
+
+
+def test_a_finished_result_is_not_made_again(tmp_path, fit_file, capsys):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0
+    assert "is complete, nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["other settings", "something else", "the input"])
+def test_nothing_is_overwritten_without_being_asked(tmp_path, fit_file, capsys, what):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    output = tmp_path / "out.zarr"
+    if what == "other settings":
+        assert restored(source, output, fit_file) == 0
+        more, message = ["--seed", "3"], "with other settings (seed)"
+    elif what == "something else":
+        make_store(output, scene(32, 32))
+        more, message = [], "exists and is not a result"
+    else:
+        output, more, message = source, ["--overwrite"], "would overwrite the input"
+    before = sorted(path.name for path in output.rglob("*"))
+    assert restored(source, output, fit_file, *more) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in output.rglob("*")) == before
+    if what != "the input":
+        assert restored(source, output, fit_file, *more, "--overwrite") == 0
+
+
+def test_a_store_with_several_images_says_how_to_choose(tmp_path):
+    zarr.create_group(
+        str(tmp_path / "plate.zarr"),
+        zarr_format=2,
+        attributes={"plate": {"wells": [{"path": "A/1"}], "version": "0.4"}},
+    )
+    with pytest.raises(FileError, match=r"is a plate with 1 wells; choose a field, as .*A/1/0"):
+        open_ome_zarr(tmp_path / "plate.zarr")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({}, "is not an OME-Zarr image"),
+        ({"ome": {"version": "0.5", "multiscales": [{"axes": []}]}}, "metadata are invalid"),
+        ({"ome": {"version": "0.5", "multiscales": "x"}}, "metadata are invalid"),
+    ],
+)
+def test_a_damaged_store_is_one_line(tmp_path, attributes, message):
+    zarr.create_group(str(tmp_path / "bad.zarr"), zarr_format=3, attributes=attributes)
+    with pytest.raises(FileError, match=message):
+        open_ome_zarr(tmp_path / "bad.zarr")
+
+
+def test_a_result_must_be_a_store(tmp_path, fit_file, capsys):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    assert restored(source, tmp_path / "out.tif", fit_file) == 2
+    assert "must end with .zarr" in capsys.readouterr().err
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, fit_file, capsys, monkeypatch):
+    monkeypatch.setattr("napari_deep_image_prior.cli.stores.PATIENCE", 1)
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    address = ["--scheduler", "tcp://127.0.0.1:9"]
+    assert restored(source, tmp_path / "out.zarr", fit_file, *address) == 2
+    assert "no dask scheduler answers there" in capsys.readouterr().err
+
+
+def test_processes_give_the_result_of_one(tmp_path, fit_file):
+    source = make_store(tmp_path / "in.zarr", scene(2, 32, 32), "tyx")
+    for name, more in (("one.zarr", []), ("two.zarr", ["--workers", "2"])):
+        assert restored(source, tmp_path / name, fit_file, *more) == 0
+    one, two = (open_ome_zarr(tmp_path / name).array[:] for name in ("one.zarr", "two.zarr"))
+    np.testing.assert_array_equal(one, two)
