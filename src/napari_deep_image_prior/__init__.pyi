@@ -13,6 +13,11 @@ from .fitting.settings import HourglassNetwork as HourglassNetwork
 from .fitting.settings import Settings as Settings
 from .io.animation import write_animation as write_animation
 from .methods.base import Restorer as Restorer
+from .methods.deconvolution.optics import microscope_psf as microscope_psf
+from .methods.deconvolution.psf import gaussian_psf as gaussian_psf
+from .methods.deconvolution.psf import measure_psf as measure_psf
+from .methods.deconvolution.settings import DeconvolutionFit as DeconvolutionFit
+from .methods.deconvolution.task import Deconvolve as Deconvolve
 from .methods.deep_image_prior.settings import DeepImagePriorFit as DeepImagePriorFit
 from .methods.deep_image_prior.settings import published_settings as published_settings
 from .methods.denoising.settings import DenoisingFit as DenoisingFit
@@ -47,6 +52,8 @@ __version__: str
 
 __all__ = [
     "CompactNetwork",
+    "DeconvolutionFit",
+    "Deconvolve",
     "DeepImagePriorFit",
     "Denoise",
     "DenoisingFit",
@@ -72,11 +79,14 @@ __all__ = [
     "Task",
     "Uncertainty",
     "fit",
+    "gaussian_psf",
     "iter_fit",
     "iter_restore",
     "iter_uncertainty",
     "load_fitted",
+    "measure_psf",
     "measure_quality",
+    "microscope_psf",
     "preset_settings",
     "published_settings",
     "register_method",

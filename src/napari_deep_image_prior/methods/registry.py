@@ -16,6 +16,10 @@ from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from ..fitting.settings import Settings
+from .deconvolution import settings as deconvolution
+from .deconvolution.optics import Microscope
+from .deconvolution.task import Deconvolve, psf_file, sigmas
+from .deconvolution.task import NoiseKind as BlurredNoiseKind
 from .deep_image_prior.settings import PUBLISHED, DeepImagePriorFit
 from .denoising import settings as denoising
 from .denoising.task import Denoise, NoiseKind, Outliers
@@ -366,6 +370,73 @@ register_method(
                 type=number,
                 metavar="FACTOR",
                 help="enlargement factor, for example 4",
+            ),
+        ),
+    )
+)
+register_method(
+    Method(
+        task=Deconvolve,
+        summary="remove the blur of a known point spread function",
+        past_participle="deconvolved",
+        presets={
+            "fast": deconvolution.FAST,
+            "best": deconvolution.BEST,
+            "paper": PUBLISHED["deconvolve"],
+        },
+        restorers={
+            deconvolution.DeconvolutionFit: f"{_ROOM}.deconvolution.restorer:DeconvolutionRestorer",
+            DeepImagePriorFit: _PUBLISHED,
+        },
+        options=(
+            Option(
+                name="psf",
+                type=psf_file,
+                metavar="PSF",
+                help="image file of the point spread function, with the pixels of the image",
+            ),
+            Option(
+                name="psf_sigma",
+                type=sigmas,
+                metavar="SIGMA",
+                help="standard deviation of a Gaussian point spread function in pixels, or one for "
+                "each axis: 1.5,2,2",
+            ),
+            Option(name="na", type=float, help="numerical aperture of the objective, as 1.4"),
+            Option(name="wavelength", type=float, help="emitted light in nanometers, as 520"),
+            Option(
+                name="refractive_index",
+                type=float,
+                help="refractive index of the immersion, as 1.518 for oil",
+            ),
+            Option(
+                name="sample_index",
+                type=float,
+                help="refractive index of the sample (default: of the immersion)",
+            ),
+            Option(
+                name="depth",
+                type=float,
+                default=0.0,
+                help="depth below the cover slip in micrometers (default 0)",
+            ),
+            Option(
+                name="microscope",
+                default="widefield",
+                choices=get_args(Microscope),
+                help="kind of microscope (default widefield)",
+            ),
+            Option(
+                name="background",
+                type=float,
+                default=0.0,
+                help="intensity without light, below which the result does not fall (default 0)",
+            ),
+            Option(
+                name="noise",
+                default="auto",
+                choices=get_args(BlurredNoiseKind),
+                help="kind of noise; auto detects it (default)",
             ),
         ),
     )
