@@ -6,9 +6,10 @@
 with s falling from a fraction of the image's range to the noise level (half-quadratic splitting,
 Geman and Yang, IEEE Trans. Image Process. 4 (1995) 932; with a denoiser in place of a penalty:
 Venkatakrishnan, Bouman, Wohlberg, "Plug-and-play priors", GlobalSIP 2013). The variance follows the
-noise model and the current estimate. Unknown pixels have no weight, and the specimen extends beyond
-the image by the reach of the PSF, so that nothing wraps. The denoiser is the Wiener shrinkage of
-groups of similar patches, guided by the previous z.
+noise model and the current estimate. The coupling is the one that best predicts pixels that were
+hidden in a part of the image, so that a wrong noise level does less harm. Unknown pixels have no
+weight, and the specimen extends beyond the image by the reach of the PSF, so that nothing wraps.
+The denoiser is the Wiener shrinkage of groups of similar patches, guided by the previous z.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ...arrays import montage
-from ...fitting.base import FIRST_ESTIMATE, Progress
+from ...fitting.base import FIRST_ESTIMATE, NOISE, Progress
 from ...noise.estimation import estimate_noise
 from ...operators import Blur
 from ...patches.grids import grids_for
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 GROUP = 16
 """Patches in a group; fewer than in denoising, as the guide is good from the second pass on."""
+HIDDEN = 0.1
+"""Share of the pixels that are hidden to choose the coupling."""
+PLANES = 16
+"""Planes of the part of a volume in which they are hidden."""
 FEWEST_PHOTONS = 0.5
 """Photons whose variance a pixel has at least."""
 TOLERANCE = 1e-4
@@ -93,63 +98,101 @@ class DeconvolutionRestorer(Restorer[DeconvolutionFit]):
         self._known = torch.from_numpy(known.astype(np.float32)).to(device)
         # relative to the background, where float32 is finest
         self._image = torch.from_numpy((image - self._background).astype(np.float32)).to(device)
+        self._psf = task.kernel
         self._blur = Blur.by(task.kernel, image.shape[1:], device=device)
         spacing = task.spacing if image.ndim == 4 else None
         self._grid = grids_for(image.shape[1:], spacing).wiener
         self._done = 0
         self._current = self._image
         self._plan: list[_Channel] = []
+        self._couplings: list[float] = []
 
     def steps(self) -> Iterator[Progress]:
-        """Find the noise, then alternate the data's equation with denoising."""
+        """Find the noise and the coupling, then alternate the equation and the denoising."""
         total = self._settings.iterations
-        self._begin()
-        specimens = [self._blur.extended(channel.observed[None])[0] for channel in self._plan]
-        for number in range(self._done, total):
-            for index, channel in enumerate(self._plan):
-                level = channel.level(number, self._settings)
-                nearest = channel.solved(specimens[index], level, self._settings)
-                guide = specimens[index] if number else nearest
-                working = self._denoised(nearest, guide, level)
-                while True:
-                    try:
-                        part = next(working)
-                    except StopIteration as finished:
-                        specimens[index] = finished.value
+        for fraction in self._begin():
+            yield Progress(1, total, None, NOISE, fraction, False)
+        working = [
+            self._alternating(channel, coupling)
+            for channel, coupling in zip(self._plan, self._couplings, strict=True)
+        ]
+        for number in range(total):
+            specimens = []
+            for index, channel in enumerate(working):
+                for found in channel:
+                    if isinstance(found, Tensor):
+                        specimens.append(found[self._blur.window])
                         break
-                    inner = (index + part) / len(self._plan)
-                    if inner < 1:
-                        fraction = (number + inner) / total
-                        yield Progress(max(number, 1), total, None, FIRST_ESTIMATE, fraction, False)
+                    inner = (number + (index + found) / len(working)) / total
+                    yield Progress(max(number, 1), total, None, FIRST_ESTIMATE, inner, False)
             self._done = number + 1
-            self._current = torch.stack([each[self._blur.window] for each in specimens])
+            self._current = torch.stack(specimens)
             yield Progress(number + 1, total, None, FIRST_ESTIMATE, (number + 1) / total)
 
-    def _begin(self) -> None:
-        """Find the noise of each channel."""
+    def _alternating(self, channel: _Channel, coupling: float) -> Iterator[Tensor | float]:
+        """Yield the specimen after each alternation, and the fraction of one that is done."""
+        specimen = channel.start()
+        for number in range(self._settings.iterations):
+            level = channel.level(number, self._settings)
+            nearest = channel.solved(specimen, coupling / level**2, self._settings.gradients)
+            planes = (1, *(1,) * (3 - nearest.ndim), *nearest.shape)
+            guide = specimen if number else nearest
+            scaled, reference = (each.reshape(planes) / level for each in (nearest, guide))
+            unit = torch.ones_like(scaled)
+            shrunk = yield from wiener(scaled, reference, unit, self._grid, GROUP)
+            specimen = shrunk.reshape(nearest.shape) * level
+            yield specimen
+
+    def _begin(self) -> Iterator[float]:
+        """Find the noise and the coupling of each channel."""
         if self._plan:
             return
+        yield 0.0
         images = self._image.cpu().numpy().astype(np.float64)
         knowns = self._known.cpu().numpy() > 0
-        models = []
-        for image, known in zip(images, knowns, strict=True):
-            planes = image.reshape(1, -1, *image.shape[-2:])
-            seen, valid = (montage(each.reshape(planes.shape))[0] for each in (image, known))
+        models, couplings = [], []
+        for index, (image, known) in enumerate(zip(images, knowns, strict=True)):
+            planes = (1, math.prod(image.shape[:-2]), *image.shape[-2:])
+            seen, valid = (montage(each.reshape(planes))[0] for each in (image, known))
             models.append(estimate_noise(seen, self._noise, None, valid))
-        texts = [model.describe() for model in models]
+            couplings.append((yield from self._chosen(index, models[-1])))
+        texts = [
+            f"{model.describe()}; coupling {coupling:g}"
+            for model, coupling in zip(models, couplings, strict=True)
+        ]
         self.noise_summary = texts[0] if len(set(texts)) == 1 else "; ".join(texts)
+        self._couplings = couplings
         self._plan = [
             _Channel(self._blur, observed, known, model)
             for observed, known, model in zip(self._image, self._known, models, strict=True)
         ]
 
-    def _denoised(
-        self, noisy: Tensor, guide: Tensor, level: float
-    ) -> Generator[float, None, Tensor]:
-        planes = (1, 1, *noisy.shape) if noisy.ndim == 2 else (1, *noisy.shape)
-        scaled, reference = (each.reshape(planes) / level for each in (noisy, guide))
-        shrunk = yield from wiener(scaled, reference, torch.ones_like(scaled), self._grid, GROUP)
-        return shrunk.reshape(noisy.shape) * level
+    def _chosen(self, channel: int, model: NoiseModel) -> Generator[float, None, float]:
+        """Return the coupling that best predicts hidden pixels of the middle of a channel."""
+        couplings = self._settings.couplings
+        if len(couplings) == 1:
+            return couplings[0]
+        edges = (PLANES, *(self._settings.part,) * 2)[-len(self._blur.shape) :]
+        middle = tuple(
+            slice(max(0, (size - edge) // 2), max(0, (size - edge) // 2) + min(size, edge))
+            for size, edge in zip(self._image.shape[1:], edges, strict=True)
+        )
+        observed, known = self._image[channel][middle], self._known[channel][middle]
+        drawn = torch.rand(known.shape, generator=torch.Generator().manual_seed(0)) < HIDDEN
+        hidden = known * drawn.to(known)
+        blur = Blur.by(self._psf, tuple(observed.shape), device=self._device)
+        errors = []
+        for number, coupling in enumerate(couplings):
+            part = _Channel(blur, observed, known - hidden, model)
+            specimen = observed
+            for found in self._alternating(part, coupling):
+                if isinstance(found, Tensor):
+                    specimen = found
+                else:
+                    yield number / len(couplings)
+            excess = (blur.forward(specimen) - observed).square() * hidden
+            errors.append(float((excess / part.variance(blur.forward(specimen))).sum()))
+        return couplings[int(np.argmin(errors))]
 
     @property
     def note(self) -> str:
@@ -189,11 +232,11 @@ class _Channel:
     """The equation of one channel's data."""
 
     def __init__(self, blur: Blur, observed: Tensor, known: Tensor, model: NoiseModel) -> None:
-        self._blur, self.observed, self._known, self._model = blur, observed, known, model
+        self._blur, self._observed, self._known, self._model = blur, observed, known, model
         self._power = blur.transfer.abs().square()
         low, high = np.percentile(observed.cpu().numpy(), [1, 99])
         self._range = float(high - low)
-        variance = self._variance(observed)
+        variance = self.variance(observed)
         self._std = float((variance * known).sum() / known.sum()) ** 0.5
         self._has_estimate = False
 
@@ -203,13 +246,16 @@ class _Channel:
         fraction = number / max(settings.iterations - 1, 1)
         return float(first ** (1 - fraction) * self._std**fraction)
 
-    def solved(self, denoised: Tensor, level: float, settings: DeconvolutionFit) -> Tensor:
+    def start(self) -> Tensor:
+        """Return the image, extended by its border pixels."""
+        return self._blur.extended(self._observed)
+
+    def solved(self, denoised: Tensor, coupling: float, steps: int) -> Tensor:
         """Return the solution of the data's equation near a denoised specimen."""
         blur = self._blur
-        expected = blur.forward(denoised) if self._has_estimate else self.observed
+        expected = blur.forward(denoised) if self._has_estimate else self._observed
         self._has_estimate = True
-        weights = self._known / self._variance(expected)
-        coupling = settings.coupling / level**2
+        weights = self._known / self.variance(expected)
         spectrum = float(weights.mean()) * self._power + coupling
 
         def normal(image: Tensor) -> Tensor:
@@ -218,10 +264,11 @@ class _Channel:
         def preconditioned(image: Tensor) -> Tensor:
             return blur.filtered(image, 1 / spectrum)
 
-        right = blur.adjoint(weights * self.observed) + coupling * denoised
-        return _conjugate_gradients(normal, right, denoised, preconditioned, settings.gradients)
+        right = blur.adjoint(weights * self._observed) + coupling * denoised
+        return _conjugate_gradients(normal, right, denoised, preconditioned, steps)
 
-    def _variance(self, expected: Tensor) -> Tensor:
+    def variance(self, expected: Tensor) -> Tensor:
+        """Return the noise variance of expected intensities."""
         if self._model.photon is None:
             return torch.full_like(expected, self._model.std**2)
         gain, offset = self._model.photon

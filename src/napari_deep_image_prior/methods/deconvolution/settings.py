@@ -13,8 +13,11 @@ class DeconvolutionFit(Settings):
 
     iterations: int = 12
     """Alternations, from strong to weak denoising."""
-    coupling: float = 0.3
-    """Weight of the denoised image in the data's equation, relative to 1 / (noise variance)."""
+    couplings: tuple[float, ...] = (0.3, 0.6, 1.2)
+    """Weights of the denoised image in the data's equation, relative to 1 / (noise variance). That
+    which best predicts hidden pixels of a part of the image is used."""
+    part: int = 112
+    """Edge of that part, in pixels."""
     start: float = 0.16
     """Noise level of the first denoising, relative to the range of the image."""
     gradients: int = 10
@@ -22,7 +25,9 @@ class DeconvolutionFit(Settings):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_positive(self, "iterations", "coupling", "start", "gradients")
+        check_positive(self, "iterations", "part", "start", "gradients")
+        if not self.couplings or not all(weight > 0 for weight in self.couplings):
+            raise ValueError(f"couplings={self.couplings} must be numbers above 0.")
 
     @property
     def may_end_early(self) -> bool:
