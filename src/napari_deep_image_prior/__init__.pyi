@@ -24,8 +24,8 @@ from .methods.denoising.settings import DenoisingFit as DenoisingFit
 from .methods.denoising.task import Denoise as Denoise
 from .methods.inpainting.settings import InpaintingFit as InpaintingFit
 from .methods.inpainting.task import Inpaint as Inpaint
-from .methods.registry import Method as Method
-from .methods.registry import Option as Option
+from .methods.method import Method as Method
+from .methods.method import Option as Option
 from .methods.registry import preset_settings as preset_settings
 from .methods.registry import register_method as register_method
 from .methods.registry import settings_from_dict as settings_from_dict

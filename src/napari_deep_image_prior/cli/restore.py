@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..arrays import Index
-    from ..methods.registry import Method
+    from ..methods.method import Method
     from ..methods.task import Task
     from ..restoration.base import RestorationSteps
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...noise.model import NoiseModel
+    from ..base import Rehearsal
     from ..task import Task
     from .task import Deconvolve
 
@@ -172,9 +173,9 @@ class DeconvolutionRestorer(Restorer[DeconvolutionFit]):
         couplings = self._settings.couplings
         if len(couplings) == 1:
             return couplings[0]
-        edges = (PLANES, *(self._settings.part,) * 2)[-len(self._blur.shape) :]
+        edges = _part_shape(self._settings, tuple(self._image.shape[1:]))
         middle = tuple(
-            slice(max(0, (size - edge) // 2), max(0, (size - edge) // 2) + min(size, edge))
+            slice((size - edge) // 2, (size - edge) // 2 + edge)
             for size, edge in zip(self._image.shape[1:], edges, strict=True)
         )
         observed, known = self._image[channel][middle], self._known[channel][middle]
@@ -223,9 +224,35 @@ class DeconvolutionRestorer(Restorer[DeconvolutionFit]):
         return self.estimate()
 
     @classmethod
+    def pixels(cls, settings: DeconvolutionFit, shape: tuple[int, ...]) -> int:  # noqa: ARG003
+        """Return the number of pixels of the result."""
+        return math.prod(shape)
+
+    @classmethod
+    def seconds(
+        cls, settings: DeconvolutionFit, rehearsal: Rehearsal, whole: tuple[int, ...]
+    ) -> float:
+        """Predict the seconds: for each coupling a part is restored, then the whole."""
+        couplings = len(settings.couplings) if len(settings.couplings) > 1 else 0
+        of_piece = _part_pixels(settings, rehearsal.piece) / math.prod(rehearsal.piece)
+        of_whole = _part_pixels(settings, whole) / math.prod(rehearsal.piece)
+        once = rehearsal.step / (1 + couplings * of_piece)
+        return once * (rehearsal.ratio + couplings * of_whole)
+
+    @classmethod
     def memory(cls, task: Task, settings: DeconvolutionFit) -> float:  # noqa: ARG003
         """Return an upper bound."""
         return VOXEL_BYTES * task.channels * 2.0 * math.prod(task.spatial_shape)
+
+
+def _part_shape(settings: DeconvolutionFit, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the part in which pixels are hidden."""
+    edges = (PLANES, settings.part, settings.part)[-len(shape) :]
+    return tuple(map(min, edges, shape))
+
+
+def _part_pixels(settings: DeconvolutionFit, shape: tuple[int, ...]) -> int:
+    return math.prod(_part_shape(settings, shape))
 
 
 class _Channel:
