@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.signal import fftconvolve
 
 from napari_deep_image_prior.operators import (
+    Blur,
     Downsample,
     Identity,
     Mask,
@@ -23,11 +27,26 @@ def _downsample(small: tuple[int, int]) -> Downsample:
     return Downsample(made.rows.double(), made.columns.double())
 
 
+PSF = np.random.default_rng(0).random((3, 5))
+
+
+def _blur(observed: tuple[int, int], *, extends: bool) -> Blur:
+    made = Blur.by(PSF / PSF.sum(), observed, extends=extends)
+    return replace(made, transfer=made.transfer.to(torch.complex128))
+
+
+def _window() -> Blur:
+    transfer = torch.fft.rfftn(torch.from_numpy(np.pad(PSF, ((0, 10), (0, 11)))))
+    return Blur(transfer, (13, 16), (slice(1, 12), slice(2, 14)))
+
+
 OPERATORS = {
+    "blur with replicated borders": lambda: _blur((13, 16), extends=True),
     "identity": Identity,
     "mask": _mask,
     "downsample by about 4": lambda: _downsample((3, 4)),
     "downsample by about 3 and 2": lambda: _downsample((4, 8)),
+    "blur of a window": _window,
     "downsample along one axis": lambda: _downsample((9, 16)),
 }
 
@@ -45,6 +64,14 @@ def test_an_operator_is_linear_and_has_its_adjoint(make: object) -> None:
     )
     y = torch.randn(measured.shape, dtype=torch.float64, generator=generator)
     torch.testing.assert_close((measured * y).sum(), (x * operator.adjoint(y)).sum())
+
+
+def test_blurring_is_a_convolution_without_wrapping() -> None:
+    image = np.random.default_rng(1).random((13, 16))
+    psf = PSF / PSF.sum()
+    expected = fftconvolve(np.pad(image, ((1, 1), (2, 2)), mode="edge"), psf, "valid")
+    blurred = Blur.by(psf, (13, 16), extends=True).forward(torch.from_numpy(image)[None, None])
+    np.testing.assert_allclose(blurred[0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8, 2.5])

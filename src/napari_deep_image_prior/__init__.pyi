@@ -13,14 +13,19 @@ from .fitting.settings import HourglassNetwork as HourglassNetwork
 from .fitting.settings import Settings as Settings
 from .io.animation import write_animation as write_animation
 from .methods.base import Restorer as Restorer
+from .methods.deconvolution.optics import microscope_psf as microscope_psf
+from .methods.deconvolution.psf import gaussian_psf as gaussian_psf
+from .methods.deconvolution.psf import measure_psf as measure_psf
+from .methods.deconvolution.settings import DeconvolutionFit as DeconvolutionFit
+from .methods.deconvolution.task import Deconvolve as Deconvolve
 from .methods.deep_image_prior.settings import DeepImagePriorFit as DeepImagePriorFit
 from .methods.deep_image_prior.settings import published_settings as published_settings
 from .methods.denoising.settings import DenoisingFit as DenoisingFit
 from .methods.denoising.task import Denoise as Denoise
 from .methods.inpainting.settings import InpaintingFit as InpaintingFit
 from .methods.inpainting.task import Inpaint as Inpaint
-from .methods.registry import Method as Method
-from .methods.registry import Option as Option
+from .methods.method import Method as Method
+from .methods.method import Option as Option
 from .methods.registry import preset_settings as preset_settings
 from .methods.registry import register_method as register_method
 from .methods.registry import settings_from_dict as settings_from_dict
@@ -48,6 +53,8 @@ __version__: str
 
 __all__ = [
     "CompactNetwork",
+    "DeconvolutionFit",
+    "Deconvolve",
     "DeepImagePriorFit",
     "Denoise",
     "DenoisingFit",
@@ -73,11 +80,14 @@ __all__ = [
     "Task",
     "Uncertainty",
     "fit",
+    "gaussian_psf",
     "iter_fit",
     "iter_restore",
     "iter_uncertainty",
     "load_fitted",
+    "measure_psf",
     "measure_quality",
+    "microscope_psf",
     "preset_settings",
     "published_settings",
     "register_method",

@@ -9,13 +9,17 @@ Operators are linear, act on (N, C, Y, X) tensors, are immutable and implement t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from .resampling import cubic_matrix, lanczos_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Operator(Protocol):
@@ -93,6 +97,88 @@ class Downsample:
     def adjoint(self, measured: Tensor) -> Tensor:
         """Apply the transposed weights."""
         return self.rows.T @ measured @ self.columns
+
+
+@dataclass(frozen=True, eq=False)
+class Blur:
+    """Blur by a point spread function, for deconvolution; (N, C, Y, X) or (N, C, Z, Y, X).
+
+    The observed window is smaller than the specimen by the reach of the PSF: light from outside of
+    the window enters it, and nothing wraps. Images of the window's own size are extended by their
+    border pixels.
+    """
+
+    transfer: Tensor
+    """Fourier transform of the PSF on the grid of the specimen."""
+    shape: tuple[int, ...]
+    """Shape of the specimen."""
+    window: tuple[Any, ...]
+    """The slices of the observed part of the specimen."""
+    extends: bool = False
+    """Whether the operator receives images of the window's size."""
+
+    @classmethod
+    def by(
+        cls,
+        psf: NDArray[np.float64],
+        observed: tuple[int, ...],
+        *,
+        extends: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> Blur:
+        """Return the blur by a PSF of odd shape, for an observed shape."""
+        reach = [size // 2 for size in psf.shape]
+        shape = tuple(
+            next_fast_len(size + 2 * most, real=True)
+            for size, most in zip(observed, reach, strict=True)
+        )
+        kernel = np.zeros(shape)
+        kernel[tuple(map(slice, psf.shape))] = psf
+        kernel = np.roll(kernel, [-most for most in reach], range(psf.ndim))
+        transfer = torch.fft.rfftn(torch.from_numpy(kernel)).to(torch.complex64).to(device)
+        window = tuple(slice(r, r + n) for r, n in zip(reach, observed, strict=True))
+        return cls(transfer, shape, window, extends)
+
+    def filtered(self, image: Tensor, transfer: Tensor) -> Tensor:
+        """Multiply the spectrum of images of the specimen's shape, with periodic borders."""
+        axes = tuple(range(-len(self.shape), 0))
+        spectrum = torch.fft.rfftn(image, dim=axes) * transfer
+        filtered: Tensor = torch.fft.irfftn(spectrum, s=self.shape, dim=axes)
+        return filtered
+
+    def extended(self, image: Tensor) -> Tensor:
+        """Extend images of the window's shape by their border pixels."""
+        for axis, index in self._sources(image.device):
+            image = image.index_select(axis, index)
+        return image
+
+    def forward(self, estimate: Tensor) -> Tensor:
+        """Return the observed window of the blurred specimen."""
+        specimen = self.extended(estimate) if self.extends else estimate
+        return self.filtered(specimen, self.transfer)[..., *self.window]
+
+    def adjoint(self, measured: Tensor) -> Tensor:
+        """Correlate with the PSF."""
+        leading = measured.shape[: -len(self.shape)]
+        whole = measured.new_zeros((*leading, *self.shape))
+        whole[..., *self.window] = measured
+        image = self.filtered(whole, self.transfer.conj())
+        if not self.extends:
+            return image
+        for axis, index in self._sources(image.device):
+            size = self.window[axis].stop - self.window[axis].start
+            target = list(image.shape)
+            target[axis] = size
+            image = image.new_zeros(target).index_add(axis, index, image)
+        return image
+
+    def _sources(self, device: torch.device) -> list[tuple[int, Tensor]]:
+        """Return each axis, and the window's pixel of each pixel of the specimen along it."""
+        sources = []
+        for axis, (size, part) in enumerate(zip(self.shape, self.window, strict=True)):
+            index = torch.arange(size, device=device) - part.start
+            sources.append((axis - len(self.shape), index.clamp(0, part.stop - part.start - 1)))
+        return sources
 
 
 def resized(image: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.methods.deep_image_prior.settings import PUBLISHED
-from napari_deep_image_prior.methods.registry import PRESETS
+from napari_deep_image_prior.methods.method import PRESETS
 from napari_deep_image_prior.restoration.base import explained_errors
 from tests.conftest import ENDLESS, QUICK
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from ..methods.registry import Method
+    from ..methods.method import Method
     from ..methods.task import Task
     from ..restoration.fitted import Fitted
     from ..restoration.stack import StackPart

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import __version__
 from ..io.console import complain
 from ..io.files import SUFFIXES
-from ..methods.registry import PRESETS, registered_methods
+from ..methods.method import PRESETS
+from ..methods.registry import registered_methods
 from ..restoration.threads import wait_passively
 from .fits import add_fits
 from .restore import EXIT_BAD_INPUT, EXIT_FAILED, fail, restore_files
@@ -25,7 +26,7 @@ from .termination import Terminated, terminable, what_is_written
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..methods.registry import Method
+    from ..methods.method import Method
 
 EXIT_INTERRUPTED, EXIT_BY_SIGNAL = 130, 128
 

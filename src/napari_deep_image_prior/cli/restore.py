@@ -22,6 +22,7 @@ from ..io.files import (
 )
 from ..io.image_file import FileError, ImageFile, result_file
 from ..io.ome_zarr import is_store
+from ..io.units import in_unit
 from ..restoration.cautions import collected_cautions
 from .fits import check_fits, network_for, representative
 from .masks import mask_file, read_mask
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..arrays import Index
-    from ..methods.registry import Method
+    from ..methods.method import Method
     from ..methods.task import Task
     from ..restoration.base import RestorationSteps
 
@@ -189,7 +190,12 @@ def _steps(
     how["dtype"] = dtype
     complained: set[Index] = set()
     if options.volume:
-        others["spacing"] = _spacing(source, path, options.spacing)
+        others["spacing"] = _spacing(
+            source, path, options.spacing, in_micrometers=method.task.needs_micrometers
+        )
+    elif method.task.needs_micrometers:
+        found = source.pixel_size and _micrometers(source.pixel_size, source.unit)
+        others["spacing"] = found if options.spacing is None else tuple(options.spacing[-2:])
     elif options.spacing is not None:
         raise ValueError("--spacing is for volumes: add --volume.")
     if not source.planes or (options.volume and len(source.planes) == 1):
@@ -230,7 +236,7 @@ def _steps(
 
 
 def _spacing(
-    source: ImageFile, path: Path, given: Sequence[float] | None
+    source: ImageFile, path: Path, given: Sequence[float] | None, *, in_micrometers: bool = False
 ) -> tuple[float, ...] | None:
     """Return the size of a voxel, None where the file does not say it.
 
@@ -242,14 +248,22 @@ def _spacing(
     if source.depth_axis is None:
         axes = f"its axes of planes are {source.planes}" if source.planes else "it is one image"
         raise FileError(f"{path}: holds no volume, because {axes}; omit --volume.")
-    found = source.voxel_size()
-    if given is None and found is None:
+    found: tuple[float, ...] | None = source.voxel_size()
+    if in_micrometers:
+        found = found and _micrometers(found, source.unit)
+    elif given is None and found is None:
         complain(
             f"{path.name}: the size of its voxels is unknown and taken to be the same along Z, Y "
             "and X; give it with --spacing.",
             error=False,
         )
     return found if given is None else tuple(given)
+
+
+def _micrometers(sizes: tuple[float, ...], unit: str) -> tuple[float, ...] | None:
+    """Convert sizes of pixels to micrometers; None if the unit is no length."""
+    converted = [in_unit(size, unit, "µm") for size in sizes]
+    return tuple(size for size in converted if size is not None) if all(converted) else None
 
 
 def _numbered(index: Index) -> str:

@@ -8,114 +8,31 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from pkgutil import resolve_name
 from reprlib import repr as shown
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from ..fitting.settings import Settings
+from .deconvolution import settings as deconvolution
+from .deconvolution.optics import Microscope
+from .deconvolution.task import Deconvolve, psf_file, sigmas
+from .deconvolution.task import NoiseKind as BlurredNoiseKind
 from .deep_image_prior.settings import PUBLISHED, DeepImagePriorFit
 from .denoising import settings as denoising
 from .denoising.task import Denoise, NoiseKind, Outliers
 from .inpainting import settings as inpainting
 from .inpainting.task import Inpaint
+from .method import Method, Option
 from .super_resolution import settings as super_resolution
 from .super_resolution.task import SuperResolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from .base import Restorer
-    from .task import Task
+    from ..fitting.settings import Settings
 
-Preset = Literal["fast", "best", "paper"]
-PRESETS: tuple[str, ...] = get_args(Preset)
 LONGEST_REASON = 200
 """Characters of a message on settings that may come from a file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """An option of a task on the command line."""
-
-    name: str
-    """Name of the task's field."""
-    help: str
-    """Help text, one line."""
-    type: Callable[[str], Any] = str
-    """Converts the text of the argument to the value."""
-    default: Any = None
-    """Value if the option is not given."""
-    choices: tuple[str, ...] | None = None
-    """Accepted values; None: any."""
-    required: bool = False
-    """Whether the option must be given."""
-    metavar: str | None = None
-    """Name of the value in the help."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A task with its settings and restorers, as registered by `register_method`."""
-
-    task: type[Task]
-    """Class of the task."""
-    summary: str
-    """Help of its sub-command, such as "remove noise"."""
-    past_participle: str
-    """Suffix of its results' names, such as "denoised"."""
-    presets: Mapping[str, Settings | Callable[[float], Settings]]
-    """Settings by preset name, or a function that returns them for the task's magnification."""
-    restorers: Mapping[type[Settings], str | type[Restorer[Any]]]
-    """Restorer for each accepted class of settings: the class, or "module:name"."""
-    options: tuple[Option, ...] = ()
-    """The task's options on the command line."""
-
-    @property
-    def kind(self) -> str:
-        """Name of the task."""
-        return self.task.kind
-
-    def settings(self, preset: str, magnification: float = 1) -> Settings:
-        """Return the settings of a preset.
-
-        Parameters
-        ----------
-        preset : {"fast", "best", "paper"}
-        magnification : float
-            The task's `magnification`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such preset.
-        """
-        if preset not in PRESETS:
-            raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
-        if preset not in self.presets:
-            raise ValueError(
-                f"preset={preset!r} is not available for {self.kind}; "
-                f"choose one of {', '.join(self.presets)}."
-            )
-        made = self.presets[preset]
-        return made if isinstance(made, Settings) else made(magnification)
-
-    def check(self, settings: object) -> None:
-        """Raise TypeError if the settings are not of an accepted class."""
-        if not isinstance(settings, tuple(self.restorers)):
-            given = settings if isinstance(settings, str) else type(settings).__name__
-            accepted = " or ".join(kind.__name__ for kind in self.restorers)
-            raise TypeError(
-                f"settings={given} cannot be used for the task {self.kind}: use {accepted}."
-            )
-
-    def restorer(self, settings: Settings) -> type[Restorer[Any]]:
-        """Return the restorer class for settings; loads torch."""
-        self.check(settings)
-        named = next(named for kind, named in self.restorers.items() if isinstance(settings, kind))
-        return cast("type[Restorer[Any]]", resolve_name(named) if isinstance(named, str) else named)
 
 
 _METHODS: dict[str, Method] = {}
@@ -366,6 +283,73 @@ register_method(
                 type=number,
                 metavar="FACTOR",
                 help="enlargement factor, for example 4",
+            ),
+        ),
+    )
+)
+register_method(
+    Method(
+        task=Deconvolve,
+        summary="remove the blur of a known point spread function",
+        past_participle="deconvolved",
+        presets={
+            "fast": deconvolution.FAST,
+            "best": deconvolution.BEST,
+            "paper": PUBLISHED["deconvolve"],
+        },
+        restorers={
+            deconvolution.DeconvolutionFit: f"{_ROOM}.deconvolution.restorer:DeconvolutionRestorer",
+            DeepImagePriorFit: _PUBLISHED,
+        },
+        options=(
+            Option(
+                name="psf",
+                type=psf_file,
+                metavar="PSF",
+                help="image file of the point spread function, with the pixels of the image",
+            ),
+            Option(
+                name="psf_sigma",
+                type=sigmas,
+                metavar="SIGMA",
+                help="standard deviation of a Gaussian point spread function in pixels, or one for "
+                "each axis: 1.5,2,2",
+            ),
+            Option(name="na", type=float, help="numerical aperture of the objective, as 1.4"),
+            Option(name="wavelength", type=float, help="emitted light in nanometers, as 520"),
+            Option(
+                name="refractive_index",
+                type=float,
+                help="refractive index of the immersion, as 1.518 for oil",
+            ),
+            Option(
+                name="sample_index",
+                type=float,
+                help="refractive index of the sample (default: of the immersion)",
+            ),
+            Option(
+                name="depth",
+                type=float,
+                default=0.0,
+                help="depth below the cover slip in micrometers (default 0)",
+            ),
+            Option(
+                name="microscope",
+                default="widefield",
+                choices=get_args(Microscope),
+                help="kind of microscope (default widefield)",
+            ),
+            Option(
+                name="background",
+                type=float,
+                default=0.0,
+                help="intensity without light, below which the result does not fall (default 0)",
+            ),
+            Option(
+                name="noise",
+                default="auto",
+                choices=get_args(BlurredNoiseKind),
+                help="kind of noise; auto detects it (default)",
             ),
         ),
     )

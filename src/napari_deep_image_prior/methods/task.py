@@ -59,6 +59,8 @@ class Task:
     """Fields with one value for each pixel, such as masks; cropped and split with the image."""
     volumes: ClassVar[bool] = False
     """Whether the image may be a volume, (Z, Y, X)."""
+    needs_micrometers: ClassVar[bool] = False
+    """Whether `spacing` is in micrometers, and planes have one too."""
     operator: ClassVar[str | Callable[..., Any]] = (
         "napari_deep_image_prior.methods.base:identity_operator"
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..io.image_file import FileError
 from ..methods.deep_image_prior.settings import DeepImagePriorFit, published_settings
-from ..methods.registry import PRESETS, preset_settings
+from ..methods.method import PRESETS
+from ..methods.registry import preset_settings
 from .baselines import BASELINES
 from .cases import make_case
 from .examples import EXAMPLES, PICTURES, example_path, make_example

@@ -6,7 +6,7 @@ from collections import defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..methods.registry import PRESETS
+from ..methods.method import PRESETS
 from .cases import CROP
 from .published import PASTED, RESTORED
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...arrays import Index
-    from ...methods.registry import Method
+    from ...methods.method import Method
     from ...methods.task import Task
     from ...restoration.cost import Estimate
     from ..layers.plane import Plane

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import ComboBox, Container, ProgressBar
 
-from ...methods.registry import PRESETS, method_of
+from ...methods.method import PRESETS
+from ...methods.registry import method_of
 from ...restoration.base import RestorationError
 from ...restoration.cautions import collected_cautions
 from ...restoration.devices import available_devices

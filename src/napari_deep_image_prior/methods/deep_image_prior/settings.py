@@ -72,6 +72,8 @@ PUBLISHED: Mapping[str, DeepImagePriorFit] = {
     ),
     "super-resolve-x4": DeepImagePriorFit(_THEN, iterations=2000, jitter=0.03),
     "super-resolve-x8": DeepImagePriorFit(_THEN, iterations=4000, jitter=0.05),
+    # not in that table: the iterations of Ren et al., CVPR 2020 (SelfDeblur), arXiv:1908.02197
+    "deconvolve": DeepImagePriorFit(_THEN, iterations=5000, jitter=0.03),
     "inpaint": DeepImagePriorFit(_THEN, iterations=11000, learning_rate=0.001, jitter=0.03),
     "inpaint-98": DeepImagePriorFit(
         replace(_THEN, widths=(16, 32, 64, 128, 128), skips=(0,) * 5, downsample="average"),
