@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import has_data, rounding_hides_signal
+from ..arrays import has_data, rounding_hides_signal, selection
 from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
@@ -185,7 +185,9 @@ def _steps(
     how["dtype"] = dtype
     complained: set[Index] = set()
     if options.volume:
-        others["spacing"] = _spacing(source, path, options.spacing)
+        _check_volume(source, path)
+        if "spacing" in method.task.option_names():
+            others["spacing"] = _spacing(source, path, options.spacing)
     elif options.spacing is not None:
         raise ValueError("--spacing is for volumes: add --volume.")
     if not source.planes or (options.volume and len(source.planes) == 1):
@@ -195,7 +197,7 @@ def _steps(
         return new_steps(task, **how)
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
-        own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
+        own = {name: mask[_within_mask(index, source)] for name, mask in masks.items()}
         if not has_data(plane.image, plane.channel_axis):
             if index in complained:
                 return plane.image, None
@@ -225,19 +227,22 @@ def _steps(
     return StackSteps.of(source.leading, parts, how, called=called, warm_start=True)
 
 
-def _spacing(
-    source: ImageFile, path: Path, given: Sequence[float] | None
-) -> tuple[float, ...] | None:
-    """Return the size of a voxel, None where the file does not say it.
+def _within_mask(index: Index, source: ImageFile) -> tuple[int | slice, ...]:
+    """Return the index of a part in a mask, which has no channels."""
+    return selection(tuple(i for axis, i in enumerate(index) if axis != source.channel_axis))
 
-    Raises
-    ------
-    FileError
-        If the file holds no volume.
-    """
+
+def _check_volume(source: ImageFile, path: Path) -> None:
+    """Raise FileError if the file holds no volume."""
     if source.depth_axis is None:
         axes = f"its axes of planes are {source.planes}" if source.planes else "it is one image"
         raise FileError(f"{path}: holds no volume, because {axes}; omit --volume.")
+
+
+def _spacing(
+    source: ImageFile, path: Path, given: Sequence[float] | None
+) -> tuple[float, ...] | None:
+    """Return the size of a voxel, None where the file does not say it."""
     found = source.voxel_size()
     if given is None and found is None:
         complain(
