@@ -103,6 +103,11 @@ def montage(volume: NDArray[Any]) -> NDArray[Any]:
     return volume[:, chosen].reshape(channels, -1, wide)
 
 
+def is_deep(shape: tuple[int, ...]) -> bool:
+    """Return whether a (Y, X) or (Z, Y, X) shape has several planes."""
+    return len(shape) == 3 and shape[0] > 1
+
+
 def has_data(image: NDArray[Any], channel_axis: int | None) -> bool:
     """Return whether each channel of an image has a finite pixel."""
     finite = channels_first(np.isfinite(image), channel_axis)
@@ -213,6 +218,14 @@ def cast(image: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
     result = np.full(image.shape, limits.max, dtype=dtype)
     result[inside] = np.maximum(rounded[inside], limits.min).astype(dtype)
     return result
+
+
+def stack_shape(leading: tuple[int, ...], index: Index, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a stack whose part at an index has a `shape`, perhaps an enlarged one."""
+    whole = index.count(None)
+    own = iter(shape[:whole])
+    outer = [next(own) if i is None else size for i, size in zip(index, leading, strict=True)]
+    return (*outer, *shape[whole:])
 
 
 def selection(index: Index) -> tuple[int | slice, ...]:

@@ -2,8 +2,8 @@ r"""Forward operators A of the image formation model.
 
     observed = A(true image) + noise,    misfit(x) = mean of (A(x) - observed)^2 over known pixels.
 
-Operators are linear, act on (N, C, Y, X) tensors, are immutable and implement their adjoint:
-<A x, y> = <x, A* y>.
+Operators are linear, act on (N, C, Y, X) or (N, C, Z, Y, X) tensors, are immutable and implement
+their adjoint: <A x, y> = <x, A* y>.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Downsample:
-    """Downsample an image with a Lanczos filter, for super-resolution.
+    """Downsample an image or volume with a Lanczos filter, for super-resolution.
 
     Both grids cover the same area: the center of small pixel i is at (i + 0.5) * factor - 0.5 in
     the large image. The image is mirrored at its border.
@@ -75,6 +75,8 @@ class Downsample:
     """(small Y, large Y) weights along Y; rows sum to 1."""
     columns: Tensor
     """(small X, large X) weights along X; rows sum to 1."""
+    planes: Tensor | None = None
+    """(small Z, large Z) weights along Z; None for images (Y, X)."""
 
     @classmethod
     def lanczos(
@@ -84,19 +86,28 @@ class Downsample:
         *,
         device: str | torch.device = "cpu",
     ) -> Downsample:
-        """Return the operator from a `large` to a `small` (Y, X) shape of the same area."""
+        """Return the operator from a `large` to a `small` (Y, X) or (Z, Y, X) shape."""
         matrices = [lanczos_matrix(*sizes) for sizes in zip(large, small, strict=True)]
-        rows, columns = (torch.from_numpy(matrix).to(device, torch.float32) for matrix in matrices)
-        return cls(rows, columns)
+        *planes, rows, columns = (
+            torch.from_numpy(matrix).to(device, torch.float32) for matrix in matrices
+        )
+        return cls(rows, columns, *planes)
 
     def forward(self, estimate: Tensor) -> Tensor:
         """Downsample."""
         # a dense product for each axis costs thousandths of the network and has an obvious adjoint
-        return self.rows @ estimate @ self.columns.T
+        return _applied(estimate, self.rows, self.columns, self.planes)
 
     def adjoint(self, measured: Tensor) -> Tensor:
         """Apply the transposed weights."""
-        return self.rows.T @ measured @ self.columns
+        planes = None if self.planes is None else self.planes.T
+        return _applied(measured, self.rows.T, self.columns.T, planes)
+
+    @property
+    def large(self) -> tuple[int, ...]:
+        """(Y, X) or (Z, Y, X) shape of the large image."""
+        matrices = (self.planes, self.rows, self.columns)
+        return tuple(matrix.shape[1] for matrix in matrices if matrix is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +193,22 @@ class Blur:
 
 
 def resized(image: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Resample an (N, C, Y, X) image to another (Y, X) shape of the same area, bicubic."""
-    rows, columns = (
+    """Resample (N, C, Y, X) or (N, C, Z, Y, X) to a spatial shape of the same area, bicubic."""
+    *planes, rows, columns = (
         torch.from_numpy(cubic_matrix(source, target).astype(np.float32)).to(image.device)
-        for source, target in zip(image.shape[-2:], shape, strict=True)
+        for source, target in zip(image.shape[-len(shape) :], shape, strict=True)
     )
-    return rows @ image @ columns.T
+    return _applied(image, rows, columns, *planes)
+
+
+def _applied(image: Tensor, rows: Tensor, columns: Tensor, planes: Tensor | None = None) -> Tensor:
+    """Return the product of each axis of an image with a matrix; square ones are identities."""
+    if planes is not None and planes.shape[0] != planes.shape[1]:
+        deep = image.flatten(-2)  # (N, C, Z, Y X)
+        image = (planes @ deep).unflatten(-1, image.shape[-2:])
+    if rows.shape[0] != rows.shape[1]:
+        image = rows @ image
+    return image if columns.shape[0] == columns.shape[1] else image @ columns.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,13 +216,13 @@ class Measurement:
     """An observed image, its known pixels, and its forward operator."""
 
     observed: Tensor
-    """(1, C, y, x) in the network's range; 0 where unknown."""
+    """(1, C, y, x) or (1, C, z, y, x) in the network's range; 0 where unknown."""
     known: Tensor
-    """(1, C, y, x), 1 where a pixel is known, else 0."""
+    """The same shape, 1 where a pixel is known, else 0."""
     operator: Operator
     """Forward operator from the true image to `observed`."""
     shape: tuple[int, ...]
-    """(Y, X) shape of the true image, which differs from (y, x) in super-resolution."""
+    """Spatial shape of the true image, which differs from that observed in super-resolution."""
 
     def misfit(self, estimate: Tensor) -> Tensor:
         """Return the mean squared difference to the known pixels, a scalar tensor."""

@@ -190,7 +190,7 @@ def test_residual_and_uncertainty_of_colors_are_gray_maps(
         yield
 
     monkeypatch.setattr(
-        "napari_deep_image_prior.methods.super_resolution.restorer.SuperResolutionModel.correction_weight",
+        "napari_deep_image_prior.methods.super_resolution.model.SuperResolutionModel.correction_weight",
         followed,
     )
     colors = np.stack([picture, picture[::-1], 255 - picture], axis=-1).astype(np.uint8)

@@ -72,7 +72,7 @@ def test_what_is_no_volume_is_refused(viewer: Any) -> None:
     with pytest.raises(ValueError, match="no depth axis"):
         restore_layer(viewer, series, **HOW)
     stack = viewer.add_image(VOLUME)
-    with pytest.raises(ValueError, match="has no volumes yet"):
+    with pytest.raises(ValueError, match="restores no volumes in napari"):
         restore_layer(viewer, stack, task="super-resolve", factor=2, **HOW)
     with pytest.raises(ValueError, match="displayed, all, volume"):
         restore_layer(viewer, stack, **{**HOW, "planes": "some"})

@@ -95,9 +95,43 @@ def test_the_axis_of_the_planes_of_a_volume(
     assert ImageFile(np.zeros(shape), axis, planes=planes).depth_axis == expected
 
 
-def test_tasks_without_volumes_have_no_such_option(tmp_path: Path, capsys: Any) -> None:
-    path = _write(tmp_path, VOLUME, "Z")
-    arguments = ["super-resolve", str(path), "-o", "o.tif", "--factor", "2", "--volume"]
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert "--volume" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("planes", "shape", "axis"),
+    [("Z", (4, 26, 30), None), ("TZ", (2, 4, 26, 30), None), ("Z", (4, 2, 26, 30), 1)],
+)
+def test_a_missing_plane_of_a_volume_is_filled(
+    tmp_path: Path, planes: str, shape: tuple[int, ...], axis: int | None
+) -> None:
+    image = np.broadcast_to(VOLUME if axis is None else VOLUME[:, None], shape).copy()
+    path, out, mask = (
+        _write(tmp_path, image, planes, axis),
+        tmp_path / "out.tif",
+        tmp_path / "m.tif",
+    )
+    missing = np.zeros(VOLUME.shape, dtype=np.uint8)
+    missing[2] = 1
+    write_image(mask, ImageFile(missing, planes="Z"))
+    arguments = ["inpaint", str(path), "-o", str(out), "--missing", str(mask), "--volume"]
+    assert main(arguments) == 0
+    result = read_image(out).image
+    marked = np.broadcast_to(missing[:, None] if axis == 1 else missing, shape) != 0
+    np.testing.assert_array_equal(result[~marked], image[~marked])
+    assert (result[marked] != image[marked]).any()
+    assert abs(result[marked].mean() - 100) < 5
+
+
+def test_a_volume_is_enlarged_along_z(tmp_path: Path) -> None:
+    path, out = _write(tmp_path, VOLUME, "Z"), tmp_path / "out.tif"
+    arguments = ["super-resolve", str(path), "-o", str(out), "--factor", "4,1,1", "--volume"]
+    assert main(arguments) == 0
+    result = read_image(out)
+    assert result.image.shape == (16, 26, 30)
+    assert result.spacing == {"Z": (500.0, "nm")}
+    assert result.pixel_size == (0.5, 0.5)
+
+
+def test_a_series_of_volumes_is_enlarged_along_z(tmp_path: Path) -> None:
+    path, out = _write(tmp_path, np.stack([VOLUME, VOLUME]), "TZ"), tmp_path / "out.tif"
+    arguments = ["super-resolve", str(path), "-o", str(out), "--factor", "2,1,1", "--volume"]
+    assert main(arguments) == 0
+    assert read_image(out).image.shape == (2, 8, 26, 30)

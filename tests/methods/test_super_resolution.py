@@ -15,7 +15,7 @@ from napari_deep_image_prior import (
     restore,
 )
 from napari_deep_image_prior.generators import run_to_end
-from napari_deep_image_prior.methods.super_resolution.restorer import HELD_OUT, SuperResolutionModel
+from napari_deep_image_prior.methods.super_resolution.model import HELD_OUT, SuperResolutionModel
 
 SETTINGS = SuperResolutionFit(CompactNetwork(widths=(8,), depth=1), iterations=6, crop=32, batch=8)
 IMAGE = torch.from_numpy(np.random.default_rng(0).random((1, 2, 96, 120), np.float32))
@@ -23,7 +23,7 @@ IMAGE = torch.from_numpy(np.random.default_rng(0).random((1, 2, 96, 120), np.flo
 
 @pytest.fixture
 def model() -> SuperResolutionModel:
-    return SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0)
+    return SuperResolutionModel([IMAGE], (2.0, 2.0), SETTINGS, seed=0)
 
 
 def _with_other_truth(model: SuperResolutionModel, *, inside: bool) -> SuperResolutionModel:
@@ -46,10 +46,10 @@ def test_nothing_is_learned_from_the_tiles_and_only_they_enter_the_misfit(
 
     loss, misfit = measured(model)
     inside = measured(
-        _with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=True)
+        _with_other_truth(SuperResolutionModel([IMAGE], (2.0, 2.0), SETTINGS, seed=0), inside=True)
     )
     outside = measured(
-        _with_other_truth(SuperResolutionModel(IMAGE, (2.0, 2.0), SETTINGS, seed=0), inside=False)
+        _with_other_truth(SuperResolutionModel([IMAGE], (2.0, 2.0), SETTINGS, seed=0), inside=False)
     )
     assert inside[0] == pytest.approx(loss)
     assert inside[1] != pytest.approx(misfit, rel=0.01)
@@ -72,7 +72,7 @@ def test_the_tiles_are_the_same_parts_of_the_image_in_copies_of_all_sizes(
 
 def test_each_network_is_judged_by_other_pixels() -> None:
     settings = replace(SETTINGS, networks=3)
-    models = [SuperResolutionModel(IMAGE, (2.0, 2.0), settings, 0, number) for number in range(3)]
+    models = [SuperResolutionModel([IMAGE], (2.0, 2.0), settings, 0, number) for number in range(3)]
     judged = [1 - model._pairs[0][-1] for model in models]
     assert float(sum(judged).max()) == 1, "no pixel by two networks"
     assert all(float(mask.sum()) > 0 for mask in judged)
@@ -84,7 +84,7 @@ def test_each_network_is_judged_by_other_pixels() -> None:
 def test_the_correction_weight_follows_the_error_in_the_tiles(
     model: SuperResolutionModel, monkeypatch: pytest.MonkeyPatch, sign: float, trust: float
 ) -> None:
-    base, true, learned = model._held_out
+    base, true, learned = model._held_out[0]
     missed = (true - base) * torch.where(
         learned > 0, -sign, sign
     )  # the pixels outside would give the opposite
@@ -94,7 +94,7 @@ def test_the_correction_weight_follows_the_error_in_the_tiles(
         return missed
 
     monkeypatch.setattr(
-        "napari_deep_image_prior.methods.super_resolution.restorer.mean_over_views", mean_over_views
+        "napari_deep_image_prior.methods.super_resolution.model.mean_over_views", mean_over_views
     )
     assert run_to_end(model.correction_weight()) == pytest.approx(trust)
 

@@ -7,7 +7,6 @@ import pytest
 
 from napari_deep_image_prior import Denoise, DenoisingFit, iter_restore, repeat, restore
 from napari_deep_image_prior.fitting.settings import CompactNetwork
-from napari_deep_image_prior.restoration.base import RestorationError
 from napari_deep_image_prior.restoration.cost import estimate
 
 QUICK = DenoisingFit(
@@ -182,11 +181,6 @@ def test_a_spacing_that_is_none_is_refused(
 def test_a_spacing_of_a_plane_is_refused() -> None:
     with pytest.raises(ValueError, match="for volumes"):
         Denoise(NOISY[0], spacing=(1, 1, 1))
-
-
-def test_the_published_method_says_that_it_restores_planes() -> None:
-    with pytest.raises((ValueError, RestorationError), match="planes only"):
-        restore(Denoise(NOISY), preset="paper")
 
 
 def test_volumes_of_four_axes_are_refused() -> None:

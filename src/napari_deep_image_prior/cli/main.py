@@ -102,19 +102,21 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
             help=option.help.replace("%", "%%"),
         )
     if method.task.volumes:
-        _add_volume(parser)
+        _add_volume(parser, has_spacing="spacing" in method.task.option_names())
     add_fits(parser, method)
     add_stores(parser)
     parser.set_defaults(action=restore_files, method=method, volume=False, spacing=None)
 
 
-def _add_volume(parser: argparse.ArgumentParser) -> None:
+def _add_volume(parser: argparse.ArgumentParser, *, has_spacing: bool) -> None:
     """Add the options of a task that restores volumes."""
     parser.add_argument(
         "--volume",
         action="store_true",
         help="restore the planes of a stack along Z together, as a volume",
     )
+    if not has_spacing:
+        return
     parser.add_argument(
         "--spacing",
         nargs=3,

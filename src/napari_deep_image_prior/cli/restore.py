@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import has_data, rounding_hides_signal
+from ..arrays import has_data, rounding_hides_signal, selection
 from ..io.console import complain, say
 from ..io.files import (
     PNG_SUFFIXES,
@@ -189,15 +189,7 @@ def _steps(
     how = {name: getattr(options, name) for name in ("preset", "device", "seed", "threads")}
     how["dtype"] = dtype
     complained: set[Index] = set()
-    if options.volume:
-        others["spacing"] = _spacing(
-            source, path, options.spacing, in_micrometers=method.task.needs_micrometers
-        )
-    elif method.task.needs_micrometers:
-        found = source.pixel_size and _micrometers(source.pixel_size, source.unit)
-        others["spacing"] = found if options.spacing is None else tuple(options.spacing[-2:])
-    elif options.spacing is not None:
-        raise ValueError("--spacing is for volumes: add --volume.")
+    others |= _voxels(source, path, options)
     if not source.planes or (options.volume and len(source.planes) == 1):
         task = method.task(source.image, channel_axis=source.channel_axis, **masks, **others)
         warn_of(task)
@@ -205,7 +197,7 @@ def _steps(
         return new_steps(task, **how)
 
     def load(index: Index, plane: ImageFile) -> tuple[NDArray[Any], Task | None]:
-        own = {name: mask[tuple(i for i in index if i is not None)] for name, mask in masks.items()}
+        own = {name: mask[_within_mask(index, source)] for name, mask in masks.items()}
         if not has_data(plane.image, plane.channel_axis):
             if index in complained:
                 return plane.image, None
@@ -235,19 +227,39 @@ def _steps(
     return StackSteps.of(source.leading, parts, how, called=called, warm_start=True)
 
 
-def _spacing(
-    source: ImageFile, path: Path, given: Sequence[float] | None, *, in_micrometers: bool = False
-) -> tuple[float, ...] | None:
-    """Return the size of a voxel, None where the file does not say it.
+def _voxels(source: ImageFile, path: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the option `spacing` of a task that has one, by name."""
+    task = options.method.task
+    if options.volume:
+        _check_volume(source, path)
+        if "spacing" not in task.option_names():
+            return {}
+        needs = task.needs_micrometers
+        return {"spacing": _spacing(source, path, options.spacing, in_micrometers=needs)}
+    if task.needs_micrometers:
+        found = source.pixel_size and _micrometers(source.pixel_size, source.unit)
+        return {"spacing": found if options.spacing is None else tuple(options.spacing[-2:])}
+    if options.spacing is not None:
+        raise ValueError("--spacing is for volumes: add --volume.")
+    return {}
 
-    Raises
-    ------
-    FileError
-        If the file holds no volume.
-    """
+
+def _within_mask(index: Index, source: ImageFile) -> tuple[int | slice, ...]:
+    """Return the index of a part in a mask, which has no channels."""
+    return selection(tuple(i for axis, i in enumerate(index) if axis != source.channel_axis))
+
+
+def _check_volume(source: ImageFile, path: Path) -> None:
+    """Raise FileError if the file holds no volume."""
     if source.depth_axis is None:
         axes = f"its axes of planes are {source.planes}" if source.planes else "it is one image"
         raise FileError(f"{path}: holds no volume, because {axes}; omit --volume.")
+
+
+def _spacing(
+    source: ImageFile, path: Path, given: Sequence[float] | None, *, in_micrometers: bool = False
+) -> tuple[float, ...] | None:
+    """Return the size of a voxel, None where the file does not say it."""
     found: tuple[float, ...] | None = source.voxel_size()
     if in_micrometers:
         found = found and _micrometers(found, source.unit)

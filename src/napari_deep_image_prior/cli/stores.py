@@ -62,7 +62,7 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
         for each in method.options
         if each.name not in method.task.pixelwise
     }
-    if options.volume:
+    if options.volume and "spacing" in method.task.option_names():
         others["spacing"] = options.spacing or source.voxel_size()
     alone = options.workers == 1 and options.scheduler is None
     line = ProgressLine()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 VIEWS = 8
 """The symmetries of a square."""
+ALL = tuple(range(VIEWS))
+UPRIGHT = (0, 2, 4, 6)
+"""The views of a rectangle: Y and X are not exchanged."""
 
 
 def transformed(image: Tensor, view: int) -> Tensor:
@@ -30,19 +33,19 @@ def inverse_transformed(image: Tensor, view: int) -> Tensor:
 
 
 def mean_over_views(
-    network: Callable[[Tensor], Tensor], image: Tensor
+    network: Callable[[Tensor], Tensor], image: Tensor, views: Sequence[int] = ALL
 ) -> Generator[None, None, Tensor]:
-    """Return the output of `network` for a (1, C, Y, X) image, averaged over the eight views.
+    """Return the output of `network` for a (1, C, Y, X) image, averaged over the (eight) views.
 
     Yields after each view.
     """
     total: Tensor | None = None
-    for view in range(VIEWS):
+    for view in views:
         with torch.no_grad():
             output = inverse_transformed(network(transformed(image, view)), view)
         total = output if total is None else total + output
         yield
-    return cast("Tensor", total) / VIEWS
+    return cast("Tensor", total) / len(views)
 
 
 class Crops:
@@ -55,10 +58,12 @@ class Crops:
     seed : int
     planes : int
         Planes of the crops of volumes.
+    views : sequence of int
+        Views of the crops.
     """
 
-    def __init__(self, size: int, seed: int, planes: int = 1) -> None:
-        self._size, self._planes = size, planes
+    def __init__(self, size: int, seed: int, planes: int = 1, views: Sequence[int] = ALL) -> None:
+        self._size, self._planes, self._views = size, planes, views
         # on the CPU for every device: the same seed draws the same crops
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -79,9 +84,8 @@ class Crops:
                 first = self.integer(choice.shape[1] - self._planes + 1)
                 choice = choice[:, first : first + self._planes]
             top, left = (self.integer(extent - size + 1) for extent in choice.shape[-2:])
-            crops.append(
-                transformed(choice[..., top : top + size, left : left + size], self.integer(VIEWS))
-            )
+            view = self._views[self.integer(len(self._views))]
+            crops.append(transformed(choice[..., top : top + size, left : left + size], view))
         return torch.stack(crops)
 
     def integer(self, below: int) -> int:

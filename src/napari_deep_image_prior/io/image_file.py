@@ -105,9 +105,22 @@ class ImageFile:
 
 def result_file(source: ImageFile, image: NDArray[Any]) -> ImageFile:
     """Return an image of the same area with the metadata of `source` and its own pixel size."""
-    size = source.pixel_size
+    size, spacing, details = source.pixel_size, dict(source.spacing), source.plane_details
+    depth = source.depth_axis
+    if depth is not None and image.shape[depth] != source.image.shape[depth]:
+        details = ()
+        if "Z" in spacing:
+            distance, unit = spacing["Z"]
+            spacing["Z"] = (distance * source.image.shape[depth] / image.shape[depth], unit)
     if size is not None:
         axes = [axis for axis in range(image.ndim) if axis != source.channel_axis][-2:]
         ratios = [source.image.shape[axis] / image.shape[axis] for axis in axes]
         size = (size[0] * ratios[0], size[1] * ratios[1])
-    return replace(source, image=image, pixel_size=size, provenance=None)
+    return replace(
+        source,
+        image=image,
+        pixel_size=size,
+        spacing=spacing,
+        plane_details=details,
+        provenance=None,
+    )

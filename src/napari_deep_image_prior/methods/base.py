@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -135,7 +136,7 @@ class Restorer(ABC, Generic[Own]):
     @classmethod
     def pixels(cls, settings: Own, shape: tuple[int, ...]) -> int:  # noqa: ARG003
         """Return the number of pixels processed for a result of a (Y, X) shape."""
-        return shape[0] * shape[1]
+        return math.prod(shape)
 
     @classmethod
     def seconds(cls, settings: Own, rehearsal: Rehearsal, whole: tuple[int, ...]) -> float:  # noqa: ARG003
@@ -161,6 +162,11 @@ class SelfSupervisedRestorer(Restorer[Compact]):
     """Images in the network's input, each with all channels."""
 
     @classmethod
+    def inputs(cls, task: Task) -> int:  # noqa: ARG003
+        """Return the number of images in the network's input for a task."""
+        return cls.INPUTS
+
+    @classmethod
     def rehearsal_edge(cls, task: Task, settings: Compact, edge: int) -> int:  # noqa: ARG003
         """Return an edge that contains a whole crop."""
         return max(edge, settings.crop)
@@ -169,7 +175,7 @@ class SelfSupervisedRestorer(Restorer[Compact]):
     def memory(cls, task: Task, settings: Compact) -> float:
         """Return an upper bound from the outputs of the network's layers for the whole result."""
         channels = task.channels
-        depth = cls.INPUTS * channels
+        depth = cls.inputs(task) * channels
         network = build_network(settings.network, depth, channels, seed=0)
         return activation_bytes(network, (1, depth, *task.result_spatial_shape[-2:]))
 

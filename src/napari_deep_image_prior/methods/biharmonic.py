@@ -103,6 +103,12 @@ def pyramid_fill(observed: Tensor, known: Tensor) -> Tensor:
     return seen + (1 - known) * torch.where(is_dense, local, weight * local + (1 - weight) * coarse)
 
 
+def local_density(known: Tensor) -> Tensor:
+    """Return the share of known pixels around each pixel, 0 to 1; (N, C, Y, X)."""
+    ones = torch.ones_like(known[:1, :1])
+    return _blurred(known, *known.shape[:2]) / _blurred(ones, 1, 1)
+
+
 def _is_free_to_read(value: Tensor) -> bool:
     """Return whether reading a value needs no synchronization with a GPU."""
     return value.device.type == "cpu"

@@ -202,6 +202,12 @@ def number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
+def numbers(text: str) -> float | list[float]:
+    """Parse a number, or several separated by commas."""
+    values = [number(part) for part in text.split(",")]
+    return values[0] if len(values) == 1 else values
+
+
 _ROOM = "napari_deep_image_prior.methods"
 _PUBLISHED = f"{_ROOM}.deep_image_prior.restorer:DeepImagePriorRestorer"
 
@@ -280,9 +286,9 @@ register_method(
             Option(
                 name="factor",
                 required=True,
-                type=number,
+                type=numbers,
                 metavar="FACTOR",
-                help="enlargement factor, for example 4",
+                help="enlargement factor, for example 4; 3,1,1 along Z, Y and X of a volume",
             ),
         ),
     )

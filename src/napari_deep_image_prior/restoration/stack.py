@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import result_dtype, selection, wide_enough
+from ..arrays import result_dtype, selection, stack_shape, wide_enough
 from ..fitting.settings import WARM
 from ..methods.registry import method_of
 from .api import new_steps
@@ -159,7 +159,7 @@ class StackSteps:
             dtype = wide_enough(asked, pixels[known])
             shown = pixels.astype(dtype) if task is None else task.initial_image(dtype)
             if image is None:
-                image = np.empty(leading + shown.shape[part.index.count(None) :], dtype)
+                image = np.empty(stack_shape(leading, part.index, shown.shape), dtype)
             image = image.astype(np.promote_types(dtype, image.dtype), copy=False)
             image[selection(part.index)] = shown
             if task is not None:

@@ -252,8 +252,11 @@ def _load_selection(
     }
     own = {name: options.pop(name) for name in method.task.option_names() if name in options}
     _check_required(method, own)
-    if selected.planes == "volume" and not method.task.volumes:
-        raise ValueError(f"{method.kind} has no volumes yet: choose planes='displayed' or 'all'.")
+    if selected.planes == "volume" and not restores_volumes(method):
+        raise ValueError(
+            f"{method.kind} restores no volumes in napari yet: choose planes='displayed' or 'all', "
+            "or use Python or the command line."
+        )
     source = selected.load(viewer, image)
     if image not in viewer.layers:  # lazy pixels take their time
         raise ValueError(f"layer '{image.name}' was deleted while it was read.")
@@ -271,6 +274,11 @@ def _load_selection(
         for place, part in source.parts()
     ]
     return source, parts, {"threads": preferences().threads, **options}
+
+
+def restores_volumes(method: Method) -> bool:
+    """Return whether a task restores volumes of layers: those with the layer's own voxels."""
+    return method.task.volumes and "spacing" in method.task.option_names()
 
 
 def _check_required(method: Method, own: dict[str, Any]) -> None:

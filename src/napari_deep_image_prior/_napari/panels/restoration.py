@@ -12,7 +12,7 @@ from ...restoration.base import RestorationError
 from ...restoration.cautions import collected_cautions
 from ...restoration.devices import available_devices
 from ..actions.before_after import bind_compare
-from ..actions.restore import estimate_layer, restore_layer
+from ..actions.restore import estimate_layer, restore_layer, restores_volumes
 from ..jobs.current import active_run, last_run
 from ..jobs.queue import queue_of
 from ..viewer.loading import Loader
@@ -119,7 +119,7 @@ class RestorationWidget(Container[Any]):
             self.append(widget)
         self._channels = ChannelControls(self._show_planes)
         self.append(self._channels)
-        self._planes = PlanesChoice(volumes=method_of(self.kind).task.volumes)
+        self._planes = PlanesChoice(volumes=restores_volumes(method_of(self.kind)))
         self.append(self._planes)
         self.append(ComboBox(name="preset", choices=PRESETS, value="fast", tooltip=PRESET_HELP))
         self.append(Collapsible("more", "More options", more_options(self._preferences)))

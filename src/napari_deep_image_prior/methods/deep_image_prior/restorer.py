@@ -7,6 +7,7 @@ Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, arXiv:1711.10925.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ...fitting.networks import (
     meshgrid_input,
     noise_input,
     padded_shape,
+    scales_along_z,
 )
 from ...noise.outliers import share_of, stretching_outliers
 from ..base import Restorer, image_and_known, measure
@@ -65,7 +67,12 @@ class DeepImagePriorModel:
         z = noise_input(settings.input_depth, shape, drawing) if random else meshgrid_input(shape)
         self._z = z.to(device)  # (1, depth, Y', X'), padded
         self.network = build_network(
-            settings.network, z.shape[1], measurement.observed.shape[1], of_weights, device
+            settings.network,
+            z.shape[1],
+            measurement.observed.shape[1],
+            of_weights,
+            device,
+            halved=scales_along_z(measurement.shape, settings.network),
         )
         self._generator = torch.Generator(device).manual_seed(of_jitter)
         self._last: Tensor | None = None
@@ -80,12 +87,15 @@ class DeepImagePriorModel:
             # added to the fixed z each time: no random walk
             noise = torch.empty_like(z).normal_(generator=self._generator)
             z = z + self._settings.jitter * noise
-        height, width = self.measurement.shape
-        output = self.network(z)[..., :height, :width]
+        output = self._cut(self.network(z))
         self._keep(output.detach())
         loss: Tensor = self.measurement.misfit(output)
         self.misfit = loss.detach()
         return loss
+
+    def _cut(self, output: Tensor) -> Tensor:
+        """Return the part of a padded output that is the image."""
+        return output[:, :, *map(slice, self.measurement.shape)]
 
     def _keep(self, output: Tensor) -> None:
         self._last = output
@@ -99,7 +109,7 @@ class DeepImagePriorModel:
     def _perturb_weights(self) -> None:
         with torch.no_grad():
             for weight in self.network.parameters():
-                if weight.ndim == 4:
+                if weight.ndim >= 4:
                     noise = torch.empty_like(weight).normal_(generator=self._generator)
                     weight.add_(noise * weight.std() * self._settings.weight_noise)
 
@@ -107,9 +117,8 @@ class DeepImagePriorModel:
         """Return the averaged output, or the last one; before the first step, an initial one."""
         kept = self._average if self._average is not None else self._last
         if kept is None:
-            height, width = self.measurement.shape
             with torch.no_grad():
-                kept = self.network(self._z)[..., :height, :width]
+                kept = self._cut(self.network(self._z))
         return kept.clone()
 
     def kept(self) -> list[Tensor]:
@@ -268,13 +277,12 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     @classmethod
     def rehearsal_edge(cls, task: Task, settings: DeepImagePriorFit, edge: int) -> int:  # noqa: ARG003
         """Return an edge for which the result has the edge `edge`; the network has its size."""
-        return max(8, round(edge * task.spatial_shape[0] / task.result_spatial_shape[0]))
+        return max(8, round(edge * task.spatial_shape[-1] / task.result_spatial_shape[-1]))
 
     @classmethod
     def pixels(cls, settings: DeepImagePriorFit, shape: tuple[int, ...]) -> int:
         """Return the number of pixels of the network's padded output."""
-        height, width = padded_shape(shape, settings.network)
-        return height * width
+        return math.prod(padded_shape(shape, settings.network))
 
     @classmethod
     def seconds(
@@ -290,8 +298,8 @@ class DeepImagePriorRestorer(Restorer[DeepImagePriorFit]):
     @classmethod
     def memory(cls, task: Task, settings: DeepImagePriorFit) -> float:
         """Return an upper bound from the outputs of the network's layers."""
-        depth = settings.input_depth if settings.input == "noise" else 2
-        network = build_network(settings.network, depth, task.channels, seed=0)
-        return activation_bytes(
-            network, (1, depth, *padded_shape(task.result_spatial_shape, settings.network))
-        )
+        halved = scales_along_z(task.result_spatial_shape, settings.network)
+        shape = padded_shape(task.result_spatial_shape, settings.network)
+        depth = settings.input_depth if settings.input == "noise" else len(shape)
+        network = build_network(settings.network, depth, task.channels, seed=0, halved=halved)
+        return activation_bytes(network, (1, depth, *shape))

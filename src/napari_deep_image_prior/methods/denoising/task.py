@@ -150,12 +150,7 @@ class Denoise(Task):
         return described
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise ValueError if a strength or a volume is given to the published method."""
-        if len(self.spatial_shape) == 3 and not isinstance(settings, DenoisingFit):
-            raise ValueError(
-                "the published method (preset paper) restores planes only: use preset fast or best "
-                "for a volume, or restore plane by plane."
-            )
+        """Raise ValueError if a strength is given to the published method."""
         if self.strength != 1 and not isinstance(settings, DenoisingFit):
             raise ValueError(
                 f"strength={self.strength:g} is not supported by the published method (preset "

@@ -7,13 +7,14 @@ corrects the fill of the pixels that are really missing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from ...arrays import percentile_scaling
+from ...arrays import is_deep, percentile_scaling
 from ...fitting.augmentation import Crops, mean_over_views
 from ...fitting.base import AVERAGING, WEIGHING
 from ...fitting.loop import Fit, relative_to, self_supervised_schedule
@@ -31,22 +32,25 @@ from ..base import (
 )
 from ..biharmonic import biharmonic_fill
 from .settings import InpaintingFit
+from .volume import PARTS, VolumeInpaintingModel, opened
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ...arrays import Scaling
     from ...fitting.base import Progress
     from ...operators import Measurement
+    from ..task import Task
     from .task import Inpaint
 
 CROP_FILL, WHOLE_FILL = 10, 20
 """Iterations of the biharmonic fill of a crop, and of the whole image."""
 HELD_OUT = 0.03
 """Fraction of the known pixels that are held out of the fit, to compute the correction weight."""
+VOXEL_BYTES = 80
+"""Memory for each voxel and channel of a volume."""
 
 
 class InpaintingModel:
@@ -79,7 +83,12 @@ class InpaintingModel:
         self._held_out = known * self._selected
         self._learned = known - self._held_out
         self._stack = torch.cat([observed[0] * self._learned[0], self._learned[0]])  # (2 C, Y, X)
-        self._holes = holes(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
+        self._holes = opened(1 - known[0].amin(dim=0, keepdim=True))  # (1, Y, X)
+        self._observed, self._known = observed, known
+
+    def fill(self) -> Tensor:
+        """Return the filled image, (1, C, Y, X)."""
+        return biharmonic_fill(self._observed, self._known, WHOLE_FILL)
 
     def loss(self) -> Tensor:
         """Return the mean absolute error at the hidden pixels of random crops.
@@ -110,18 +119,27 @@ class InpaintingModel:
         )
         return correction * self._fill_error
 
-    def mean_correction(self, fill: Tensor, known: Tensor) -> Generator[None, None, Tensor]:
-        """Return the correction averaged over the eight views."""
+    def corrected(self, fill: Tensor) -> Tensor:
+        """Return a filled image plus its correction."""
+        with torch.no_grad():
+            return fill + self.correction(fill, self._known)
+
+    def mean_corrected(self, fill: Tensor, weight: float) -> Generator[None, None, Tensor]:
+        """Return a filled image plus the weighted correction, averaged over the eight views."""
+        return fill + weight * (yield from self._mean_correction(fill, self._known))
+
+    def _mean_correction(self, fill: Tensor, known: Tensor) -> Generator[None, None, Tensor]:
 
         def correct(view: Tensor) -> Tensor:
             return self.correction(*view.chunk(2, dim=1))
 
         return (yield from mean_over_views(correct, torch.cat([fill, known], dim=1)))
 
-    def correction_weight(self, observed: Tensor) -> Generator[None, None, float]:
+    def correction_weight(self) -> Generator[None, None, float]:
         """Return the least-squares weight of the correction at the held-out pixels, 0 to 1."""
+        observed = self._observed
         fill = biharmonic_fill(observed * self._learned, self._learned, WHOLE_FILL)
-        correction = (yield from self.mean_correction(fill, self._learned)) * self._held_out
+        correction = (yield from self._mean_correction(fill, self._learned)) * self._held_out
         target = (observed - fill) * self._held_out
         power = float(correction.square().sum())
         return 1.0 if power == 0 else min(max(float((correction * target).sum()) / power, 0.0), 1.0)
@@ -165,7 +183,11 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         """Return the restorer of a task."""
         image, known = image_and_known(task)
         scaling = percentile_scaling(image, known)
-        outliers = stretching_outliers(image, known)
+        is_volume = image.ndim == 4
+        # the nearest known voxels of all others would take long to find
+        outliers = stretching_outliers(
+            filled_with_median(image, known) if is_volume else image, known
+        )
         restorer = cls(measure(task, scaling, device), scaling, settings, seed, outliers)
         restorer.noise_summary = share_of(outliers, "not used for the fill")
         return restorer
@@ -181,7 +203,11 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         self.scaling, self._settings = scaling, settings
         self._inliers = torch.from_numpy(~outliers).to(measurement.known)
         self._measure(measurement)
-        self._model = InpaintingModel(self._observed, self._known, settings, seed)
+        make = VolumeInpaintingModel if self._observed.ndim == 5 else InpaintingModel
+        self._model: InpaintingModel | VolumeInpaintingModel = make(
+            self._observed, self._known, settings, seed
+        )
+        self._fill = self._model.fill()
         self._rule = HeldOutPlateau(settings.patience)
         self._fit = Fit(self._model, self_supervised_schedule(settings), self._rule)
         self._correction_weight = 1.0
@@ -194,13 +220,15 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
         """Continue with another mask from the next step on."""
         self._measure(measure(task, self.scaling, device))
         self._model.measure(self._observed, self._known)
+        self._fill = self._model.fill()
 
     def _measure(self, measurement: Measurement) -> None:
         """Set the pixels of the result that are measured, and those to learn and to fill from."""
         self._measured = measurement
         self._known = measurement.known * self._inliers
         self._observed = measurement.observed * self._known
-        self._fill = biharmonic_fill(self._observed, self._known, WHOLE_FILL)
+        if self._known.ndim == 5 and self._known.shape[2] == 1:  # a volume of one plane
+            self._known, self._observed = self._known[:, :, 0], self._observed[:, :, 0]
 
     def run_on(self, iterations: int | None) -> None:
         """Continue the fit."""
@@ -227,27 +255,38 @@ class InpaintingRestorer(SelfSupervisedRestorer[InpaintingFit]):
 
     def estimate(self) -> NDArray[np.float64]:
         """Return the fill with the network's current correction."""
-        with torch.no_grad():
-            return self._restored(self._model.correction(self._fill, self._known))
+        return self._restored(self._model.corrected(self._fill))
 
     def finish(self) -> Generator[str, None, NDArray[np.float64]]:
         """Return the fill plus the weighted correction, averaged over the eight views."""
-        weighing = self._model.correction_weight(self._observed)
-        self._correction_weight = yield from labeled(weighing, WEIGHING)
-        averaging = self._model.mean_correction(self._fill, self._known)
-        correction = yield from labeled(averaging, AVERAGING)
-        return self._restored(correction * self._correction_weight)
+        weighing = labeled(self._model.correction_weight(), WEIGHING)
+        self._correction_weight = yield from weighing
+        averaging = self._model.mean_corrected(self._fill, self._correction_weight)
+        return self._restored((yield from labeled(averaging, AVERAGING)))
 
-    def _restored(self, correction: Tensor) -> NDArray[np.float64]:
+    def _restored(self, filled: Tensor) -> NDArray[np.float64]:
         measured = self._measured
-        restored = torch.where(measured.known > 0, measured.observed, self._fill + correction)
+        filled = filled.reshape(measured.observed.shape)
+        restored = torch.where(measured.known > 0, measured.observed, filled)
         return self.scaling.invert(restored[0].cpu().numpy())
 
+    @classmethod
+    def inputs(cls, task: Task) -> int:
+        """Return the number of images in the network's input, more of volumes."""
+        return PARTS if is_deep(task.spatial_shape) else cls.INPUTS
 
-def holes(missing: Tensor) -> Tensor:
-    """Return the pixels of a (C, Y, X) mask in fully missing 3x3 blocks (its opening)."""
-    core = -functional.max_pool2d(-missing, 3, 1, 1)
-    return functional.max_pool2d(core, 3, 1, 1) * missing
+    @classmethod
+    def memory(cls, task: Task, settings: InpaintingFit) -> float:
+        """Return an upper bound; a volume itself takes more than the network's layers."""
+        voxels = math.prod(task.spatial_shape) if is_deep(task.spatial_shape) else 0
+        return super().memory(task, settings) + VOXEL_BYTES * task.channels * voxels
+
+
+def filled_with_median(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return a (C, Z, Y, X) image with the median of its known voxels where it is unknown."""
+    filled = image.astype(np.float64)
+    filled[~known] = np.median(image[known][:: max(1, known.sum() // 2**18)])
+    return filled
 
 
 def mask_operator(task: Inpaint, known: Tensor) -> Mask:  # noqa: ARG001  (the signature of all)

@@ -23,16 +23,16 @@ MANY_MISSING = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Inpaint(Task):
-    """Fill in unknown pixels.
+    """Fill in unknown pixels of one image or volume.
 
     Parameters
     ----------
-    image : (Y, X) array, or with channels where `channel_axis` says
+    image : (Y, X) or (Z, Y, X) array, or with channels where `channel_axis` says
         Any integer or float dtype. Pixels that are NaN, infinite, hidden by a masked array, or have
         a value that means "no data" (-9999, -3.4e38) count as missing too.
     missing : bool array, True = unknown
         Shape of the image, or of the image without its channel axis (then it
-        applies to every channel).
+        applies to every channel). Of a volume also (Y, X): then it applies to every plane.
     channel_axis : int, optional
         The axis of `image` that holds the channels.
 
@@ -54,6 +54,7 @@ class Inpaint(Task):
 
     kind: ClassVar[str] = "inpaint"
     pixelwise: ClassVar[tuple[str, ...]] = ("missing",)
+    volumes: ClassVar[bool] = True
     operator: ClassVar[str] = "napari_deep_image_prior.methods.inpainting.restorer:mask_operator"
 
     _: KW_ONLY
@@ -108,7 +109,7 @@ class Inpaint(Task):
         return replace(self, missing=missing)
 
     def rehearsal(self, edge: int) -> Self:
-        """Return the same task for a central square of the image, with some pixels missing."""
+        """Return the same task for a central part of the image, with some pixels missing."""
         part = self._middle(edge)
         missing = part["missing"]
         if missing.all() or not missing.any():  # the cost does not depend on the holes
@@ -137,7 +138,9 @@ def _checked_missing(
     spatial = tuple(size for index, size in enumerate(shape) if index != axis)
     if mask.shape == shape:
         return mask
-    if axis is not None and mask.shape == spatial:
-        return np.broadcast_to(np.expand_dims(mask, axis), shape)
-    wanted = f"{shape}" if axis is None else f"{shape} or {spatial}"
+    if mask.shape in (spatial, spatial[-2:]):
+        whole = np.broadcast_to(mask, spatial)
+        return np.broadcast_to(whole if axis is None else np.expand_dims(whole, axis), shape)
+    accepted = dict.fromkeys((shape, spatial, spatial[-2:]))
+    wanted = " or ".join(map(str, accepted))
     raise ValueError(f"missing has shape {mask.shape}, but must have shape {wanted}.")

@@ -11,16 +11,17 @@ arXiv:1712.06087.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...fitting.augmentation import Crops, mean_over_views
+from ...arrays import MONTAGE
+from ...fitting.augmentation import UPRIGHT, mean_over_views
 from ...fitting.base import AVERAGING, WEIGHING, Progress
-from ...fitting.loop import Fit, relative_to, self_supervised_schedule
-from ...fitting.networks import build_network
+from ...fitting.loop import Fit, self_supervised_schedule
 from ...fitting.stopping import HeldOutPlateau
 from ...generators import labeled, run_to_end
 from ...noise.outliers import share_of, stretching_outliers
@@ -31,6 +32,7 @@ from ..base import (
     scaled_and_filled,
     with_correction_weights,
 )
+from .model import SuperResolutionModel, back_projected, enlarged, factors_of, shape_of
 from .settings import SuperResolutionFit
 
 if TYPE_CHECKING:
@@ -40,135 +42,31 @@ if TYPE_CHECKING:
 
     from ...arrays import Scaling
     from ..base import Rehearsal
+    from ..task import Task
+    from .model import Shape
     from .task import SuperResolve
 
-Shape = tuple[int, ...]
-Factors = tuple[float, float]
-TILE, HELD_OUT, HELD_OUT_OF_ONE = 24, 0.2, 1 / 3
-"""Period of the held-out tiles in pixels, their edge relative to it, and that of a single tile."""
-
-
-class SuperResolutionModel:
-    """A network for one factor, and the pairs of enlarged and true images it is fitted to.
-
-    Parameters
-    ----------
-    image : (1, C, Y, X) tensor
-    factors : (float, float)
-        Enlargement along Y and X.
-    settings : SuperResolutionFit
-    seed : int
-    number : int
-        Index among the networks for this factor; each has other held-out tiles.
-    """
-
-    def __init__(
-        self,
-        image: Tensor,
-        factors: Factors,
-        settings: SuperResolutionFit,
-        seed: int,
-        number: int = 0,
-    ) -> None:
-        self._settings = settings
-        self.factors = factors
-        self._shift = number / settings.networks
-        if number:
-            seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        self._crops = Crops(settings.crop, seed)
-        pairs = [self._pair(image, scale) for scale in settings.father_scales]
-        self._pairs = [torch.cat(pair, dim=1)[0] for pair in pairs]  # each (2 C + 1, Y, X)
-        self._held_out = self._pair(image, 1.0)
-        self._mean, self._std = image.mean(), image.std(correction=0).clamp_min(1e-6)
-        base, true, _ = pairs[0]
-        self._error = (base - true).abs().mean() + 1e-6
-        channels = image.shape[1]
-        self._parts = (channels, channels, 1)
-        self.network = build_network(settings.network, channels, channels, seed, image.device)
-
-    def loss(self) -> Tensor:
-        """Return the mean absolute error of random crops outside the held-out tiles.
-
-        It is in units of the typical error of the enlargement. The misfit is the error within the
-        held-out tiles relative to that of the enlargement.
-        """
-        base, true, learned = self._crops.draw(self._pairs, self._settings.batch).split(
-            self._parts, dim=1
-        )
-        target = (true - base) / self._error
-        errors = (self.correction(base) / self._error - target).abs()
-        self.misfit = _mean(errors.detach(), 1 - learned) / relative_to(
-            _mean(target.abs(), 1 - learned)
-        )
-        return _mean(errors, learned)
-
-    def kept(self) -> list[Tensor]:
-        """Return no tensors: the model has no state beside its weights."""
-        return []
-
-    def correction(self, base: Tensor) -> Tensor:
-        """Return the correction of an enlarged image, (N, C, Y, X)."""
-        correction: Tensor = self.network((base - self._mean) / self._std)
-        return correction * self._error
-
-    def correction_weight(self) -> Generator[None, None, float]:
-        """Return the least-squares weight of the correction in the held-out tiles, 0 to 1."""
-        base, true, learned = self._held_out
-        correction = (yield from mean_over_views(self.correction, base)) * (1 - learned)
-        power = float(correction.square().sum())
-        return (
-            0.0
-            if power == 0
-            else min(max(float((correction * (true - base)).sum()) / power, 0.0), 1.0)
-        )
-
-    def _pair(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return an image downsampled and enlarged again, the image itself, and the learned pixels.
-
-        The image is first rescaled by `scale`.
-        """
-        copy = image if scale == 1 else _scaled(image, scale)
-        small = [
-            max(1, int(size / factor))
-            for size, factor in zip(copy.shape[-2:], self.factors, strict=True)
-        ]
-        height, width = (
-            round(size * factor) for size, factor in zip(small, self.factors, strict=True)
-        )
-        true, learned = (
-            copy[..., :height, :width],
-            self._outside_tiles(image, copy)[..., :height, :width],
-        )
-        operator = Downsample.lanczos(_shape(true), (small[0], small[1]), device=image.device)
-        return (
-            enlarged(operator.forward(true), operator, self._settings.back_projections),
-            true,
-            learned,
-        )
-
-    def _outside_tiles(self, image: Tensor, copy: Tensor) -> Tensor:
-        """Return 0 in the held-out tiles of a rescaled copy of the image, else 1; (1, 1, Y, X).
-
-        The tiles cover the same parts of the image at all scales.
-        """
-        inside = []
-        for size, extent in zip(_shape(image), _shape(copy), strict=True):
-            count = max(1, size // TILE)
-            place = (torch.arange(extent, device=image.device) + 0.5) / extent * count + self._shift
-            inside.append(
-                (place % 1 - 0.5).abs() < (HELD_OUT if count > 1 else HELD_OUT_OF_ONE) / 2
-            )
-        return 1 - (inside[0][:, None] & inside[1]).to(image.dtype)[None, None]
+ALONG_Z = (0.0, 0.0)
+"""Key of the models that enlarge along Z."""
+SECTIONS = 2**18
+"""Pixels of the sections of a volume that are corrected at a time."""
+WATCHED = 2**20
+"""Voxels up to which a preview of a volume has the network's correction."""
+VOXEL_BYTES = 64
+"""Memory for each voxel and channel of an enlarged volume."""
 
 
 class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
-    """Enlarges an image to a target shape.
+    """Enlarges an image or volume to a target shape.
+
+    A volume is first enlarged along Z, by a network that has learned to enlarge its planes along Y
+    and along X, and then plane by plane.
 
     Parameters
     ----------
-    image : (1, C, Y, X) tensor
-    target : (int, int)
-        (Y, X) shape of the result.
+    image : (1, C, Y, X) or (1, C, Z, Y, X) tensor
+    target : tuple of int
+        Spatial shape of the result.
     scaling : Scaling
         Between the image's range and intensity units.
     settings : SuperResolutionFit
@@ -206,16 +104,31 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         seed: int,
     ) -> None:
         self._image, self._target, self._scaling, self._settings = image, target, scaling, settings
-        self._shapes = stages(_shape(image), target)
-        factors = [_factors(*pair) for pair in itertools.pairwise([_shape(image), *self._shapes])]
+        self._is_volume = image.ndim == 5
+        planes = planes_of(image) if self._is_volume else [image]
+        self._shapes = stages(shape_of(image), target[-2:])
+        if self._is_volume and shape_of(image) == target[-2:]:
+            self._shapes = []
+        factors = [
+            factors_of(*pair) for pair in itertools.pairwise([shape_of(image), *self._shapes])
+        ]
         # for each distinct factor; they are applied at every stage of that factor
         self._models = {
             each: [
-                SuperResolutionModel(image, each, settings, seed, number)
+                SuperResolutionModel(planes, each, settings, seed, number)
                 for number in range(settings.networks)
             ]
             for each in dict.fromkeys(factors)
         }
+        self._along_z: list[SuperResolutionModel] = []
+        if self._is_volume and image.shape[2] < target[0]:
+            both_ways = [view for each in planes for view in (each, each.transpose(-2, -1))]
+            factor = (target[0] / image.shape[2], 1.0)
+            self._along_z = [
+                SuperResolutionModel(both_ways, factor, settings, seed, number, UPRIGHT)
+                for number in range(settings.networks)
+            ]
+            self._models[ALONG_Z] = self._along_z
         models = [model for each in self._models.values() for model in each]
         self._rules = {model: HeldOutPlateau(settings.patience) for model in models}
         schedule = self_supervised_schedule(settings)
@@ -271,7 +184,7 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         return with_correction_weights(reason, self._correction_weights.values())
 
     def estimate(self) -> NDArray[np.float64]:
-        """Return the enlargement with the networks' current corrections."""
+        """Return the enlargement with the networks' current corrections; none in large volumes."""
         return run_to_end(self._restored(all_views=False))
 
     def finish(self) -> Generator[str, None, NDArray[np.float64]]:
@@ -284,17 +197,39 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
         return (yield from self._restored(all_views=True))
 
     def _restored(self, *, all_views: bool) -> Generator[str, None, NDArray[np.float64]]:
-        times = self._settings.back_projections
-        image = self._image
+        if not self._is_volume:
+            image = yield from self._enlarged(self._image, all_views=all_views)
+            return self._scaling.invert(image[0].cpu().numpy())
+        is_corrected = all_views or math.prod(self._target) <= WATCHED
+        volume = yield from self._deepened(all_views=all_views, is_corrected=is_corrected)
+        if self._shapes:
+            planes = []
+            for plane in volume.unbind(2):
+                if is_corrected:
+                    planes.append((yield from self._enlarged(plane, all_views=all_views)))
+                else:
+                    planes.append(resized(plane, self._target[-2:]))
+            volume = torch.stack(planes, dim=2)
+            operator = self._operator(self._target)
+            volume = back_projected(volume, self._image, operator, self._settings.back_projections)
+        return self._scaling.invert(volume[0].cpu().numpy())
+
+    def _operator(self, shape: Shape) -> Downsample:
+        """Return the downsampling from a shape to that of the image."""
+        small = tuple(self._image.shape[2:])
+        return Downsample.lanczos(shape, small, device=self._image.device)
+
+    def _started(self, models: list[SuperResolutionModel]) -> list[SuperResolutionModel]:
+        """Return the models with a step: those without would only dilute the others."""
+        return [model for model in models if self._fits[model].iteration > 0]
+
+    def _enlarged(self, given: Tensor, *, all_views: bool) -> Generator[str, None, Tensor]:
+        """Return an enlarged (1, C, Y, X) image."""
+        times, image = self._settings.back_projections, given
         for shape in self._shapes:
-            # those without a step would only dilute the others
-            models = [
-                model
-                for model in self._models[_factors(_shape(image), shape)]
-                if self._fits[model].iteration > 0
-            ]
+            models = self._started(self._models[factors_of(shape_of(image), shape)])
             base = enlarged(
-                image, Downsample.lanczos(shape, _shape(image), device=image.device), times
+                image, Downsample.lanczos(shape, shape_of(image), device=image.device), times
             )
             image = base
             for model in models:
@@ -305,14 +240,55 @@ class SuperResolutionRestorer(SelfSupervisedRestorer[SuperResolutionFit]):
                     with torch.no_grad():
                         correction = model.correction(base)
                 image = image + self._correction_weights.get(model, 1.0) / len(models) * correction
-            whole = Downsample.lanczos(shape, _shape(self._image), device=image.device)
-            image = back_projected(image, self._image, whole, times)
-        return self._scaling.invert(image[0].cpu().numpy())
+            whole = Downsample.lanczos(shape, shape_of(given), device=image.device)
+            image = back_projected(image, given, whole, times)
+        return image
+
+    def _deepened(self, *, all_views: bool, is_corrected: bool) -> Generator[str, None, Tensor]:
+        """Return the volume enlarged along Z, (1, C, Z, Y, X)."""
+        if not self._along_z:
+            return self._image
+        times = self._settings.back_projections
+        operator = self._operator((self._target[0], *shape_of(self._image)))
+        base = enlarged(self._image, operator, times)
+        models = self._started(self._along_z) if is_corrected else []
+        if not models:
+            return base
+        volume = base.clone()
+        for model in models:
+            weight = self._correction_weights.get(model, 1.0) / len(models) / 2
+            views = model.views if all_views else model.views[:1]
+            for axis in (3, 4):  # sections along X and Z, and along Y and Z
+                sections, into = (each[0].movedim(axis - 1, 0) for each in (base, volume))
+                count = max(1, SECTIONS // math.prod(sections.shape[-2:]))
+                for first in range(0, len(sections), count):
+                    part = slice(first, first + count)
+                    averaging = mean_over_views(model.correction, sections[part], views)
+                    into[part] += weight * (yield from labeled(averaging, AVERAGING))
+        return back_projected(volume, self._image, operator, times)
+
+    @classmethod
+    def memory(cls, task: Task, settings: SuperResolutionFit) -> float:
+        """Return an upper bound; a volume itself takes more than the network's layers."""
+        shape = task.result_spatial_shape
+        voxels = math.prod(shape) if len(shape) == 3 else 0
+        return super().memory(task, settings) + VOXEL_BYTES * task.channels * voxels
+
+
+def planes_of(volume: Tensor) -> list[Tensor]:
+    """Return planes of a (1, C, Z, Y, X) volume at regular distances, each (1, C, Y, X).
+
+    All of them, or as many as have about `MONTAGE` pixels.
+    """
+    deep = volume.shape[2]
+    count = max(1, min(deep, MONTAGE // math.prod(shape_of(volume))))
+    chosen = np.linspace(0, deep - 1, count).round().astype(int).tolist()
+    return [volume[:, :, plane] for plane in chosen]
 
 
 def stages(small: Shape, target: Shape) -> list[Shape]:
     """Return the shapes of the stages: doubled while an integer factor is even and above 2."""
-    factor, other = _factors(small, target)
+    factor, other = factors_of(small, target)
     if factor != other or not factor.is_integer():
         return [target]
     shapes, remaining = [small], int(factor)
@@ -322,40 +298,7 @@ def stages(small: Shape, target: Shape) -> list[Shape]:
     return [*shapes[1:], target]
 
 
-def enlarged(image: Tensor, operator: Downsample, back_projections: int) -> Tensor:
-    """Return the first estimate: bicubic interpolation and back-projection."""
-    large = resized(image, (operator.rows.shape[1], operator.columns.shape[1]))
-    return back_projected(large, image, operator, back_projections)
-
-
-def back_projected(estimate: Tensor, image: Tensor, operator: Downsample, times: int) -> Tensor:
-    """Make an enlarged image consistent with `image` by iterative back-projection.
-
-    Irani and Peleg, CVGIP 53 (1991) 231.
-    """
-    for _ in range(times):
-        estimate = estimate + resized(image - operator.forward(estimate), _shape(estimate))
-    return estimate
-
-
-def _mean(values: Tensor, where: Tensor) -> Tensor:
-    """Return the mean of (N, C, Y, X) values where an (N, 1, Y, X) mask is 1."""
-    return (values * where).sum() / (where.sum() * values.shape[1]).clamp_min(1)
-
-
-def _scaled(image: Tensor, scale: float) -> Tensor:
-    height, width = (max(2, round(size * scale)) for size in image.shape[-2:])
-    return resized(image, (height, width))
-
-
-def _shape(image: Tensor) -> Shape:
-    return image.shape[-2], image.shape[-1]
-
-
-def _factors(small: Shape, large: Shape) -> Factors:
-    return large[0] / small[0], large[1] / small[1]
-
-
 def downsampling_operator(task: SuperResolve, known: Tensor) -> Downsample:
     """Return the forward operator of super-resolution."""
-    return Downsample.lanczos(task.result_spatial_shape, _shape(known), device=known.device)
+    small = tuple(known.shape[2:])
+    return Downsample.lanczos(task.result_spatial_shape, small, device=known.device)

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SuperResolve(Task):
-    """Enlarge an image, with detail that is consistent with it.
+    """Enlarge an image or volume, with detail that is consistent with it.
 
     Parameters
     ----------
-    image : (Y, X) array, or with channels where `channel_axis` says
+    image : (Y, X) or (Z, Y, X) array, or with channels where `channel_axis` says
         The image to enlarge, any integer or float dtype. Unknown pixels are filled in:
         NaN, infinite, hidden by a masked array, or with a value that means "no data".
     factor : int, or a sequence of one number for each spatial axis
-        Enlargement along each axis, 1 to 16, above 1 on at least one axis.
+        Enlargement along each axis, 1 to 16, above 1 on at least one axis. (3, 1, 1) makes the
+        voxels of a volume cubes whose planes are three times as far apart as pixels.
     channel_axis : int, optional
         The axis of `image` that holds the channels.
 
@@ -48,6 +49,7 @@ class SuperResolve(Task):
     """
 
     kind: ClassVar[str] = "super-resolve"
+    volumes: ClassVar[bool] = True
     operator: ClassVar[str] = (
         "napari_deep_image_prior.methods.super_resolution.restorer:downsampling_operator"
     )
@@ -90,14 +92,12 @@ class SuperResolve(Task):
 
     def _measured(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Downsample an enlarged image to the shape of the input."""
-        channels = channels_first(image, self.channel_axis)
-        height, width = self.spatial_shape
-        rows, columns = (
-            lanczos_matrix(channels.shape[1], height),
-            lanczos_matrix(channels.shape[2], width),
-        )
-        small: NDArray[np.float64] = channels_back(rows @ channels @ columns.T, self.channel_axis)
-        return small
+        small = channels_first(image, self.channel_axis)
+        for axis, size in enumerate(self.spatial_shape, start=1):
+            matrix = lanczos_matrix(small.shape[axis], size)
+            small = np.moveaxis(np.tensordot(matrix, small, (1, axis)), 0, axis)
+        measured: NDArray[np.float64] = channels_back(small, self.channel_axis)
+        return measured
 
     @classmethod
     def described_magnification(cls, described: Mapping[str, Any]) -> float:
