@@ -28,7 +28,12 @@ def _wait(qtbot: Any, condition: Any) -> None:
 
 @pytest.mark.parametrize(
     ("display_name", "own"),
-    [("Denoise", {"noise"}), ("Inpaint", {"missing"}), ("Super-resolve", {"factor"})],
+    [
+        ("Denoise", {"noise"}),
+        ("Inpaint", {"missing"}),
+        ("Super-resolve", {"factor"}),
+        ("Deconvolve", {"psf_from"}),
+    ],
 )
 def test_a_widget_opens_from_the_menu_with_its_members(
     viewer: Any, display_name: str, own: set[str]
@@ -46,7 +51,12 @@ def test_a_widget_opens_from_the_menu_with_its_members(
 @pytest.mark.usefixtures("quick_presets")
 @pytest.mark.parametrize(
     ("panel", "suffix"),
-    [("Denoise", "denoised"), ("Inpaint", "inpainted"), ("Super-resolve", "super-resolved")],
+    [
+        ("Denoise", "denoised"),
+        ("Inpaint", "inpainted"),
+        ("Super-resolve", "super-resolved"),
+        ("Deconvolve", "deconvolved"),
+    ],
 )
 @pytest.mark.parametrize("proxied", [False, True], ids=["raw viewer", "proxied viewer"])
 def test_a_widget_runs_to_its_end(

@@ -71,6 +71,12 @@ def describe_voxels(layer: Image, channels: Channels) -> str:
     return f"{planes} planes together, of voxels of {sizes} {unit} (z, y, x)."
 
 
+def length_in_micrometers(layer: Image, axis: int) -> float | None:
+    """Return the size of a pixel along an axis; None if the layer's unit is no length."""
+    size = abs(float(layer.scale[axis])) * layer.units[axis]
+    return float(size.to("micrometer").magnitude) if size.check("[length]") else None
+
+
 def voxel_size(layer: Image, depth: int) -> tuple[float, float, float] | None:
     """Return the size of voxels along Z, Y and X in the unit of X; None if unknown.
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...noise.model import NoiseModel
-    from ..base import Rehearsal
+    from ..base import Rehearsal, Work
     from ..task import Task
     from .task import Deconvolve
 
@@ -130,6 +130,14 @@ class DeconvolutionRestorer(Restorer[DeconvolutionFit]):
             self._current = torch.stack(specimens)
             yield Progress(number + 1, total, None, FIRST_ESTIMATE, (number + 1) / total)
 
+    def work(self, progress: Progress) -> Work:
+        """Return the work done and left: of the choice of the coupling, and alternations."""
+        total = progress.total
+        if progress.stage == NOISE:
+            chosen = progress.fraction
+            return {NOISE: (chosen, 1 - chosen), FIRST_ESTIMATE: (0.0, float(total))}
+        return {FIRST_ESTIMATE: (progress.fraction * total, (1 - progress.fraction) * total)}
+
     def _alternating(self, channel: _Channel, coupling: float) -> Iterator[Tensor | float]:
         """Yield the specimen after each alternation, and the fraction of one that is done."""
         specimen = channel.start()
@@ -185,12 +193,13 @@ class DeconvolutionRestorer(Restorer[DeconvolutionFit]):
         errors = []
         for number, coupling in enumerate(couplings):
             part = _Channel(blur, observed, known - hidden, model)
-            specimen = observed
+            specimen, made = observed, 0
             for found in self._alternating(part, coupling):
                 if isinstance(found, Tensor):
-                    specimen = found
+                    specimen, made = found, made + 1
                 else:
-                    yield number / len(couplings)
+                    alternations = self._settings.iterations
+                    yield (number + (made + found) / alternations) / len(couplings)
             excess = (blur.forward(specimen) - observed).square() * hidden
             errors.append(float((excess / part.variance(blur.forward(specimen))).sum()))
         return couplings[int(np.argmin(errors))]
