@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import napari_deep_image_prior as dip
 from napari_deep_image_prior._napari.panels.deconvolve import SHOWN
 
 from .conftest import open_panel, press
@@ -48,6 +49,16 @@ def test_the_psf_is_shown_as_a_layer_and_serves_as_one(widget: Any, viewer: Any)
     widget.psf_layer.reset_choices()
     widget.psf_layer.value = viewer.layers["PSF"]
     np.testing.assert_array_equal(widget._arguments()["psf"], psf)
+
+
+def test_a_script_gets_the_size_of_a_pixel_from_the_layer(viewer: Any, picture: np.ndarray) -> None:
+    layer = viewer.add_image(picture, scale=(50, 50), units=("nm", "nm"))
+    optics = {"na": 0.8, "wavelength": 520, "refractive_index": 1.0}
+    settings = dip.DeconvolutionFit(iterations=1, couplings=(0.3,))
+    how = {"task": "deconvolve", "settings": settings, "block": True}
+    run = dip.restore_layer(viewer, layer, **optics, **how)
+    given = dip.Deconvolve(picture, **optics, spacing=(0.05, 0.05))
+    np.testing.assert_allclose(run.task.kernel, given.kernel)
 
 
 def test_the_image_itself_is_no_psf(widget: Any, viewer: Any) -> None:

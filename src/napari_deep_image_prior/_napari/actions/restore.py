@@ -23,7 +23,7 @@ from ..layers.mask import MaskLayer
 from ..layers.plane import nearest_index
 from ..layers.selection import LayerSelection
 from ..layers.stack import stack_mask, stack_steps, without_data
-from ..layers.volume import voxel_size
+from ..layers.volume import size_in_micrometers, voxel_size
 from ..viewer.preferences import preferences
 from ..viewer.proxies import unwrap_proxy
 from .describe import describe_options
@@ -72,7 +72,7 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
         The viewer that holds the layer.
     image_layer : napari.layers.Image
         The image to restore.
-    task : {"denoise", "inpaint", "super-resolve"}
+    task : {"denoise", "inpaint", "super-resolve", "deconvolve"}
         The kind of restoration.
     missing : Labels layer or (Y, X) array, optional
         For inpainting: painted (nonzero) pixels are unknown, as are NaN pixels. Changes of a
@@ -107,9 +107,10 @@ def restore_layer(  # noqa: PLR0913  (a call needs few of them)
     block : bool
         Return only when the run has ended.
     **options
-        `noise`, `noise_std`, `strength`, `outliers` and `spacing` of `Denoise`; `preset`,
-        `settings`, `device`, `seed`, `dtype` and `threads` of `restore` (the default for threads is
-        napari's preference, or one less than the number of cores).
+        Options of the task, such as `noise` and `strength` of `Denoise`, or `psf` of `Deconvolve`;
+        `spacing` is by default that of the layer. `preset`, `settings`, `device`, `seed`, `dtype`
+        and `threads` of `restore` (the default for threads is napari's preference, or one less than
+        the number of cores).
 
     Returns
     -------
@@ -260,7 +261,9 @@ def _load_selection(
     source = selected.load(viewer, image)
     if image not in viewer.layers:  # lazy pixels take their time
         raise ValueError(f"layer '{image.name}' was deleted while it was read.")
-    if source.depth is not None:
+    if method.task.needs_micrometers:
+        own.setdefault("spacing", size_in_micrometers(image, source.depth))
+    elif source.depth is not None:
         own.setdefault("spacing", voxel_size(image, source.depth))
     masks = {
         name: _mask_on(viewer, unwrap_proxy(own.pop(name, None)), source)

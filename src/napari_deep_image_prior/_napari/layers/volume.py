@@ -77,6 +77,14 @@ def length_in_micrometers(layer: Image, axis: int) -> float | None:
     return float(size.to("micrometer").magnitude) if size.check("[length]") else None
 
 
+def size_in_micrometers(layer: Image, depth: int | None) -> tuple[float, ...] | None:
+    """Return the size of a pixel along (Z,) Y and X in micrometers; None if it is no length."""
+    axes = (*(() if depth is None else (depth,)), layer.ndim - 2, layer.ndim - 1)
+    found = [length_in_micrometers(layer, axis) for axis in axes]
+    sizes = tuple(size for size in found if size is not None)
+    return sizes if len(sizes) == len(axes) else None
+
+
 def voxel_size(layer: Image, depth: int) -> tuple[float, float, float] | None:
     """Return the size of voxels along Z, Y and X in the unit of X; None if unknown.
 

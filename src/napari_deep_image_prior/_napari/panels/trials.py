@@ -45,7 +45,7 @@ class TrialControls(Collapsible):
     Parameters
     ----------
     viewer : napari.Viewer
-    kind : {"denoise", "inpaint", "super-resolve"}
+    kind : {"denoise", "inpaint", "super-resolve", "deconvolve"}
     image : ComboBox
         The menu for choosing the image.
     arguments : callable
