@@ -198,8 +198,8 @@ def new_steps(  # noqa: PLR0913  (those of restore, and one more)
         if settings is None
         else settings
     )
-    check_memory(task)
     method.check(chosen)
+    check_memory(task, chosen)
     image = np.asarray(task.image)
     task.check_settings(chosen)
     return Steps(
