@@ -88,6 +88,28 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, fit_file, capsys, 
         assert restored(source, output, fit_file, *more, "--overwrite") == 0
 
 
+@pytest.mark.parametrize("what", ["folder", "file", "around the input", "inside the input"])
+def test_what_is_not_a_store_is_never_deleted(tmp_path, fit_file, capsys, what):
+    output, place = tmp_path / "out.zarr", tmp_path / "in.zarr"
+    message = "is not deleted"
+    if what == "folder":
+        output.mkdir()
+        (output / "thesis.txt").write_text("mine")
+    elif what == "file":
+        output.write_text("mine")
+        message = "is not a folder"
+    elif what == "around the input":
+        zarr.create_group(str(output))
+        place, message = output / "A", "contains the input"
+    else:
+        output, message = place / "labels.zarr", "is inside the input"
+    source = make_store(place, scene(32, 32))
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    assert restored(source, output, fit_file, "--overwrite") == 2
+    assert message in capsys.readouterr().err
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
 def test_a_store_with_several_images_says_how_to_choose(tmp_path):
     zarr.create_group(
         str(tmp_path / "plate.zarr"),

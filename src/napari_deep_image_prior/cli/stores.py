@@ -72,6 +72,7 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
                 source,
                 output,
                 masks=_masks(source, options),
+                mask_stores=_mask_paths(options),
                 fitted=options.fitted,
                 overwrite=options.overwrite,
                 show=lambda text: line.show(f"{path.name}: {text}"),
@@ -110,6 +111,11 @@ def _dtype(source: OmeZarr, options: argparse.Namespace) -> str:
         error=False,
     )
     return "float32"
+
+
+def _mask_paths(options: argparse.Namespace) -> list[Path]:
+    given = (getattr(options, name, None) for name in options.method.task.pixelwise)
+    return [path for path in given if path is not None]
 
 
 def _masks(source: OmeZarr, options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..encoding import encoded
 from ..io.image_file import FileError
-from ..io.ome_zarr import create_ome_zarr, fill_levels
+from ..io.ome_zarr import create_ome_zarr, fill_levels, is_store
 from ..methods.registry import settings_to_dict
 from ..restoration.fitted import Fitted
 from .array import chunks_of, full_mask, restore_tiles
@@ -18,7 +18,7 @@ from .learning import learned_plan
 from .plan import Plan, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ..io.ome_zarr import OmeZarr
@@ -32,6 +32,7 @@ def restore_store(
     path: Path,
     *,
     masks: Mapping[str, Any],
+    mask_stores: Sequence[Path] = (),
     fitted: Fitted | None = None,
     overwrite: bool = False,
     show: Callable[[str], object],
@@ -48,10 +49,12 @@ def restore_store(
         Store of the result.
     masks : mapping
         Masks by the name of the task's field.
+    mask_stores : sequence of Path
+        Where the masks are; not overwritten.
     fitted : Fitted, optional
         A network to denoise with, in place of a fit.
     overwrite : bool
-        Replace what is at `path`.
+        Replace the Zarr group at `path`; another folder is not deleted.
     show : callable
         Receives the state of the work as text.
     **how
@@ -73,7 +76,7 @@ def restore_store(
     plan = plan_of(array.shape, array.dtype, axes=source.axes, multiples=chunks_of(array), **how)
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     record = _record(source, plan, fitted)
-    group = _begun(path, source, plan, record, overwrite=overwrite)
+    group = _begun(path, source, plan, record, mask_stores, overwrite=overwrite)
     state = group[KEY]
     if state.attrs.get("complete"):
         return f"is complete, nothing to do: {len(plan.tiles)} tiles"
@@ -117,14 +120,20 @@ def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any
 
 
 def _begun(
-    path: Path, source: OmeZarr, plan: Plan, record: dict[str, Any], *, overwrite: bool
+    path: Path,
+    source: OmeZarr,
+    plan: Plan,
+    record: dict[str, Any],
+    mask_stores: Sequence[Path] = (),
+    *,
+    overwrite: bool,
 ) -> Any:  # noqa: ANN401
     """Return the group of a result, that of an earlier run or a new one."""
     import zarr
 
     group: Any
-    if path.exists() and path.samefile(source.path):
-        raise FileError(f"{path}: would overwrite the input; choose another name.")
+    _check_place(path, [source.path], "input", overwrite=overwrite)
+    _check_place(path, mask_stores, "mask", overwrite=overwrite)
     if path.exists() and not overwrite:
         try:
             group = zarr.open_group(str(path), mode="r+")
@@ -149,6 +158,25 @@ def _begun(
     # a chunk for each tile: workers write them at the same time
     state.create_array("done", shape=(len(plan.tiles),), chunks=(1,), dtype="uint8")
     return group
+
+
+def _check_place(path: Path, others: Sequence[Path], name: str, *, overwrite: bool) -> None:
+    """Raise FileError if a result would replace what is read, or what is not a store."""
+    place = path.resolve()
+    for other in (each.resolve() for each in others):
+        if place == other:
+            raise FileError(f"{path}: would overwrite the {name}; choose another name.")
+        if place in other.parents:
+            raise FileError(f"{path}: contains the {name}, {other}; choose another name.")
+        if other in place.parents:
+            raise FileError(f"{path}: is inside the {name}; choose a name outside of it.")
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise FileError(f"{path}: exists and is not a folder; remove it or choose another name.")
+    if overwrite and path.exists() and not is_store(path) and any(path.iterdir()):
+        raise FileError(
+            f"{path}: is a folder that is not a Zarr group, and is not deleted; choose another "
+            "name."
+        )
 
 
 def _networks(state: Any) -> dict[int, Fitted]:  # noqa: ANN401
