@@ -1,5 +1,6 @@
 """OME-Zarr images are restored into OME-Zarr images; a run that was killed is continued."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,9 @@ def test_a_store_with_several_images_says_how_to_choose(tmp_path):
         ({}, "is not an OME-Zarr image"),
         ({"ome": {"version": "0.5", "multiscales": [{"axes": []}]}}, "metadata are invalid"),
         ({"ome": {"version": "0.5", "multiscales": "x"}}, "metadata are invalid"),
+        ({"ome": 3}, "metadata are invalid"),
+        ({"ome": {"plate": 3}}, "is a plate with 0 wells"),
+        ({"ome": {"well": {"images": [{}]}}}, "is a well"),
     ],
 )
 def test_a_damaged_store_is_one_line(tmp_path, attributes, message):
@@ -154,3 +158,61 @@ def test_processes_give_the_result_of_one(tmp_path, fit_file):
         assert restored(source, tmp_path / name, fit_file, *more) == 0
     one, two = (open_ome_zarr(tmp_path / name).array[:] for name in ("one.zarr", "two.zarr"))
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "shards", "expected"),
+    [
+        ((2, 16, 16), None, (1, 16, 16)),
+        ((4, 40, 40), None, (1, 32, 32)),
+        ((1, 16, 16), (1, 32, 32), (1, 16, 16)),
+        ((1, 16, 16), (2, 32, 32), (1, 16, 16)),
+        ((1, 64, 64), (4, 128, 128), (1, 32, 32)),
+    ],
+)
+def test_tiles_never_share_a_chunk_or_shard(tmp_path, fit_file, chunks, shards, expected):
+    source = make_store(tmp_path / "in.zarr", scene(4, 40, 40), "zyx")
+    shutil.rmtree(source / "0")
+    array = zarr.open_group(str(source)).create_array(
+        "0", shape=(4, 40, 40), chunks=chunks, shards=shards, dtype="f4"
+    )
+    array[:] = scene(4, 40, 40)
+    assert restored(source, tmp_path / "out.zarr", fit_file, "--tile", "32") == 0
+    result = open_ome_zarr(tmp_path / "out.zarr").array
+    assert result.chunks == expected
+    assert result.shards == (shards if shards == (1, 32, 32) else None)
+    assert 20 < (result[:] - array[:]).std() < 80
+
+
+def test_arrays_in_a_group_of_the_image_are_restored(tmp_path, fit_file):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    (source / "data").mkdir()
+    for name in "01":
+        (source / name).rename(source / "data" / name)
+    described = source / "zarr.json"
+    described.write_text(described.read_text().replace('"path": "', '"path": "data/'))
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0
+    assert open_ome_zarr(tmp_path / "out.zarr").array[:].std() > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((10**9, 10**9), "f4", "tiles, more than"),
+        ((0, 16), "f4", "is empty"),
+        ((16,), "f4", "has 1 axes, but its metadata name 2"),
+        ((16, 16), "M8[s]", "an image has numbers"),
+        (None, "", "must be an array, but is a group"),
+    ],
+)
+def test_an_odd_array_is_one_line(tmp_path, fit_file, capsys, shape, dtype, message):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    shutil.rmtree(source / "0")
+    group = zarr.open_group(str(source))
+    if shape is None:
+        group.create_group("0")
+    else:
+        group.create_array("0", shape=shape, dtype=dtype, chunks=(16,) * len(shape))
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.zarr").exists()

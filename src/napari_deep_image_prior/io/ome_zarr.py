@@ -71,6 +71,8 @@ def open_ome_zarr(path: Path) -> OmeZarr:
         raise FileError(f"{path}: is not a Zarr group that can be read.") from error
     attributes = dict(group.attrs)
     described = attributes.get("ome", attributes)
+    if not isinstance(described, dict):
+        raise FileError(f"{path}: its OME-Zarr metadata are invalid: 'ome' must be an object.")
     _refuse_several(path, described)
     version = "0.5" if "ome" in attributes else "0.4"
     if "multiscales" not in described:
@@ -78,19 +80,40 @@ def open_ome_zarr(path: Path) -> OmeZarr:
     try:
         image = models[version].Image.model_validate(described)
     except ValueError as error:
+        reason = " ".join(str(error).splitlines()[1:3]).partition(" [type=")[0]
         raise FileError(
-            f"{path}: its OME-Zarr {version} metadata are invalid: {str(error).splitlines()[-2:]}"
+            f"{path}: its OME-Zarr {version} metadata are invalid: {reason}."
         ) from error
     metadata = image.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"uri"})
     first = metadata["multiscales"][0]
-    try:
-        levels = tuple(group[dataset["path"]] for dataset in first["datasets"])
-    except KeyError as error:
-        raise FileError(f"{path}: the array {error} of its metadata is missing.") from error
+    levels = tuple(_level(path, group, dataset["path"]) for dataset in first["datasets"])
     axes = _letters(first["axes"])
-    if len(axes) != levels[0].ndim:
-        raise FileError(f"{path}: has {levels[0].ndim} axes, but names {len(axes)}.")
+    for level, dataset in zip(levels, first["datasets"], strict=True):
+        if level.ndim != len(axes):
+            raise FileError(
+                f"{path}: its array {dataset['path']} has {level.ndim} axes, but its metadata name "
+                f"{len(axes)}."
+            )
+        if 0 in level.shape:
+            raise FileError(
+                f"{path}: its array {dataset['path']} is empty, its shape is {level.shape}."
+            )
+    if levels[0].dtype.kind not in "buifc":
+        raise FileError(f"{path}: holds {levels[0].dtype}, but an image has numbers.")
     return OmeZarr(path, levels, axes, version, metadata)
+
+
+def _level(path: Path, group: Any, name: str) -> Any:  # noqa: ANN401
+    """Return an array of a store."""
+    try:
+        found = group[name]
+    except KeyError as error:
+        raise FileError(f"{path}: the array {name} of its metadata is missing.") from error
+    except Exception as error:
+        raise FileError(f"{path}: its array {name} cannot be read ({error}).") from error
+    if not hasattr(found, "shape"):
+        raise FileError(f"{path}: {name} must be an array, but is a group.")
+    return found
 
 
 def create_ome_zarr(
@@ -99,6 +122,7 @@ def create_ome_zarr(
     factors: Sequence[int],
     dtype: DTypeLike,
     attributes: Mapping[str, Any],
+    units: tuple[Sequence[int], Sequence[int] | None] | None = None,
 ) -> Any:  # noqa: ANN401
     """Create a store for a result, empty, with the axes, scales, levels and chunks of its source.
 
@@ -112,6 +136,8 @@ def create_ome_zarr(
     dtype : dtype
     attributes : mapping
         Further attributes of the store.
+    units : pair, optional
+        Chunks and shards of the largest level; those of the source by default. Shards may be None.
 
     Returns
     -------
@@ -131,15 +157,20 @@ def create_ome_zarr(
     form = 3 if source.version == "0.5" else 2
     try:
         group = zarr.create_group(str(path), zarr_format=form, attributes={**own, **attributes})
-        for level, dataset in zip(source.levels, first["datasets"], strict=True):
+        for number, (level, dataset) in enumerate(
+            zip(source.levels, first["datasets"], strict=True)
+        ):
             shape = [n * factor for n, factor in zip(level.shape, factors, strict=True)]
             more = {} if form == 2 else {"dimension_names": [a["name"] for a in first["axes"]]}
+            chunks, shards = units if units and not number else (level.chunks, level.shards)
+            if shards is None:
+                chunks = [min(chunk, n) for chunk, n in zip(chunks, shape, strict=True)]
             group.create_array(
                 dataset["path"],
                 shape=shape,
                 dtype=np.dtype(dtype),
-                chunks=[min(chunk, n) for chunk, n in zip(level.chunks, shape, strict=True)],
-                shards=level.shards,
+                chunks=chunks,
+                shards=shards,
                 chunk_key_encoding={"name": "v2", "separator": "/"} if form == 2 else None,
                 **more,
             )
@@ -222,14 +253,21 @@ def _letters(axes: Sequence[Mapping[str, Any]]) -> str:
 def _refuse_several(path: Path, described: Mapping[str, Any]) -> None:
     """Raise FileError if a store has several images."""
     if "plate" in described:
-        wells = [well["path"] for well in described["plate"].get("wells", [])]
-        some = f"{path.name}/{wells[0]}/0" if wells else "one of its fields"
+        wells = _paths(described["plate"], "wells")
+        some = f"{path.name}/{wells[0]}/0" if wells else "PLATE/ROW/COLUMN/0"
         raise FileError(f"{path}: is a plate with {len(wells)} wells; choose a field, as {some}.")
     if "well" in described:
-        fields = [field["path"] for field in described["well"].get("images", [])]
-        raise FileError(f"{path}: is a well; choose one of its fields, {', '.join(fields[:8])}.")
+        fields = ", ".join(_paths(described["well"], "images")[:8])
+        raise FileError(f"{path}: is a well; choose one of its fields, {fields or 'as 0'}.")
     if "bioformats2raw.layout" in described:
         raise FileError(f"{path}: may hold several images; choose one, as {path.name}/0.")
+
+
+def _paths(described: Any, name: str) -> list[str]:  # noqa: ANN401
+    """Return the paths of a plate's wells or a well's fields, none of an invalid description."""
+    found = described.get(name) if isinstance(described, dict) else None
+    each = found if isinstance(found, list) else []
+    return [str(one["path"]) for one in each if isinstance(one, dict) and "path" in one]
 
 
 def _modules() -> tuple[Any, dict[str, Any]]:

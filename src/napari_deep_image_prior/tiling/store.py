@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ..io.ome_zarr import OmeZarr
 
+Units = tuple[tuple[int, ...], "tuple[int, ...] | None"]
+"""Chunks and shards."""
 KEY = "deep_image_prior"
 """Attribute and group of a result with its state."""
 
@@ -73,10 +75,10 @@ def restore_store(
         As `restore_array`.
     """
     array = source.array
-    plan = plan_of(array.shape, array.dtype, axes=source.axes, multiples=chunks_of(array), **how)
+    plan, units = _planned(source, **how)
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     record = _record(source, plan, fitted)
-    group = _begun(path, source, plan, record, mask_stores, overwrite=overwrite)
+    group = _begun(path, source, plan, record, units, mask_stores, overwrite=overwrite)
     state = group[KEY]
     if state.attrs.get("complete"):
         return f"is complete, nothing to do: {len(plan.tiles)} tiles"
@@ -90,13 +92,33 @@ def restore_store(
             else:
                 show(step)
         _keep_networks(state, plan, networks)
-    levels = [group[level.path.rsplit("/", 1)[-1]] for level in source.levels]
+    levels = [group[each["path"]] for each in source.metadata["multiscales"][0]["datasets"]]
     restore_tiles(plan, array, levels[0], masks, done=done, skipped=skipped, show=show)
     for text in fill_levels(levels):
         show(text)
     state.attrs["complete"] = True
     kept = f", {len(skipped)} of them kept from an earlier run" if skipped else ""
     return f"{len(plan.tiles)} tiles{kept}"
+
+
+def _planned(source: OmeZarr, **how: Any) -> tuple[Plan, Units]:  # noqa: ANN401
+    """Return the plan, and the chunks and shards of the result, which no two tiles share.
+
+    They are those of the source where tiles are multiples of them, and else a tile's.
+    """
+    array = source.array
+    plans = [
+        plan_of(array.shape, array.dtype, axes=source.axes, multiples=multiples, **how)
+        for multiples in dict.fromkeys((chunks_of(array), array.chunks))
+    ]
+    if plans[0].owns(chunks_of(array) or array.chunks):
+        return plans[0], (array.chunks, array.shards)
+    plan = plans[-1]
+    cut = tuple(
+        chunk if edge * factor % chunk == 0 else edge * factor
+        for chunk, edge, factor in zip(array.chunks, plan.edges, plan.factors, strict=True)
+    )
+    return plan, (cut, None)
 
 
 def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any]:
@@ -124,6 +146,7 @@ def _begun(
     source: OmeZarr,
     plan: Plan,
     record: dict[str, Any],
+    units: Units,
     mask_stores: Sequence[Path] = (),
     *,
     overwrite: bool,
@@ -153,7 +176,7 @@ def _begun(
             return group
     if path.exists():
         shutil.rmtree(path)
-    group = create_ome_zarr(path, source, plan.factors, plan.dtype, {KEY: record})
+    group = create_ome_zarr(path, source, plan.factors, plan.dtype, {KEY: record}, units)
     state = group.create_group(KEY)
     # a chunk for each tile: workers write them at the same time
     state.create_array("done", shape=(len(plan.tiles),), chunks=(1,), dtype="uint8")
