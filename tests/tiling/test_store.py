@@ -11,7 +11,7 @@ import pytest
 
 from napari_deep_image_prior.cli.main import main
 from napari_deep_image_prior.io.image_file import FileError
-from napari_deep_image_prior.io.ome_zarr import open_ome_zarr
+from napari_deep_image_prior.io.ome_zarr import fill_levels, open_ome_zarr
 
 from .conftest import make_store, scene
 
@@ -33,7 +33,7 @@ def test_a_result_keeps_axes_scales_chunks_type_and_version(tmp_path, fit_file, 
     assert after.metadata == before.metadata
     assert after.array.dtype == np.uint16
     assert after.array.chunks == before.array.chunks
-    assert after.voxel_size() == (1.0, 0.5, 0.5)
+    assert after.spacing("zyx") == (1.0, 0.5, 0.5)
     yaozarrs.validate_zarr_store(str(tmp_path / "out.zarr"))
     result, halved = after.array[:].astype(float), after.levels[1][:].astype(float)
     assert 30 < (result - image).std() < 80
@@ -216,3 +216,23 @@ def test_an_odd_array_is_one_line(tmp_path, fit_file, capsys, shape, dtype, mess
     assert restored(source, tmp_path / "out.zarr", fit_file) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    "sizes", [(40, 20), (41, 20), (41, 21), (40, 27), (45, 18), (40, 40), (8, 16)]
+)
+def test_levels_of_any_ratio_show_the_whole_image(sizes):
+    ramp = np.linspace(0, 1, sizes[0])
+    level = zarr.create_array({}, shape=(sizes[1],), chunks=(5,), dtype="f8")
+    for _ in fill_levels([zarr.array(ramp), level]):
+        pass
+    np.testing.assert_allclose(level[:], np.linspace(0, 1, sizes[1]), atol=1 / min(sizes))
+
+
+def test_the_size_of_a_pixel_is_in_micrometers_where_that_matters(tmp_path):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    assert open_ome_zarr(source).spacing("yx", in_micrometers=True) is None
+    described = source / "zarr.json"
+    text = described.read_text().replace('"type": "space"', '"type": "space", "unit": "nanometer"')
+    described.write_text(text)
+    assert open_ome_zarr(source).spacing("yx", in_micrometers=True) == (0.0005, 0.0005)

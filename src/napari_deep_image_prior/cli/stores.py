@@ -62,8 +62,14 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
         for each in method.options
         if each.name not in method.task.pixelwise
     }
-    if options.volume and "spacing" in method.task.option_names():
-        others["spacing"] = options.spacing or source.voxel_size()
+    micrometers = method.task.needs_micrometers
+    if micrometers or (options.volume and "spacing" in method.task.option_names()):
+        names = "zyx" if options.volume else "yx"
+        others["spacing"] = (
+            source.spacing(names, in_micrometers=micrometers)
+            if options.spacing is None
+            else tuple(options.spacing[-len(names) :])
+        )
     alone = options.workers == 1 and options.scheduler is None
     line = ProgressLine()
     try:

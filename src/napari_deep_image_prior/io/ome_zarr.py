@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 NOT_INSTALLED = "OME-Zarr needs further packages: pip install 'napari-deep-image-prior[large]'"
-POOLED = 2**24
+POOLED = 2**22
 """Pixels of a lower level that are computed at once, at most."""
+
+
+MICROMETERS = {
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+}
+"""Units of length in OME-Zarr that microscopes use, in micrometers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +51,23 @@ class OmeZarr:
         """The largest array."""
         return self.levels[0]
 
-    def voxel_size(self) -> tuple[float, ...] | None:
-        """Return the size of a voxel along z, y and x; None if there is no z."""
-        if not set("zyx") <= set(self.axes):
+    def spacing(self, names: str, *, in_micrometers: bool = False) -> tuple[float, ...] | None:
+        """Return the size of a pixel along axes; None if one is missing, or its unit is no length.
+
+        in_micrometers: converted; otherwise in the unit of the store.
+        """
+        if not set(names) <= set(self.axes):
             return None
         changes = self.metadata["multiscales"][0]["datasets"][0]["coordinateTransformations"]
         scale = next(change["scale"] for change in changes if change["type"] == "scale")
-        return tuple(float(scale[self.axes.index(name)]) for name in "zyx")
+        sizes = [float(scale[self.axes.index(name)]) for name in names]
+        if in_micrometers:
+            axes = self.metadata["multiscales"][0]["axes"]
+            units = [axes[self.axes.index(name)].get("unit") for name in names]
+            if not all(unit in MICROMETERS for unit in units):
+                return None
+            sizes = [size * MICROMETERS[unit] for size, unit in zip(sizes, units, strict=True)]
+        return tuple(sizes)
 
 
 def is_store(path: Path) -> bool:
@@ -182,14 +203,28 @@ def create_ome_zarr(
 def fill_levels(levels: Sequence[Any]) -> Iterator[str]:
     """Compute each lower level as the means of the one above; yields texts for users."""
     for number, (above, level) in enumerate(itertools.pairwise(levels), start=1):
-        ratios = [max(1, round(a / b)) for a, b in zip(above.shape, level.shape, strict=True)]
+        steps = [_step(a, b) for a, b in zip(above.shape, level.shape, strict=True)]
         for region in _regions(level):
             yield f"level {number} of the pyramid"
-            read = tuple(
-                slice(part.start * ratio, min(part.stop * ratio, size))
-                for part, ratio, size in zip(region, ratios, above.shape, strict=True)
-            )
-            level[region] = _pooled(above[read], ratios, level.dtype, region)
+            ranges = [
+                _ranges(part, step, size)
+                for part, step, size in zip(region, steps, above.shape, strict=True)
+            ]
+            read = tuple(slice(int(starts[0]), int(stops[-1])) for starts, stops in ranges)
+            level[region] = _pooled(above[read], ranges, level.dtype)
+
+
+def _step(above: int, size: int) -> float:
+    """Return how many pixels of the level above one pixel stands for; 2 for 101 and 50 or 51."""
+    whole = max(1, round(above / size))
+    return whole if size in (above // whole, -(-above // whole)) else above / size
+
+
+def _ranges(part: slice, step: float, size: int) -> tuple[Any, Any]:
+    """Return the first pixel of each range that is averaged along an axis, and the one after."""
+    edges = np.floor(np.arange(part.start, part.stop + 1) * step + 1e-9).astype(np.int64)
+    starts = np.minimum(edges[:-1], size - 1)
+    return starts, np.minimum(np.maximum(edges[1:], starts + 1), size)
 
 
 def _regions(level: Any) -> Iterator[tuple[slice, ...]]:  # noqa: ANN401
@@ -208,18 +243,15 @@ def _regions(level: Any) -> Iterator[tuple[slice, ...]]:  # noqa: ANN401
 
 def _pooled(
     pixels: Any,  # noqa: ANN401
-    ratios: Sequence[int],
+    ranges: Sequence[tuple[Any, Any]],
     dtype: np.dtype[Any],
-    region: tuple[slice, ...],
 ) -> Any:  # noqa: ANN401
-    """Return the means of blocks of pixels; the last blocks along an axis may be repeated."""
-    wanted = [part.stop - part.start for part in region]
-    missing = [
-        (0, n * ratio - size) for n, ratio, size in zip(wanted, ratios, pixels.shape, strict=True)
-    ]
-    padded = np.pad(np.asarray(pixels, dtype=np.float64), missing, mode="edge")
-    shape = [size for n, ratio in zip(wanted, ratios, strict=True) for size in (n, ratio)]
-    means = padded.reshape(shape).mean(axis=tuple(range(1, 2 * len(wanted), 2)))
+    """Return the means of ranges of pixels along each axis; the first range starts at 0."""
+    means = np.asarray(pixels, dtype=np.float64)
+    for axis, (starts, stops) in enumerate(ranges):
+        counts = (stops - starts).reshape([-1 if i == axis else 1 for i in range(means.ndim)])
+        sums = np.add.reduceat(means, starts - starts[0], axis=axis)
+        means = sums / counts
     return (np.rint(means) if dtype.kind in "ui" else means).astype(dtype)
 
 
