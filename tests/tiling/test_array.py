@@ -159,3 +159,12 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_array(tmp_path):
         dip.restore_array(source, arrays[1], show=kill_one, **how)
     assert killed
     np.testing.assert_array_equal(arrays[0][:], arrays[1][:])
+
+
+def test_a_destination_whose_chunks_tiles_would_share_is_refused(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    result = zarr.create_array(
+        tmp_path / "r.zarr", shape=(4, 32, 32), chunks=(4, 16, 16), dtype="f4"
+    )
+    with pytest.raises(ValueError, match="tiles would share chunks"):
+        dip.restore_array(scene(4, 32, 32), result, axes="zyx", settings=SETTINGS)

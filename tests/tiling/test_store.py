@@ -1,5 +1,6 @@
 """OME-Zarr images are restored into OME-Zarr images; a run that was killed is continued."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from napari_deep_image_prior.cli.main import main
 from napari_deep_image_prior.io.image_file import FileError
-from napari_deep_image_prior.io.ome_zarr import open_ome_zarr
+from napari_deep_image_prior.io.ome_zarr import fill_levels, open_ome_zarr
 
 from .conftest import make_store, scene
 
@@ -32,7 +33,7 @@ def test_a_result_keeps_axes_scales_chunks_type_and_version(tmp_path, fit_file, 
     assert after.metadata == before.metadata
     assert after.array.dtype == np.uint16
     assert after.array.chunks == before.array.chunks
-    assert after.voxel_size() == (1.0, 0.5, 0.5)
+    assert after.spacing("zyx") == (1.0, 0.5, 0.5)
     yaozarrs.validate_zarr_store(str(tmp_path / "out.zarr"))
     result, halved = after.array[:].astype(float), after.levels[1][:].astype(float)
     assert 30 < (result - image).std() < 80
@@ -88,6 +89,28 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, fit_file, capsys, 
         assert restored(source, output, fit_file, *more, "--overwrite") == 0
 
 
+@pytest.mark.parametrize("what", ["folder", "file", "around the input", "inside the input"])
+def test_what_is_not_a_store_is_never_deleted(tmp_path, fit_file, capsys, what):
+    output, place = tmp_path / "out.zarr", tmp_path / "in.zarr"
+    message = "is not deleted"
+    if what == "folder":
+        output.mkdir()
+        (output / "thesis.txt").write_text("mine")
+    elif what == "file":
+        output.write_text("mine")
+        message = "is not a folder"
+    elif what == "around the input":
+        zarr.create_group(str(output))
+        place, message = output / "A", "contains the input"
+    else:
+        output, message = place / "labels.zarr", "is inside the input"
+    source = make_store(place, scene(32, 32))
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    assert restored(source, output, fit_file, "--overwrite") == 2
+    assert message in capsys.readouterr().err
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
 def test_a_store_with_several_images_says_how_to_choose(tmp_path):
     zarr.create_group(
         str(tmp_path / "plate.zarr"),
@@ -104,6 +127,9 @@ def test_a_store_with_several_images_says_how_to_choose(tmp_path):
         ({}, "is not an OME-Zarr image"),
         ({"ome": {"version": "0.5", "multiscales": [{"axes": []}]}}, "metadata are invalid"),
         ({"ome": {"version": "0.5", "multiscales": "x"}}, "metadata are invalid"),
+        ({"ome": 3}, "metadata are invalid"),
+        ({"ome": {"plate": 3}}, "is a plate with 0 wells"),
+        ({"ome": {"well": {"images": [{}]}}}, "is a well"),
     ],
 )
 def test_a_damaged_store_is_one_line(tmp_path, attributes, message):
@@ -132,3 +158,81 @@ def test_processes_give_the_result_of_one(tmp_path, fit_file):
         assert restored(source, tmp_path / name, fit_file, *more) == 0
     one, two = (open_ome_zarr(tmp_path / name).array[:] for name in ("one.zarr", "two.zarr"))
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "shards", "expected"),
+    [
+        ((2, 16, 16), None, (1, 16, 16)),
+        ((4, 40, 40), None, (1, 32, 32)),
+        ((1, 16, 16), (1, 32, 32), (1, 16, 16)),
+        ((1, 16, 16), (2, 32, 32), (1, 16, 16)),
+        ((1, 64, 64), (4, 128, 128), (1, 32, 32)),
+    ],
+)
+def test_tiles_never_share_a_chunk_or_shard(tmp_path, fit_file, chunks, shards, expected):
+    source = make_store(tmp_path / "in.zarr", scene(4, 40, 40), "zyx")
+    shutil.rmtree(source / "0")
+    array = zarr.open_group(str(source)).create_array(
+        "0", shape=(4, 40, 40), chunks=chunks, shards=shards, dtype="f4"
+    )
+    array[:] = scene(4, 40, 40)
+    assert restored(source, tmp_path / "out.zarr", fit_file, "--tile", "32") == 0
+    result = open_ome_zarr(tmp_path / "out.zarr").array
+    assert result.chunks == expected
+    assert result.shards == (shards if shards == (1, 32, 32) else None)
+    assert 20 < (result[:] - array[:]).std() < 80
+
+
+def test_arrays_in_a_group_of_the_image_are_restored(tmp_path, fit_file):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    (source / "data").mkdir()
+    for name in "01":
+        (source / name).rename(source / "data" / name)
+    described = source / "zarr.json"
+    described.write_text(described.read_text().replace('"path": "', '"path": "data/'))
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0
+    assert open_ome_zarr(tmp_path / "out.zarr").array[:].std() > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((10**9, 10**9), "f4", "tiles, more than"),
+        ((0, 16), "f4", "is empty"),
+        ((16,), "f4", "has 1 axes, but its metadata name 2"),
+        ((16, 16), "M8[s]", "an image has numbers"),
+        (None, "", "must be an array, but is a group"),
+    ],
+)
+def test_an_odd_array_is_one_line(tmp_path, fit_file, capsys, shape, dtype, message):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    shutil.rmtree(source / "0")
+    group = zarr.open_group(str(source))
+    if shape is None:
+        group.create_group("0")
+    else:
+        group.create_array("0", shape=shape, dtype=dtype, chunks=(16,) * len(shape))
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    "sizes", [(40, 20), (41, 20), (41, 21), (40, 27), (45, 18), (40, 40), (8, 16)]
+)
+def test_levels_of_any_ratio_show_the_whole_image(sizes):
+    ramp = np.linspace(0, 1, sizes[0])
+    level = zarr.create_array({}, shape=(sizes[1],), chunks=(5,), dtype="f8")
+    for _ in fill_levels([zarr.array(ramp), level]):
+        pass
+    np.testing.assert_allclose(level[:], np.linspace(0, 1, sizes[1]), atol=1 / min(sizes))
+
+
+def test_the_size_of_a_pixel_is_in_micrometers_where_that_matters(tmp_path):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    assert open_ome_zarr(source).spacing("yx", in_micrometers=True) is None
+    described = source / "zarr.json"
+    text = described.read_text().replace('"type": "space"', '"type": "space", "unit": "nanometer"')
+    described.write_text(text)
+    assert open_ome_zarr(source).spacing("yx", in_micrometers=True) == (0.0005, 0.0005)

@@ -62,8 +62,14 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
         for each in method.options
         if each.name not in method.task.pixelwise
     }
-    if options.volume and "spacing" in method.task.option_names():
-        others["spacing"] = options.spacing or source.voxel_size()
+    micrometers = method.task.needs_micrometers
+    if micrometers or (options.volume and "spacing" in method.task.option_names()):
+        names = "zyx" if options.volume else "yx"
+        others["spacing"] = (
+            source.spacing(names, in_micrometers=micrometers)
+            if options.spacing is None
+            else tuple(options.spacing[-len(names) :])
+        )
     alone = options.workers == 1 and options.scheduler is None
     line = ProgressLine()
     try:
@@ -72,6 +78,7 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
                 source,
                 output,
                 masks=_masks(source, options),
+                mask_stores=_mask_paths(options),
                 fitted=options.fitted,
                 overwrite=options.overwrite,
                 show=lambda text: line.show(f"{path.name}: {text}"),
@@ -110,6 +117,11 @@ def _dtype(source: OmeZarr, options: argparse.Namespace) -> str:
         error=False,
     )
     return "float32"
+
+
+def _mask_paths(options: argparse.Namespace) -> list[Path]:
+    given = (getattr(options, name, None) for name in options.method.task.pixelwise)
+    return [path for path in given if path is not None]
 
 
 def _masks(source: OmeZarr, options: argparse.Namespace) -> dict[str, Any]:

@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 NOT_INSTALLED = "OME-Zarr needs further packages: pip install 'napari-deep-image-prior[large]'"
-POOLED = 2**24
+POOLED = 2**22
 """Pixels of a lower level that are computed at once, at most."""
+
+
+MICROMETERS = {
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+}
+"""Units of length in OME-Zarr that microscopes use, in micrometers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +51,23 @@ class OmeZarr:
         """The largest array."""
         return self.levels[0]
 
-    def voxel_size(self) -> tuple[float, ...] | None:
-        """Return the size of a voxel along z, y and x; None if there is no z."""
-        if not set("zyx") <= set(self.axes):
+    def spacing(self, names: str, *, in_micrometers: bool = False) -> tuple[float, ...] | None:
+        """Return the size of a pixel along axes; None if one is missing, or its unit is no length.
+
+        in_micrometers: converted; otherwise in the unit of the store.
+        """
+        if not set(names) <= set(self.axes):
             return None
         changes = self.metadata["multiscales"][0]["datasets"][0]["coordinateTransformations"]
         scale = next(change["scale"] for change in changes if change["type"] == "scale")
-        return tuple(float(scale[self.axes.index(name)]) for name in "zyx")
+        sizes = [float(scale[self.axes.index(name)]) for name in names]
+        if in_micrometers:
+            axes = self.metadata["multiscales"][0]["axes"]
+            units = [axes[self.axes.index(name)].get("unit") for name in names]
+            if not all(unit in MICROMETERS for unit in units):
+                return None
+            sizes = [size * MICROMETERS[unit] for size, unit in zip(sizes, units, strict=True)]
+        return tuple(sizes)
 
 
 def is_store(path: Path) -> bool:
@@ -71,6 +92,8 @@ def open_ome_zarr(path: Path) -> OmeZarr:
         raise FileError(f"{path}: is not a Zarr group that can be read.") from error
     attributes = dict(group.attrs)
     described = attributes.get("ome", attributes)
+    if not isinstance(described, dict):
+        raise FileError(f"{path}: its OME-Zarr metadata are invalid: 'ome' must be an object.")
     _refuse_several(path, described)
     version = "0.5" if "ome" in attributes else "0.4"
     if "multiscales" not in described:
@@ -78,19 +101,40 @@ def open_ome_zarr(path: Path) -> OmeZarr:
     try:
         image = models[version].Image.model_validate(described)
     except ValueError as error:
+        reason = " ".join(str(error).splitlines()[1:3]).partition(" [type=")[0]
         raise FileError(
-            f"{path}: its OME-Zarr {version} metadata are invalid: {str(error).splitlines()[-2:]}"
+            f"{path}: its OME-Zarr {version} metadata are invalid: {reason}."
         ) from error
     metadata = image.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"uri"})
     first = metadata["multiscales"][0]
-    try:
-        levels = tuple(group[dataset["path"]] for dataset in first["datasets"])
-    except KeyError as error:
-        raise FileError(f"{path}: the array {error} of its metadata is missing.") from error
+    levels = tuple(_level(path, group, dataset["path"]) for dataset in first["datasets"])
     axes = _letters(first["axes"])
-    if len(axes) != levels[0].ndim:
-        raise FileError(f"{path}: has {levels[0].ndim} axes, but names {len(axes)}.")
+    for level, dataset in zip(levels, first["datasets"], strict=True):
+        if level.ndim != len(axes):
+            raise FileError(
+                f"{path}: its array {dataset['path']} has {level.ndim} axes, but its metadata name "
+                f"{len(axes)}."
+            )
+        if 0 in level.shape:
+            raise FileError(
+                f"{path}: its array {dataset['path']} is empty, its shape is {level.shape}."
+            )
+    if levels[0].dtype.kind not in "buifc":
+        raise FileError(f"{path}: holds {levels[0].dtype}, but an image has numbers.")
     return OmeZarr(path, levels, axes, version, metadata)
+
+
+def _level(path: Path, group: Any, name: str) -> Any:  # noqa: ANN401
+    """Return an array of a store."""
+    try:
+        found = group[name]
+    except KeyError as error:
+        raise FileError(f"{path}: the array {name} of its metadata is missing.") from error
+    except Exception as error:
+        raise FileError(f"{path}: its array {name} cannot be read ({error}).") from error
+    if not hasattr(found, "shape"):
+        raise FileError(f"{path}: {name} must be an array, but is a group.")
+    return found
 
 
 def create_ome_zarr(
@@ -99,6 +143,7 @@ def create_ome_zarr(
     factors: Sequence[int],
     dtype: DTypeLike,
     attributes: Mapping[str, Any],
+    units: tuple[Sequence[int], Sequence[int] | None] | None = None,
 ) -> Any:  # noqa: ANN401
     """Create a store for a result, empty, with the axes, scales, levels and chunks of its source.
 
@@ -112,6 +157,8 @@ def create_ome_zarr(
     dtype : dtype
     attributes : mapping
         Further attributes of the store.
+    units : pair, optional
+        Chunks and shards of the largest level; those of the source by default. Shards may be None.
 
     Returns
     -------
@@ -131,15 +178,20 @@ def create_ome_zarr(
     form = 3 if source.version == "0.5" else 2
     try:
         group = zarr.create_group(str(path), zarr_format=form, attributes={**own, **attributes})
-        for level, dataset in zip(source.levels, first["datasets"], strict=True):
+        for number, (level, dataset) in enumerate(
+            zip(source.levels, first["datasets"], strict=True)
+        ):
             shape = [n * factor for n, factor in zip(level.shape, factors, strict=True)]
             more = {} if form == 2 else {"dimension_names": [a["name"] for a in first["axes"]]}
+            chunks, shards = units if units and not number else (level.chunks, level.shards)
+            if shards is None:
+                chunks = [min(chunk, n) for chunk, n in zip(chunks, shape, strict=True)]
             group.create_array(
                 dataset["path"],
                 shape=shape,
                 dtype=np.dtype(dtype),
-                chunks=[min(chunk, n) for chunk, n in zip(level.chunks, shape, strict=True)],
-                shards=level.shards,
+                chunks=chunks,
+                shards=shards,
                 chunk_key_encoding={"name": "v2", "separator": "/"} if form == 2 else None,
                 **more,
             )
@@ -151,14 +203,28 @@ def create_ome_zarr(
 def fill_levels(levels: Sequence[Any]) -> Iterator[str]:
     """Compute each lower level as the means of the one above; yields texts for users."""
     for number, (above, level) in enumerate(itertools.pairwise(levels), start=1):
-        ratios = [max(1, round(a / b)) for a, b in zip(above.shape, level.shape, strict=True)]
+        steps = [_step(a, b) for a, b in zip(above.shape, level.shape, strict=True)]
         for region in _regions(level):
             yield f"level {number} of the pyramid"
-            read = tuple(
-                slice(part.start * ratio, min(part.stop * ratio, size))
-                for part, ratio, size in zip(region, ratios, above.shape, strict=True)
-            )
-            level[region] = _pooled(above[read], ratios, level.dtype, region)
+            ranges = [
+                _ranges(part, step, size)
+                for part, step, size in zip(region, steps, above.shape, strict=True)
+            ]
+            read = tuple(slice(int(starts[0]), int(stops[-1])) for starts, stops in ranges)
+            level[region] = _pooled(above[read], ranges, level.dtype)
+
+
+def _step(above: int, size: int) -> float:
+    """Return how many pixels of the level above one pixel stands for; 2 for 101 and 50 or 51."""
+    whole = max(1, round(above / size))
+    return whole if size in (above // whole, -(-above // whole)) else above / size
+
+
+def _ranges(part: slice, step: float, size: int) -> tuple[Any, Any]:
+    """Return the first pixel of each range that is averaged along an axis, and the one after."""
+    edges = np.floor(np.arange(part.start, part.stop + 1) * step + 1e-9).astype(np.int64)
+    starts = np.minimum(edges[:-1], size - 1)
+    return starts, np.minimum(np.maximum(edges[1:], starts + 1), size)
 
 
 def _regions(level: Any) -> Iterator[tuple[slice, ...]]:  # noqa: ANN401
@@ -177,18 +243,15 @@ def _regions(level: Any) -> Iterator[tuple[slice, ...]]:  # noqa: ANN401
 
 def _pooled(
     pixels: Any,  # noqa: ANN401
-    ratios: Sequence[int],
+    ranges: Sequence[tuple[Any, Any]],
     dtype: np.dtype[Any],
-    region: tuple[slice, ...],
 ) -> Any:  # noqa: ANN401
-    """Return the means of blocks of pixels; the last blocks along an axis may be repeated."""
-    wanted = [part.stop - part.start for part in region]
-    missing = [
-        (0, n * ratio - size) for n, ratio, size in zip(wanted, ratios, pixels.shape, strict=True)
-    ]
-    padded = np.pad(np.asarray(pixels, dtype=np.float64), missing, mode="edge")
-    shape = [size for n, ratio in zip(wanted, ratios, strict=True) for size in (n, ratio)]
-    means = padded.reshape(shape).mean(axis=tuple(range(1, 2 * len(wanted), 2)))
+    """Return the means of ranges of pixels along each axis; the first range starts at 0."""
+    means = np.asarray(pixels, dtype=np.float64)
+    for axis, (starts, stops) in enumerate(ranges):
+        counts = (stops - starts).reshape([-1 if i == axis else 1 for i in range(means.ndim)])
+        sums = np.add.reduceat(means, starts - starts[0], axis=axis)
+        means = sums / counts
     return (np.rint(means) if dtype.kind in "ui" else means).astype(dtype)
 
 
@@ -222,14 +285,21 @@ def _letters(axes: Sequence[Mapping[str, Any]]) -> str:
 def _refuse_several(path: Path, described: Mapping[str, Any]) -> None:
     """Raise FileError if a store has several images."""
     if "plate" in described:
-        wells = [well["path"] for well in described["plate"].get("wells", [])]
-        some = f"{path.name}/{wells[0]}/0" if wells else "one of its fields"
+        wells = _paths(described["plate"], "wells")
+        some = f"{path.name}/{wells[0]}/0" if wells else "PLATE/ROW/COLUMN/0"
         raise FileError(f"{path}: is a plate with {len(wells)} wells; choose a field, as {some}.")
     if "well" in described:
-        fields = [field["path"] for field in described["well"].get("images", [])]
-        raise FileError(f"{path}: is a well; choose one of its fields, {', '.join(fields[:8])}.")
+        fields = ", ".join(_paths(described["well"], "images")[:8])
+        raise FileError(f"{path}: is a well; choose one of its fields, {fields or 'as 0'}.")
     if "bioformats2raw.layout" in described:
         raise FileError(f"{path}: may hold several images; choose one, as {path.name}/0.")
+
+
+def _paths(described: Any, name: str) -> list[str]:  # noqa: ANN401
+    """Return the paths of a plate's wells or a well's fields, none of an invalid description."""
+    found = described.get(name) if isinstance(described, dict) else None
+    each = found if isinstance(found, list) else []
+    return [str(one["path"]) for one in each if isinstance(one, dict) and "path" in one]
 
 
 def _modules() -> tuple[Any, dict[str, Any]]:

@@ -125,6 +125,12 @@ def restore_array(  # noqa: PLR0913  (those of restore, and of tiles)
             f"destination has shape {tuple(destination.shape)}, but the result's is "
             f"{plan.result_shape}."
         )
+    units = chunks_of(destination)
+    if units is not None and not plan.owns(units):
+        raise ValueError(
+            f"tiles would share chunks of destination, {tuple(units)}: make it with chunks of 1 "
+            "along axes that are restored one by one, and with smaller ones along the others."
+        )
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     for step in learned_plan(plan, source, fitted):
         if isinstance(step, Plan):

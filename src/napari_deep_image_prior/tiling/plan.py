@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -35,6 +36,8 @@ PLANE_EDGE, PLANE_HALO = 2048, 64
 """Edge and halo of the tiles of planes, in pixels."""
 VOLUME_EDGES, VOLUME_HALOS = (48, 256, 256), (8, 32, 32)
 """Edges and halos of the tiles of volumes along Z, Y and X, in voxels."""
+MOST_TILES = 2**20
+"""Largest number of tiles."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ class Plan:
     def tiles(self) -> list[Tile]:
         """The tiles."""
         return tiles_of(self.shape, self.edges, self.halos)
+
+    def owns(self, units: Sequence[int]) -> bool:
+        """Return whether no two tiles share a chunk of the result of these sizes."""
+        return all(
+            edge >= size or (edge * factor) % unit == 0
+            for edge, size, factor, unit in zip(
+                self.edges, self.shape, self.factors, units, strict=True
+            )
+        )
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -233,23 +245,26 @@ def plan_of(  # noqa: PLR0913  (those of restore, and of tiles)
         if tile is not None and axes[axis] != "z":
             edges[axis] = _checked_edge(tile)
         wanted = 1 if multiples is None else multiples[axis]
-        if wanted < shape[axis]:
+        # a tile is at most twice as large for them, as it must fit in memory
+        if wanted < shape[axis] and wanted <= 2 * edges[axis]:
             edges[axis] = max(1, round(edges[axis] / wanted)) * wanted
-    return Plan(
-        kind=kind,
-        options=dict(options),
-        axes=axes,
-        shape=shape,
-        source_dtype=np.dtype(source_dtype),
-        dtype=result_dtype(dtype, np.dtype(source_dtype)),
-        is_volume=volume,
-        edges=tuple(min(edge, size) for edge, size in zip(edges, shape, strict=True)),
-        halos=tuple(halos),
-        factors=tuple(factors),
-        settings=chosen,
-        device=device,
-        seed=seed,
-        threads=threads,
+    return _check_count(
+        Plan(
+            kind=kind,
+            options=dict(options),
+            axes=axes,
+            shape=shape,
+            source_dtype=np.dtype(source_dtype),
+            dtype=result_dtype(dtype, np.dtype(source_dtype)),
+            is_volume=volume,
+            edges=tuple(min(edge, size) for edge, size in zip(edges, shape, strict=True)),
+            halos=tuple(halos),
+            factors=tuple(factors),
+            settings=chosen,
+            device=device,
+            seed=seed,
+            threads=threads,
+        )
     )
 
 
@@ -264,6 +279,17 @@ def _check_axes(axes: str, shape: tuple[int, ...], *, volume: bool) -> None:
         raise ValueError(f"axes={axes!r} must contain {' and '.join(missing)}.")
     if 0 in shape:
         raise ValueError(f"the array is empty, its shape is {shape}.")
+
+
+def _check_count(plan: Plan) -> Plan:
+    """Raise ValueError if the tiles are too many to be listed, as those of a damaged store."""
+    count = prod(-(-size // edge) for size, edge in zip(plan.shape, plan.edges, strict=True))
+    if count > MOST_TILES:
+        raise ValueError(
+            f"the array of shape {plan.shape} has {count:.3g} tiles, more than {MOST_TILES}: use "
+            "larger tiles, or restore parts of it."
+        )
+    return plan
 
 
 def _checked_edge(tile: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..encoding import encoded
 from ..io.image_file import FileError
-from ..io.ome_zarr import create_ome_zarr, fill_levels
+from ..io.ome_zarr import create_ome_zarr, fill_levels, is_store
 from ..methods.registry import settings_to_dict
 from ..restoration.fitted import Fitted
 from .array import chunks_of, full_mask, restore_tiles
@@ -18,11 +18,13 @@ from .learning import learned_plan
 from .plan import Plan, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ..io.ome_zarr import OmeZarr
 
+Units = tuple[tuple[int, ...], "tuple[int, ...] | None"]
+"""Chunks and shards."""
 KEY = "deep_image_prior"
 """Attribute and group of a result with its state."""
 
@@ -32,6 +34,7 @@ def restore_store(
     path: Path,
     *,
     masks: Mapping[str, Any],
+    mask_stores: Sequence[Path] = (),
     fitted: Fitted | None = None,
     overwrite: bool = False,
     show: Callable[[str], object],
@@ -48,10 +51,12 @@ def restore_store(
         Store of the result.
     masks : mapping
         Masks by the name of the task's field.
+    mask_stores : sequence of Path
+        Where the masks are; not overwritten.
     fitted : Fitted, optional
         A network to denoise with, in place of a fit.
     overwrite : bool
-        Replace what is at `path`.
+        Replace the Zarr group at `path`; another folder is not deleted.
     show : callable
         Receives the state of the work as text.
     **how
@@ -70,10 +75,10 @@ def restore_store(
         As `restore_array`.
     """
     array = source.array
-    plan = plan_of(array.shape, array.dtype, axes=source.axes, multiples=chunks_of(array), **how)
+    plan, units = _planned(source, **how)
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     record = _record(source, plan, fitted)
-    group = _begun(path, source, plan, record, overwrite=overwrite)
+    group = _begun(path, source, plan, record, units, mask_stores, overwrite=overwrite)
     state = group[KEY]
     if state.attrs.get("complete"):
         return f"is complete, nothing to do: {len(plan.tiles)} tiles"
@@ -87,13 +92,33 @@ def restore_store(
             else:
                 show(step)
         _keep_networks(state, plan, networks)
-    levels = [group[level.path.rsplit("/", 1)[-1]] for level in source.levels]
+    levels = [group[each["path"]] for each in source.metadata["multiscales"][0]["datasets"]]
     restore_tiles(plan, array, levels[0], masks, done=done, skipped=skipped, show=show)
     for text in fill_levels(levels):
         show(text)
     state.attrs["complete"] = True
     kept = f", {len(skipped)} of them kept from an earlier run" if skipped else ""
     return f"{len(plan.tiles)} tiles{kept}"
+
+
+def _planned(source: OmeZarr, **how: Any) -> tuple[Plan, Units]:  # noqa: ANN401
+    """Return the plan, and the chunks and shards of the result, which no two tiles share.
+
+    They are those of the source where tiles are multiples of them, and else a tile's.
+    """
+    array = source.array
+    plans = [
+        plan_of(array.shape, array.dtype, axes=source.axes, multiples=multiples, **how)
+        for multiples in dict.fromkeys((chunks_of(array), array.chunks))
+    ]
+    if plans[0].owns(chunks_of(array) or array.chunks):
+        return plans[0], (array.chunks, array.shards)
+    plan = plans[-1]
+    cut = tuple(
+        chunk if edge * factor % chunk == 0 else edge * factor
+        for chunk, edge, factor in zip(array.chunks, plan.edges, plan.factors, strict=True)
+    )
+    return plan, (cut, None)
 
 
 def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any]:
@@ -117,14 +142,21 @@ def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any
 
 
 def _begun(
-    path: Path, source: OmeZarr, plan: Plan, record: dict[str, Any], *, overwrite: bool
+    path: Path,
+    source: OmeZarr,
+    plan: Plan,
+    record: dict[str, Any],
+    units: Units,
+    mask_stores: Sequence[Path] = (),
+    *,
+    overwrite: bool,
 ) -> Any:  # noqa: ANN401
     """Return the group of a result, that of an earlier run or a new one."""
     import zarr
 
     group: Any
-    if path.exists() and path.samefile(source.path):
-        raise FileError(f"{path}: would overwrite the input; choose another name.")
+    _check_place(path, [source.path], "input", overwrite=overwrite)
+    _check_place(path, mask_stores, "mask", overwrite=overwrite)
     if path.exists() and not overwrite:
         try:
             group = zarr.open_group(str(path), mode="r+")
@@ -144,11 +176,30 @@ def _begun(
             return group
     if path.exists():
         shutil.rmtree(path)
-    group = create_ome_zarr(path, source, plan.factors, plan.dtype, {KEY: record})
+    group = create_ome_zarr(path, source, plan.factors, plan.dtype, {KEY: record}, units)
     state = group.create_group(KEY)
     # a chunk for each tile: workers write them at the same time
     state.create_array("done", shape=(len(plan.tiles),), chunks=(1,), dtype="uint8")
     return group
+
+
+def _check_place(path: Path, others: Sequence[Path], name: str, *, overwrite: bool) -> None:
+    """Raise FileError if a result would replace what is read, or what is not a store."""
+    place = path.resolve()
+    for other in (each.resolve() for each in others):
+        if place == other:
+            raise FileError(f"{path}: would overwrite the {name}; choose another name.")
+        if place in other.parents:
+            raise FileError(f"{path}: contains the {name}, {other}; choose another name.")
+        if other in place.parents:
+            raise FileError(f"{path}: is inside the {name}; choose a name outside of it.")
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise FileError(f"{path}: exists and is not a folder; remove it or choose another name.")
+    if overwrite and path.exists() and not is_store(path) and any(path.iterdir()):
+        raise FileError(
+            f"{path}: is a folder that is not a Zarr group, and is not deleted; choose another "
+            "name."
+        )
 
 
 def _networks(state: Any) -> dict[int, Fitted]:  # noqa: ANN401
