@@ -12,6 +12,7 @@ from ..io.console import ProgressLine, complain, say
 from ..io.files import read_image
 from ..io.image_file import FileError
 from ..io.ome_zarr import NOT_INSTALLED, is_store, open_ome_zarr
+from .termination import Terminated
 
 if TYPE_CHECKING:
     import argparse
@@ -93,6 +94,9 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
                 dtype=_dtype(source, options),
                 threads=options.threads if alone else 1,
             )
+    except (KeyboardInterrupt, Terminated) as end:
+        end.add_note(f"the same command continues where {output} was left.")
+        raise
     finally:
         line.clear()
     say(f"{output}: {done}")
