@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..io.ome_zarr import OmeZarr
 
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""Run by a worker as it starts: Ctrl-C reaches the whole group, and this process ends the rest."""
 PATIENCE = 20
 """Seconds in which a scheduler must answer."""
 
@@ -167,6 +170,8 @@ def _scheduler(options: argparse.Namespace) -> Iterator[None]:
             processes=True,
             memory_limit=0,
             dashboard_address=None,
+            preload=_DEAF,
+            silence_logs=logging.CRITICAL,  # what fails is reported by this process
         )
         with cluster, Client(cluster):
             yield
