@@ -168,3 +168,15 @@ def test_a_destination_whose_chunks_tiles_would_share_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="tiles would share chunks"):
         dip.restore_array(scene(4, 32, 32), result, axes="zyx", settings=SETTINGS)
+
+
+def test_a_point_spread_function_may_be_as_large_as_a_tile_or_the_image():
+    psf = np.zeros((65, 65))
+    psf[32, 32] = 1
+    plan = plan_of((200, 100), "f4", kind="deconvolve", axes="yx", options={"psf": psf}, tile=32)
+    assert plan.halos == (65, 65)
+    assert min(part.stop - part.start for tile in plan.tiles for part in tile.outer) >= 65
+    volume = {"psf": np.ones((9, 9, 9))}
+    plan_of((12, 40, 40), "f4", kind="deconvolve", axes="zyx", options=volume, volume=True)
+    with pytest.raises(ValueError, match="larger than the image"):
+        plan_of((40, 40), "f4", kind="deconvolve", axes="yx", options={"psf": psf})

@@ -236,3 +236,35 @@ def test_the_size_of_a_pixel_is_in_micrometers_where_that_matters(tmp_path):
     text = described.read_text().replace('"type": "space"', '"type": "space", "unit": "nanometer"')
     described.write_text(text)
     assert open_ome_zarr(source).spacing("yx", in_micrometers=True) == (0.0005, 0.0005)
+
+
+def test_a_folder_of_stores_says_how_to_choose(tmp_path, fit_file, capsys):
+    make_store(tmp_path / "in.zarr", scene(32, 32))
+    assert restored(tmp_path, tmp_path / "out", fit_file) == 2
+    assert "has Zarr stores; restore one at a time" in capsys.readouterr().err
+
+
+def test_another_field_of_a_plate_does_not_continue_the_result_of_one(tmp_path, fit_file, capsys):
+    plate = tmp_path / "plate.zarr"
+    for well in "12":
+        make_store(plate / "A" / well / "0", scene(32, 32, seed=int(well)))
+    assert restored(plate / "A/1/0", tmp_path / "out.zarr", fit_file) == 0
+    assert restored(plate / "A/2/0", tmp_path / "out.zarr", fit_file) == 2
+    assert "with other settings (source)" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interruption_says_how_to_continue(tmp_path, fit_file, capsys, monkeypatch, number):
+    source = make_store(tmp_path / "in.zarr", scene(2, 32, 32), "tyx")
+    monkeypatch.setattr(
+        "napari_deep_image_prior.cli.stores.ProgressLine.show",
+        lambda _, text: "1 of 2 tiles" in text and signal.raise_signal(number),
+    )
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 128 + number
+    monkeypatch.undo()
+    error = capsys.readouterr().err
+    assert "the same command continues where" in error
+    assert error.count("\n") == 1
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0
+    assert "1 of them kept" in capsys.readouterr().out

@@ -55,6 +55,12 @@ def restore_files(options: argparse.Namespace) -> int:
         return _restore_file(options.input, options.output, options)
     paths = image_files(options.input)
     if not paths:
+        stores = sorted(path for path in options.input.iterdir() if is_store(path))
+        if stores:
+            raise FileError(
+                f"{options.input}: the folder has Zarr stores; restore one at a time, as "
+                f"{stores[0]}."
+            )
         raise FileError(f"{options.input}: the folder has no image ({', '.join(SUFFIXES)}).")
     if options.output.suffix.lower() in SUFFIXES or (
         options.output.exists() and not options.output.is_dir()

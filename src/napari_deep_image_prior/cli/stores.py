@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ..io.console import ProgressLine, complain, say
 from ..io.files import read_image
 from ..io.image_file import FileError
 from ..io.ome_zarr import NOT_INSTALLED, is_store, open_ome_zarr
+from .termination import Terminated
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..io.ome_zarr import OmeZarr
 
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""Run by a worker as it starts: Ctrl-C reaches the whole group, and this process ends the rest."""
 PATIENCE = 20
 """Seconds in which a scheduler must answer."""
 
@@ -93,6 +97,9 @@ def restore_store_to(path: Path, output: Path, options: argparse.Namespace) -> i
                 dtype=_dtype(source, options),
                 threads=options.threads if alone else 1,
             )
+    except (KeyboardInterrupt, Terminated) as end:
+        end.add_note(f"the same command continues where {output} was left.")
+        raise
     finally:
         line.clear()
     say(f"{output}: {done}")
@@ -163,6 +170,8 @@ def _scheduler(options: argparse.Namespace) -> Iterator[None]:
             processes=True,
             memory_limit=0,
             dashboard_address=None,
+            preload=_DEAF,
+            silence_logs=logging.CRITICAL,  # what fails is reported by this process
         )
         with cluster, Client(cluster):
             yield

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .image_file import FileError
+from .units import in_unit, ome_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
 NOT_INSTALLED = "OME-Zarr needs further packages: pip install 'napari-deep-image-prior[large]'"
 POOLED = 2**22
 """Pixels of a lower level that are computed at once, at most."""
-
-
-MICROMETERS = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-}
-"""Units of length in OME-Zarr that microscopes use, in micrometers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +53,11 @@ class OmeZarr:
         sizes = [float(scale[self.axes.index(name)]) for name in names]
         if in_micrometers:
             axes = self.metadata["multiscales"][0]["axes"]
-            units = [axes[self.axes.index(name)].get("unit") for name in names]
-            if not all(unit in MICROMETERS for unit in units):
+            units = [ome_unit(axes[self.axes.index(name)].get("unit", "")) for name in names]
+            converted = [in_unit(*each, "µm") for each in zip(sizes, units, strict=True)]
+            sizes = [size for size in converted if size is not None]
+            if len(sizes) < len(names):
                 return None
-            sizes = [size * MICROMETERS[unit] for size, unit in zip(sizes, units, strict=True)]
         return tuple(sizes)
 
 

@@ -220,8 +220,12 @@ def plan_of(  # noqa: PLR0913  (those of restore, and of tiles)
     if volume and not make.volumes:
         raise ValueError(f"the task {kind!r} does not restore volumes: use volume=False.")
     spatial = [axes.index(name) for name in ("zyx" if volume else "yx")]
+    sizes, widths = (
+        (VOLUME_EDGES, VOLUME_HALOS) if volume else ((PLANE_EDGE,) * 2, (PLANE_HALO,) * 2)
+    )
     small = np.zeros(
-        [4 if axis in spatial[:-2] else 32 for axis in spatial], np.dtype(source_dtype)
+        [min(shape[axis], size) for axis, size in zip(spatial, sizes, strict=True)],
+        np.dtype(source_dtype),
     )
     small.flat[0] = 1
     given: dict[str, Any] = {**dict.fromkeys(make.pixelwise, small > 0), **options}
@@ -237,9 +241,9 @@ def plan_of(  # noqa: PLR0913  (those of restore, and of tiles)
         )
     method_of(kind).check(chosen)
     edges, halos = [1] * len(shape), [0] * len(shape)
-    sizes, widths = (
-        (VOLUME_EDGES, VOLUME_HALOS) if volume else ((PLANE_EDGE,) * 2, (PLANE_HALO,) * 2)
-    )
+    psf = getattr(example, "psf", None)
+    if psf is not None:  # even the last tile, perhaps of one pixel, must be as large as it
+        widths = tuple(max(each) for each in zip(widths, np.shape(psf), strict=True))
     for axis, size, width in zip(spatial, sizes, widths, strict=True):
         edges[axis], halos[axis] = size, width
         if tile is not None and axes[axis] != "z":

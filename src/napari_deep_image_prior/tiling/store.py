@@ -78,6 +78,8 @@ def restore_store(
     plan, units = _planned(source, **how)
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     record = _record(source, plan, fitted)
+    if mask_stores:
+        record["masks"] = [_name(each) for each in mask_stores]
     group = _begun(path, source, plan, record, units, mask_stores, overwrite=overwrite)
     state = group[KEY]
     if state.attrs.get("complete"):
@@ -124,7 +126,7 @@ def _planned(source: OmeZarr, **how: Any) -> tuple[Plan, Units]:  # noqa: ANN401
 def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any]:
     """Return what must be equal for a run to continue another."""
     made = {
-        "source": source.path.name,
+        "source": _name(source.path),
         "task": plan.kind,
         "options": {name: encoded(value) for name, value in plan.options.items()},
         "settings": settings_to_dict(plan.settings),
@@ -139,6 +141,13 @@ def _record(source: OmeZarr, plan: Plan, fitted: Fitted | None) -> dict[str, Any
     }
     plain: dict[str, Any] = json.loads(json.dumps(made))
     return plain
+
+
+def _name(path: Path) -> str:
+    """Return the name of a store and the group in it: the fields of a plate have equal names."""
+    parts = path.resolve().parts
+    stores = [number for number, part in enumerate(parts) if part.endswith(".zarr")]
+    return "/".join(parts[stores[-1] if stores else -1 :])
 
 
 def _begun(
@@ -160,14 +169,14 @@ def _begun(
     if path.exists() and not overwrite:
         try:
             group = zarr.open_group(str(path), mode="r+")
-            found: Any = group.attrs[KEY]
+            found: Any = dict(group.attrs[KEY])
         except Exception as error:
             raise FileError(
                 f"{path}: exists and is not a result of this program; use --overwrite or another "
                 "name."
             ) from error
         if found != record:
-            differ = [name for name in record if record[name] != found.get(name)]
+            differ = [name for name in record if name not in found or record[name] != found[name]]
             raise FileError(
                 f"{path}: is a result with other settings ({', '.join(differ)}); use --overwrite, "
                 "the same settings, or another name."
