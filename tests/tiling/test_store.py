@@ -1,5 +1,6 @@
 """OME-Zarr images are restored into OME-Zarr images; a run that was killed is continued."""
 
+import errno
 import shutil
 import signal
 import subprocess
@@ -268,3 +269,18 @@ def test_an_interruption_says_how_to_continue(tmp_path, fit_file, capsys, monkey
     assert error.count("\n") == 1
     assert restored(source, tmp_path / "out.zarr", fit_file) == 0
     assert "1 of them kept" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_one_line_and_the_run_can_be_continued(
+    tmp_path, fit_file, capsys, monkeypatch
+):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr("napari_deep_image_prior.tiling.array._written", full)
+        assert restored(source, tmp_path / "out.zarr", fit_file) == 2
+    assert "(No space left on device); the same command continues it" in capsys.readouterr().err
+    assert restored(source, tmp_path / "out.zarr", fit_file) == 0

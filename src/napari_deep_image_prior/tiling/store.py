@@ -18,7 +18,7 @@ from .learning import learned_plan
 from .plan import Plan, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from ..io.ome_zarr import OmeZarr
@@ -74,7 +74,6 @@ def restore_store(
     RestorationError, ValueError, TypeError
         As `restore_array`.
     """
-    array = source.array
     plan, units = _planned(source, **how)
     masks = {name: full_mask(mask, plan) for name, mask in masks.items()}
     record = _record(source, plan, fitted)
@@ -84,8 +83,28 @@ def restore_store(
     state = group[KEY]
     if state.attrs.get("complete"):
         return f"is complete, nothing to do: {len(plan.tiles)} tiles"
-    done = state["done"]
-    skipped = set(np.flatnonzero(done[:]).tolist())
+    skipped = set(np.flatnonzero(state["done"][:]).tolist())
+    try:
+        _fill(group, source, plan, masks, fitted, skipped, show)
+    except OSError as error:  # a full disk, a lost share
+        raise FileError(
+            f"{path}: stopped ({error.strerror or error}); the same command continues it."
+        ) from error
+    kept = f", {len(skipped)} of them kept from an earlier run" if skipped else ""
+    return f"{len(plan.tiles)} tiles{kept}"
+
+
+def _fill(
+    group: Any,  # noqa: ANN401
+    source: OmeZarr,
+    plan: Plan,
+    masks: Mapping[str, Any],
+    fitted: Fitted | None,
+    skipped: Collection[int],
+    show: Callable[[str], object],
+) -> None:
+    """Restore the tiles that are left, then the lower levels."""
+    state, array = group[KEY], source.array
     if len(skipped) < len(plan.tiles):
         networks = _networks(state)
         for step in learned_plan(plan, array, fitted, networks):
@@ -95,12 +114,10 @@ def restore_store(
                 show(step)
         _keep_networks(state, plan, networks)
     levels = [group[each["path"]] for each in source.metadata["multiscales"][0]["datasets"]]
-    restore_tiles(plan, array, levels[0], masks, done=done, skipped=skipped, show=show)
+    restore_tiles(plan, array, levels[0], masks, done=state["done"], skipped=skipped, show=show)
     for text in fill_levels(levels):
         show(text)
     state.attrs["complete"] = True
-    kept = f", {len(skipped)} of them kept from an earlier run" if skipped else ""
-    return f"{len(plan.tiles)} tiles{kept}"
 
 
 def _planned(source: OmeZarr, **how: Any) -> tuple[Plan, Units]:  # noqa: ANN401
