@@ -365,7 +365,7 @@ def test_the_window_lives_while_a_lazy_stack_is_read(
 
 @pytest.mark.usefixtures("quick_presets")
 def test_what_happens_to_a_lazy_stack_while_it_is_read_is_counted(
-    viewer: Any, stack: np.ndarray
+    viewer: Any, stack: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_over = Event()
 
@@ -377,9 +377,12 @@ def test_what_happens_to_a_lazy_stack_while_it_is_read_is_counted(
     source = viewer.add_image(lazy, name="film", contrast_limits=(0, 255), visible=False)
     window = viewer.window._qt_window
     closed: list[bool] = []
+    closed_later: list[bool] = []
 
     def close_and_delete() -> None:
         closed.append(window.close())
+        # the fixture closes the window itself
+        monkeypatch.setattr(window, "close", lambda: closed_later.append(True))
         viewer.layers.remove(source)
         is_over.set()
 
@@ -389,5 +392,7 @@ def test_what_happens_to_a_lazy_stack_while_it_is_read_is_counted(
         restore_layer(viewer, source, planes="all")
     assert closed == [False], "the window waits for what is being read"
     assert len(viewer.layers) == 0
+    assert not closed_later
     QApplication.processEvents()
-    assert not window.isVisible()
+    assert closed_later
+    monkeypatch.undo()
