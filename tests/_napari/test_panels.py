@@ -654,6 +654,7 @@ def test_the_manifest_offers_the_widgets_where_users_look(plugins: Any) -> None:
         "Denoise",
         "Inpaint",
         "Super-resolve",
+        "Deconvolve",
         "Results",
     ]
     menus = {
@@ -661,7 +662,7 @@ def test_the_manifest_offers_the_widgets_where_users_look(plugins: Any) -> None:
         for menu, items in manifest.contributions.menus.items()
     }
     assert menus == {
-        "napari/layers/filter": [f"{PLUGIN}.denoise", f"{PLUGIN}.inpaint"],
+        "napari/layers/filter": [f"{PLUGIN}.{n}" for n in ("denoise", "inpaint", "deconvolve")],
         "napari/layers/transform": [f"{PLUGIN}.super_resolve"],
         "napari/layers/measure": [f"{PLUGIN}.results"],
     }
