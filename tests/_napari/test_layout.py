@@ -12,7 +12,7 @@ from napari_deep_image_prior._napari.panels.fit_curve import end_labels
 from napari_deep_image_prior._napari.panels.long_names import shown_text
 from tests._napari.conftest import PLUGIN
 
-NAMES = ("Denoise", "Inpaint", "Super-resolve", "Results")
+NAMES = ("Denoise", "Inpaint", "Super-resolve", "Deconvolve", "Results")
 CONTROLS = ("run", "pause", "stop", "cancel", "progress", "status")
 
 
@@ -36,7 +36,7 @@ def test_panels_share_a_tab_in_place_of_the_height(window: Any, qtbot: Any) -> N
     docks = [_open(window, name, qtbot)[0] for name in NAMES]
     main = docks[0].parent()
     assert isinstance(main, QMainWindow)
-    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == len(NAMES) - 1, timeout=5000)
     docks[2].raise_()
     qtbot.waitUntil(lambda: not docks[2].visibleRegion().isEmpty(), timeout=5000)
     assert docks[2].height() > 600
@@ -45,7 +45,7 @@ def test_panels_share_a_tab_in_place_of_the_height(window: Any, qtbot: Any) -> N
 def test_panels_opened_in_one_go_share_a_tab_too(window: Any, qtbot: Any) -> None:
     docks = [window.window.add_plugin_dock_widget(PLUGIN, name)[0] for name in NAMES]
     main = docks[0].parent()
-    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(main.tabifiedDockWidgets(docks[0])) == len(NAMES) - 1, timeout=5000)
 
 
 @pytest.mark.parametrize("panel", ["Denoise", "Results"])

@@ -11,7 +11,7 @@ import numpy as np
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.zeros((32, 32)), name="cells")
 opened = time.perf_counter()
-for name in ("Denoise", "Inpaint", "Super-resolve", "Results"):
+for name in ("Denoise", "Inpaint", "Super-resolve", "Deconvolve", "Results"):
     _, widget = viewer.window.add_plugin_dock_widget("napari-deep-image-prior", name)
     first = widget if name == "Denoise" else first
 print("loaded at once:", "torch" in sys.modules)
