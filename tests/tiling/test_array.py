@@ -9,7 +9,7 @@ import pytest
 
 import napari_deep_image_prior as dip
 from napari_deep_image_prior.tiling.array import restore_tiles
-from napari_deep_image_prior.tiling.learning import learned_plan
+from napari_deep_image_prior.tiling.learning import learned_plan, representative
 from napari_deep_image_prior.tiling.plan import plan_of
 from napari_deep_image_prior.tiling.tiles import tiles_of
 
@@ -81,7 +81,23 @@ def test_a_plane_without_data_stays_as_it_is():
     stack = np.stack([scene(32, 32), np.full((32, 32), np.nan, np.float32)])
     result = dip.restore_array(stack, axes="tyx", settings=SETTINGS).compute()
     assert np.isfinite(result[0]).all()
-    assert (result[1] == 0).all()
+    assert np.isnan(result[1]).all()
+
+
+def test_parts_without_contrast_are_not_learned_from():
+    image = np.zeros((64, 512), np.float32)
+    image[:, 448:] = scene(64, 64)
+    plan = plan_of(image.shape, image.dtype, kind="denoise", axes="yx", options={}, tile=64)
+    (task,) = representative(plan, image, 0)
+    assert np.ptp(task.image) > 0
+
+
+def test_a_channel_that_no_part_was_learned_from_is_one_line():
+    stack = np.stack([scene(32, 32), np.full((32, 32), np.nan, np.float32)])
+    plan = plan_of(stack.shape, stack.dtype, kind="denoise", axes="cyx", options={})
+    *_, plan = learned_plan(replace(plan, settings=SETTINGS), stack)
+    with pytest.raises(dip.RestorationError, match="none of the parts of this channel"):
+        plan.restored(1, scene(1, 32, 32), {})
 
 
 def test_inpainting_takes_a_mask_of_a_plane_and_keeps_known_pixels():

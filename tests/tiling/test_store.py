@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def test_a_run_that_was_killed_is_continued_to_the_same_result(tmp_path, fit_fil
         done = output / "deep_image_prior" / "done" / "c"
         until = time.monotonic() + 120
         while running.poll() is None and not any(done.glob("*")) and time.monotonic() < until:
-            time.sleep(0.01)
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(0.01)
         running.send_signal(signal.SIGKILL)
     flags = zarr.open_group(str(output), mode="r")["deep_image_prior"]["done"][:]
     assert 0 < flags.sum() < 8
@@ -143,6 +145,13 @@ def test_a_result_must_be_a_store(tmp_path, fit_file, capsys):
     source = make_store(tmp_path / "in.zarr", scene(32, 32))
     assert restored(source, tmp_path / "out.tif", fit_file) == 2
     assert "must end with .zarr" in capsys.readouterr().err
+
+
+def test_a_fit_that_would_not_be_saved_is_refused(tmp_path, capsys):
+    source = make_store(tmp_path / "in.zarr", scene(32, 32))
+    command = ["denoise", str(source), "-o", str(tmp_path / "out.zarr")]
+    assert main([*command, "--save-fit", str(tmp_path / "f.safetensors")]) == 2
+    assert "--save-fit is for one file" in capsys.readouterr().err
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, fit_file, capsys, monkeypatch):

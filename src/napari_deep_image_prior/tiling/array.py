@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -187,7 +188,7 @@ def restore_tiles(
     skipped: numbers of tiles that are left out.
     """
     dask: Any = _dask()
-    shared = dask.delayed(plan, name=f"plan-{id(plan)}", traverse=False)
+    shared = _shared(plan)
     write = dask.delayed(_written, pure=False)
     tiles = [tile for tile in plan.tiles if tile.number not in skipped]
     jobs = [
@@ -202,6 +203,12 @@ def restore_tiles(
             show(f"{count} of {len(plan.tiles)} tiles")
 
     _compute(jobs, report)
+
+
+def _shared(plan: Plan) -> Any:  # noqa: ANN401
+    """Return the plan as one task of dask, which each worker receives once."""
+    # a name of its own: a scheduler remembers the tasks of former plans
+    return _dask().delayed(plan, name=f"plan-{uuid4().hex}", traverse=False)
 
 
 def _compute(jobs: list[Any], report: Callable[[], None]) -> None:
@@ -296,7 +303,7 @@ def _lazy(plan: Plan, source: Any, masks: Mapping[str, Any]) -> Any:  # noqa: AN
     dask = _dask()
     import dask.array as da
 
-    shared = dask.delayed(plan, name=f"plan-{id(plan)}", traverse=False)
+    shared = _shared(plan)
     restore = dask.delayed(_restored, pure=False)
     blocks = []
     for tile in plan.tiles:

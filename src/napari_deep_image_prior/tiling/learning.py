@@ -89,8 +89,9 @@ def representative(plan: Plan, source: Any, channel: int) -> list[Task]:  # noqa
             low, high = np.percentile(np.asarray(task.image)[~task.unknown], [1, 99])
             found.append((float(high) - float(low), number, task))
     found.sort(key=lambda each: each[:2], reverse=True)
+    found = [each for each in found if each[0] > 0] or found
     chosen = min(PARTS, len(found))
-    # the one with most contrast first, and none of those without any
+    # the one with most contrast first
     return [found[number * len(found) // chosen][2] for number in range(chosen)]
 
 

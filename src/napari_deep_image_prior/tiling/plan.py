@@ -150,7 +150,10 @@ class Plan:
             image = self.image(pixels)
             for position, axis in enumerate(self.spatial):
                 image = np.repeat(image, self.factors[axis], position)
-            result = cast_to(np.nan_to_num(image.astype(np.float64)), self.dtype)
+            unchanged = image.astype(np.float64)
+            if self.dtype.kind != "f":  # integers have no value for unknown pixels
+                unchanged = np.nan_to_num(unchanged)
+            result = cast_to(unchanged, self.dtype)
         else:
             try:
                 result = self._fitted(task, number) if self.learned else self._fit(task, number)
@@ -174,7 +177,12 @@ class Plan:
         """Return the result of a task with what all tiles share."""
         from ..methods.denoising.restorer import DenoisingRestorer
 
-        learned = self.learned[self.channel(self.tiles[number])]
+        learned = self.learned.get(self.channel(self.tiles[number]))
+        if learned is None:
+            raise RestorationError(
+                "none of the parts of this channel that were looked at has data to learn from: "
+                "restore the channel by itself, with a part of the array that has data."
+            )
         settings, device = cast("DenoisingFit", self.settings), choose_device(self.device)
         with fit_environment(1, patch_threads(self.threads)), explained_errors(device):
             restorer = DenoisingRestorer.for_task(
