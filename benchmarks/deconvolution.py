@@ -6,7 +6,7 @@ DIR has the folder `inpainting11` of the other benchmarks; 256x256 images are us
 ones the middle. They are blurred without wrapping and get noise: Gaussian of standard deviation 2,
 or shot noise of 100 counts at 255. Richardson-Lucy (RL) and RL with total variation (RL-TV, the
 best of four weights) are stopped where their PSNR is highest, and do not wrap either. Ours receives
-the image and the PSF only. `--scale 1.1` tells all methods a PSF that is 10 % too wide (Gaussians).
+the image and the PSF only. `--scale 1.1` gives all methods a PSF that is 10 % too wide (Gaussians).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file of the results (JSON lines)")
     parser.add_argument("--only", nargs="+", help="names of images")
     parser.add_argument("--presets", nargs="+", default=["fast", "best"])
-    parser.add_argument("--scale", type=float, default=1.0, help="of the PSF that is told")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the PSF that is given")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -121,19 +121,19 @@ def main() -> None:
         for name, psf in PSFS.items():
             if chosen.scale != 1 and name not in SIGMAS:
                 continue
-            told = psf if chosen.scale == 1 else gaussian_psf(chosen.scale * SIGMAS[name])
+            given = psf if chosen.scale == 1 else gaussian_psf(chosen.scale * SIGMAS[name])
             for noise in NOISES:
                 truth, image = observed(path, psf, noise, chosen.seed)
                 row = {"image": path.stem, "psf": name, "noise": noise, "scale": chosen.scale}
                 found = {
                     "blurred": psnr(image, truth),
-                    "wiener": psnr(wiener(image, told), truth),
-                    "RL": richardson_lucy(image, told, truth),
-                    "RL-TV": max(richardson_lucy(image, told, truth, w) for w in WEIGHTS),
+                    "wiener": psnr(wiener(image, given), truth),
+                    "RL": richardson_lucy(image, given, truth),
+                    "RL-TV": max(richardson_lucy(image, given, truth, w) for w in WEIGHTS),
                 }
                 for preset in chosen.presets:
                     start = time.process_time()
-                    result = restore(Deconvolve(image, psf=told), preset=preset, threads=1).image
+                    result = restore(Deconvolve(image, psf=given), preset=preset, threads=1).image
                     found[f"{preset}_cpu_seconds"] = time.process_time() - start
                     found[preset] = psnr(result, truth)
                 row |= {key: round(value, 2) for key, value in found.items()}

@@ -25,7 +25,51 @@ SHOWN = {
     LAYER: ("psf_layer",),
 }
 """Controls for each source of the point spread function (PSF)."""
-MAX_SIGMA = 20.0
+NUMBERS = (
+    (
+        "sigma",
+        "width (pixels)",
+        2.0,
+        (0.1, 20.0),
+        0.1,
+        "Standard deviation of the blur, in pixels.",
+    ),
+    ("na", "NA", 1.4, (0.05, 2.0), 0.05, "Numerical aperture, as on the objective."),
+    (
+        "wavelength",
+        "wavelength (nm)",
+        520.0,
+        (200.0, 2000.0),
+        5.0,
+        "Wavelength of the light that is recorded.",
+    ),
+    (
+        "refractive_index",
+        "immersion index",
+        1.518,
+        (1.0, 2.0),
+        0.001,
+        "Refractive index of the immersion: oil 1.518, water 1.333, air 1.",
+    ),
+    (
+        "pixel_size",
+        "pixel (µm)",
+        0.1,
+        (0.001, 1000.0),
+        0.001,
+        "Size of a pixel; set from the scale of the layer if it is in units of length.",
+    ),
+    ("z_step", "z step (µm)", 0.3, (0.001, 1000.0), 0.001, "Distance of planes, for volumes."),
+    (
+        "background",
+        "background",
+        0.0,
+        (-1e6, 1e6),
+        1.0,
+        "Intensity of the image without light. The result does not fall below it.",
+    ),
+)
+"""Name, label, value, range, step and help of the numbers, in the order of the panel."""
 
 
 class DeconvolveWidget(RestorationWidget):
@@ -62,66 +106,13 @@ class DeconvolveWidget(RestorationWidget):
                 choices=list(SHOWN),
                 tooltip="What the blur of a point is known from (the point spread function, PSF).",
             ),
-            FloatSpinBox(
-                name="sigma",
-                label="width (pixels)",
-                value=2.0,
-                min=0.1,
-                max=MAX_SIGMA,
-                step=0.1,
-                tooltip="Standard deviation of the blur, in pixels.",
-            ),
-            FloatSpinBox(
-                name="na",
-                label="NA",
-                value=1.4,
-                min=0.05,
-                max=2.0,
-                step=0.05,
-                tooltip="Numerical aperture, as on the objective.",
-            ),
-            FloatSpinBox(
-                name="wavelength",
-                label="wavelength (nm)",
-                value=520.0,
-                min=200.0,
-                max=2000.0,
-                step=5.0,
-                tooltip="Wavelength of the light that is recorded.",
-            ),
-            FloatSpinBox(
-                name="refractive_index",
-                label="immersion index",
-                value=1.518,
-                min=1.0,
-                max=2.0,
-                step=0.001,
-                tooltip="Refractive index of the immersion: oil 1.518, water 1.333, air 1.",
-            ),
+            *(_number(*of_number) for of_number in NUMBERS[:4]),
             ComboBox(
                 name="microscope",
                 choices=get_args(Microscope),
                 tooltip="Widefield, or a confocal with a small pinhole.",
             ),
-            FloatSpinBox(
-                name="pixel_size",
-                label="pixel (µm)",
-                value=0.1,
-                min=0.001,
-                max=1000.0,
-                step=0.001,
-                tooltip="Size of a pixel; set from the scale of the layer if it is in units of "
-                "length.",
-            ),
-            FloatSpinBox(
-                name="z_step",
-                label="z step (µm)",
-                value=0.3,
-                min=0.001,
-                max=1000.0,
-                step=0.001,
-                tooltip="Distance of planes, for volumes.",
-            ),
+            *(_number(*of_number) for of_number in NUMBERS[4:6]),
             layer_choice(
                 Image,
                 "psf_layer",
@@ -131,14 +122,7 @@ class DeconvolveWidget(RestorationWidget):
                 "psf_row",
                 button("show_psf", "Show PSF", "Add the PSF as a layer.", self._add_psf),
             ),
-            FloatSpinBox(
-                name="background",
-                value=0.0,
-                min=-1e6,
-                max=1e6,
-                step=1.0,
-                tooltip="Intensity of the image without light. The result does not fall below it.",
-            ),
+            _number(*NUMBERS[6]),
         ]
 
     def _show_controls(self, _value: object = None) -> None:
@@ -185,8 +169,7 @@ class DeconvolveWidget(RestorationWidget):
         """Add the PSF as a layer, to be looked at."""
         from ...methods.deconvolution.task import Deconvolve
 
-        depth = 33 if self._planes.value == "volume" else 1
-        shape = (depth, 65, 65)[3 - (3 if depth > 1 else 2) :]
+        shape = (33, 65, 65) if self._planes.value == "volume" else (65, 65)
         try:
             task = Deconvolve(np.zeros(shape), **self._psf_arguments())
         except (ValueError, TypeError) as error:
@@ -199,3 +182,12 @@ class DeconvolveWidget(RestorationWidget):
             axes = {"scale": image.scale[-count:], "units": image.units[-count:]}
         added = self._viewer.add_image(task.kernel, name="PSF", colormap="inferno", **axes)
         self._report(f"added '{added.name}', {' x '.join(map(str, task.kernel.shape))} pixels.")
+
+
+def _number(
+    name: str, label: str, value: float, limits: tuple[float, float], step: float, tooltip: str
+) -> FloatSpinBox:
+    low, high = limits
+    return FloatSpinBox(
+        name=name, label=label, value=value, min=low, max=high, step=step, tooltip=tooltip
+    )
