@@ -86,7 +86,7 @@ def _add_task(commands: argparse._SubParsersAction[_Parser], method: Method) -> 
         "input",
         type=Path,
         metavar="IN",
-        help=f"image ({', '.join(SUFFIXES)}) or a folder of images",
+        help=f"image ({', '.join(SUFFIXES)}), an OME-Zarr image, or a folder of images",
     )
     _add_output(parser)
     _add_how(parser, tuple(method.presets))

@@ -116,6 +116,11 @@ class Task:
         return tuple(size for axis, size in enumerate(shape) if axis != self.channel_axis)
 
     @property
+    def operator_size(self) -> tuple[int, ...]:
+        """Size in pixels of what the forward operator mixes, along each axis of the image."""
+        return (1,) * len(self.spatial_shape)
+
+    @property
     def unknown(self) -> NDArray[np.bool_]:
         """Mask of the unknown pixels (NaN, infinite or no data), in the image's shape."""
         return unknown_pixels(np.asarray(self.image))

@@ -11,11 +11,12 @@ from ..restoration.base import RestorationError, explained_errors
 from ..restoration.devices import choose_device, fit_environment
 from ..restoration.fitted import learning
 from ..restoration.threads import default_threads, patch_threads
-from .plan import Learned
+from .plan import Learned, applied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ..methods.denoising.restorer import DenoisingRestorer
     from ..methods.denoising.settings import DenoisingFit
     from ..methods.denoising.task import Denoise
     from ..methods.task import Task
@@ -110,7 +111,6 @@ def _learned_from(
     plan: Plan, tasks: list[Task], network: FittedNetwork | None
 ) -> Iterator[str | Learned]:
     from ..methods.base import image_and_known
-    from ..methods.denoising.restorer import DenoisingRestorer
     from ..methods.denoising.whole import whole_of
 
     device, settings = choose_device(plan.device), cast("DenoisingFit", plan.settings)
@@ -141,14 +141,8 @@ def _learned_from(
         network.check(tasks[0])
         for number, task in enumerate(tasks):
             with fit_environment(threads, workers), explained_errors(device):
-                restorer = DenoisingRestorer.for_task(
-                    cast("Denoise", task), settings, device, (plan.seed + number) % 2**31
-                )
-                restorer.apply(network.weights, adds_nothing=network.adds_nothing)
-                restorer.use(whole)
-                for _ in restorer.steps():
-                    pass
-            restorers.append(restorer)
+                own = (plan.seed + number) % 2**31
+                restorers.append(applied(plan, task, Learned(network, whole), own))
             yield f"part {number + 1} of {len(tasks)}: first estimate"
     with fit_environment(threads, workers), explained_errors(device):
         pairs = [pair for restorer in restorers for pair in restorer.pairs]

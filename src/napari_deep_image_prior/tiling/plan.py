@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from ..fitting.settings import Settings
+    from ..methods.denoising.restorer import DenoisingRestorer
     from ..methods.denoising.task import Denoise
     from ..methods.denoising.whole import Whole
     from ..methods.task import Task
@@ -175,24 +176,31 @@ class Plan:
 
     def _fitted(self, task: Task, number: int) -> NDArray[Any]:
         """Return the result of a task with what all tiles share."""
-        from ..methods.denoising.restorer import DenoisingRestorer
-
         learned = self.learned.get(self.channel(self.tiles[number]))
         if learned is None:
             raise RestorationError(
                 "none of the parts of this channel that were looked at has data to learn from: "
                 "restore the channel by itself, with a part of the array that has data."
             )
-        settings, device = cast("DenoisingFit", self.settings), choose_device(self.device)
-        with fit_environment(1, patch_threads(self.threads)), explained_errors(device):
-            restorer = DenoisingRestorer.for_task(
-                cast("Denoise", task), settings, device, self.seed
-            )
-            restorer.apply(learned.network.weights, adds_nothing=learned.network.adds_nothing)
-            restorer.use(learned.whole)
-            for _ in restorer.steps():
-                pass
+        with (
+            fit_environment(1, patch_threads(self.threads)),
+            explained_errors(choose_device(self.device)),
+        ):
+            restorer = applied(self, task, learned, self.seed)
             return cast_to(channels_back(run_to_end(restorer.finish()), None), self.dtype)
+
+
+def applied(plan: Plan, task: Task, learned: Learned, seed: int) -> DenoisingRestorer:
+    """Return the restorer of a part, after its first estimate, with what all parts share."""
+    from ..methods.denoising.restorer import DenoisingRestorer
+
+    settings, device = cast("DenoisingFit", plan.settings), choose_device(plan.device)
+    restorer = DenoisingRestorer.for_task(cast("Denoise", task), settings, device, seed)
+    restorer.apply(learned.network.weights, adds_nothing=learned.network.adds_nothing)
+    restorer.use(learned.whole)
+    for _ in restorer.steps():
+        pass
+    return restorer
 
 
 def plan_of(  # noqa: PLR0913  (those of restore, and of tiles)
@@ -249,11 +257,9 @@ def plan_of(  # noqa: PLR0913  (those of restore, and of tiles)
         )
     method_of(kind).check(chosen)
     edges, halos = [1] * len(shape), [0] * len(shape)
-    psf = getattr(example, "psf", None)
-    if psf is not None:  # even the last tile, perhaps of one pixel, must be as large as it
-        widths = tuple(max(each) for each in zip(widths, np.shape(psf), strict=True))
-    for axis, size, width in zip(spatial, sizes, widths, strict=True):
-        edges[axis], halos[axis] = size, width
+    # even the last tile, perhaps of one pixel, must be as large as what the operator mixes
+    for axis, size, width, mixed in zip(spatial, sizes, widths, example.operator_size, strict=True):
+        edges[axis], halos[axis] = size, max(width, mixed)
         if tile is not None and axes[axis] != "z":
             edges[axis] = _checked_edge(tile)
         wanted = 1 if multiples is None else multiples[axis]

@@ -175,6 +175,11 @@ class Deconvolve(Task):
         return np.asarray(self.psf)
 
     @property
+    def operator_size(self) -> tuple[int, ...]:
+        """Shape of the PSF."""
+        return self.kernel.shape
+
+    @property
     def detected(self) -> str:
         """What was changed in the PSF, and the share of pixels without data."""
         return "; ".join(filter(None, [super().detected, getattr(self, "_notes", "")]))
