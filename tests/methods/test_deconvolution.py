@@ -70,8 +70,8 @@ def test_unknown_pixels_are_filled_and_channels_are_restored(
 
 
 def test_a_volume_is_deconvolved_along_z_too() -> None:
-    truth = np.full((16, 40, 40), 5.0)
-    truth[8, 10:30, 20] = truth[5:8, 20, 8:34] = 200
+    truth = np.full((12, 28, 28), 5.0)
+    truth[6, 6:22, 14] = truth[4:6, 14, 6:22] = 200
     task = dip.Deconvolve(truth, psf=(2, 1.2, 1.2))
     noisy = np.random.default_rng(1).poisson(task._measured(truth)).astype(float)
     result = dip.restore(dip.Deconvolve(noisy, psf=(2, 1.2, 1.2)), settings=QUICK).image

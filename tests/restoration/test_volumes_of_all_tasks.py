@@ -42,8 +42,10 @@ def _missing(*planes: int, shape: tuple[int, ...] = SCENE.shape) -> np.ndarray:
     return missing
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
-@pytest.mark.parametrize("channel_axis", [None, 0, 1, -1])
+@pytest.mark.parametrize(
+    ("dtype", "channel_axis"),
+    [("uint8", None), ("uint16", 0), ("float32", 1), ("float64", -1)],
+)
 def test_axes_and_dtype_are_kept(dtype: str, channel_axis: int | None) -> None:
     image = SCENE.astype(dtype)
     if channel_axis is not None:
@@ -126,8 +128,10 @@ def test_nan_voxels_and_constant_planes() -> None:
     np.testing.assert_allclose(flat, 7, atol=1e-3)
 
 
-@pytest.mark.parametrize("factor", [(3, 1, 1), (1.5, 1, 1), (1, 2, 2), 2, (4, 2, 1)])
-@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("factor", "depth"),
+    [((3, 1, 1), 1), ((3, 1, 1), 2), ((1.5, 1, 1), 3), ((1, 2, 2), 5), (2, 2), ((4, 2, 1), 5)],
+)
 def test_an_enlarged_volume_agrees_with_the_small_one(factor: Any, depth: int) -> None:
     small = SCENE[:depth, :12, :13]
     task = SuperResolve(small, factor=factor)
